@@ -1,0 +1,37 @@
+"""`python -m host_sim COMMAND …`: one entry for every host-side program.
+
+Commands are imported when they are called, so that one with a missing extra does
+not take the others down.
+"""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "codec": ("host_sim.codec", "sign and verify messages, a JSON object a line on stdin"),
+    "broker": ("host_sim.broker.cli", "run the mock MQTT broker"),
+    "board": ("host_sim.board.cli", "run the firmware on a virtual ESP32"),
+    "gateway": ("host_sim.gateway.cli", "run the small gateway: register devices, send commands"),
+    "demo": ("host_sim.demo.cli", "play the demonstration"),
+}
+
+
+def usage() -> str:
+    width = max(map(len, COMMANDS))
+    rows = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "usage: python -m host_sim COMMAND [--help]\n\n" + "\n".join(rows) + "\n"
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0 if argv else 2
+    if argv[0] not in COMMANDS:
+        print(f"host_sim: no command named {argv[0]!r}\n\n{usage()}", end="", file=sys.stderr)
+        return 2
+    module = importlib.import_module(COMMANDS[argv[0]][0])
+    return module.main(argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
