@@ -1,0 +1,144 @@
+"""What the device can do: parts, their actions, the manifest made from them, and their state.
+
+A part has `name`, `KIND`, `actions` {action: (id, description, properties[, safety class])},
+one method per action, and `state()`. Nothing is called before its parameters are checked.
+"""
+
+from hxtp import schema
+from hxtp.errors import COMMAND_INVALID, INTERNAL_ERROR, INVALID_PARAMS, UNKNOWN_ACTION, HxtpError
+from hxtp.jsonscan import loads
+from hxtp.jsontext import dumps
+
+RESERVED = "hxtp."
+# Members of a command's body that are not parameters.
+ACTION = "action"
+TARGET = "target"
+
+
+class Registry:
+    """The parts of one device, in the order of its board data."""
+
+    def __init__(self, on_error=None):
+        """`on_error(exception)` is told of a fault inside a part; the peer only sees INTERNAL_ERROR."""
+        self.parts = []
+        self._actions = {}
+        self._on_error = on_error
+
+    def add(self, part):
+        """Add a part. Raises ValueError where its declaration cannot be used, and says why."""
+        for other in self.parts:
+            if other.name == part.name:
+                raise ValueError("two parts are named " + part.name)
+        for action in sorted(part.actions):
+            spec = part.actions[action]
+            self._check_spec(part, action, spec)
+            known = self._actions.get(action)
+            if known is None:
+                self._actions[action] = (spec, [part])
+            else:
+                known[1].append(part)
+        self.parts.append(part)
+
+    def _check_spec(self, part, action, spec):
+        if action.startswith(RESERVED):
+            raise ValueError("action names beginning %s are the protocol's own: %s" % (RESERVED, action))
+        if not hasattr(part, action):
+            raise ValueError("%s declares %s but has no such method" % (part.KIND, action))
+        for name in spec[2]:
+            if name in (ACTION, TARGET):
+                raise ValueError("%s: a parameter cannot be named %s" % (action, name))
+            if "pattern" in spec[2][name]:
+                raise ValueError("%s: a device cannot check a pattern; use enum or lengths" % action)
+        for other in self._actions:
+            same = self._actions[other]
+            if other == action and (same[1][0].KIND != part.KIND or same[0] != spec):
+                raise ValueError("%s is declared twice, differently" % action)
+            if other != action and same[0][0] == spec[0]:
+                raise ValueError("%s and %s have the same id %d" % (action, other, spec[0]))
+
+    def manifest(self):
+        """The manifest's body as text (str): capabilities sorted by action."""
+        entries = []
+        for action in sorted(self._actions):
+            spec, parts = self._actions[action]
+            properties = dict(spec[2])
+            properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
+            entries.append(
+                {
+                    "action": action,
+                    "description": spec[1],
+                    "id": spec[0],
+                    "paramSchema": {"additionalProperties": False, "properties": properties},
+                    "safetyClass": spec[3] if len(spec) > 3 else "normal",
+                    "supportsDryRun": False,
+                }
+            )
+        return dumps({"capabilities": entries})
+
+    def state(self):
+        """State by part: flat for the first of a kind, under its name for the others."""
+        state = {}
+        kinds = []
+        for part in self.parts:
+            if part.KIND in kinds:
+                state[part.name] = part.state()
+            else:
+                kinds.append(part.KIND)
+                state.update(part.state())
+        return state
+
+    def find(self, action, params):
+        """Return (part, parameters) of a command, checked; raises HxtpError and touches nothing."""
+        known = self._actions.get(action)
+        if known is None:
+            raise HxtpError(UNKNOWN_ACTION)
+        params = dict(params)
+        params.pop(ACTION, None)
+        target = params.pop(TARGET, known[1][0].name)
+        schema.check(known[0][2], params)
+        for part in known[1]:
+            if part.name == target:
+                return part, params
+        raise HxtpError(INVALID_PARAMS, TARGET)
+
+    def run(self, action, params):
+        """Execute a command. Returns the members of its ack beside the reference, as a dict."""
+        try:
+            part, params = self.find(action, params)
+            result = getattr(part, action)(params)
+        except HxtpError as refusal:
+            return failed(refusal.code, refusal.detail)
+        except Exception as fault:  # a fault in a part must not take the device down
+            if self._on_error:
+                self._on_error(fault)
+            return failed(INTERNAL_ERROR)
+        ack = {"ack_status": "executed"}
+        if result:
+            ack["result"] = result
+        return ack
+
+
+def failed(code, member=""):
+    """The members of a nack: `error`, and `member` where one parameter is to blame."""
+    ack = {"ack_status": "failed", "error": code}
+    if member:
+        ack["member"] = member
+    return ack
+
+
+def action_of(message, params, unsigned_action=False):
+    """The action of a command message, decided by the signed body.
+
+    Raises HxtpError(COMMAND_INVALID) where it has none, or a top-level one that differs.
+    `unsigned_action`: accept a top-level action alone, which nobody signed.
+    """
+    action = params.get(ACTION)
+    if message.action is not None:
+        outer = loads(message.action)
+        if action is None and unsigned_action:
+            action = outer
+        if outer != action:
+            raise HxtpError(COMMAND_INVALID)
+    if not isinstance(action, str) or not 0 < len(action) <= 32:
+        raise HxtpError(COMMAND_INVALID)
+    return action
