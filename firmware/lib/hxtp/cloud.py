@@ -1,0 +1,297 @@
+"""The cloud's end of one device: verify what it says, answer its hello, deliver its commands.
+
+Sans-I/O like the rest, and never loaded by a device. What must outlive a crash is in the
+attributes of Link and Order; `commit` is called before anything that depends on it leaves.
+"""
+
+from binascii import hexlify
+
+from hxtp import envelope, frame, jsontext
+from hxtp.errors import (
+    BUFFER_OVERFLOW,
+    COMMAND_INVALID,
+    FRAME_SCHEMA_INVALID,
+    HASH_MISMATCH,
+    SEQUENCE_VIOLATION,
+    TIMESTAMP_EXPIRED,
+    TIMESTAMP_FUTURE,
+    HxtpError,
+)
+from hxtp.session import uuid4
+
+OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+
+# States of an order
+QUEUED = "queued"
+DISPATCHED = "dispatched"
+ACKNOWLEDGED = "acknowledged"
+FAILED = "failed"
+EXPIRED = "expired"
+
+LIFE = 300000
+RETRY = 10000
+STALE_ANSWER = 5000
+MAX_UNSETTLED = 256
+
+_STALE = (TIMESTAMP_EXPIRED, TIMESTAMP_FUTURE, SEQUENCE_VIOLATION)
+
+
+class Order:
+    """One command for one device. Times in ms since 1970; `result` holds the members of its ack."""
+
+    def __init__(self, message_id, number, action, body, expires_at):
+        self.message_id = message_id
+        self.number = number
+        self.action = action
+        self.body = body
+        self.expires_at = expires_at
+        self.state = QUEUED
+        self.boot_count = None  # of the boot it was first published to
+        self.attempts = 0
+        self.due = 0
+        self.error = None
+        self.result = None
+
+    def settled(self):
+        return self.state not in (QUEUED, DISPATCHED)
+
+
+class Event:
+    """What an authentic message told: its `type`, its `body` (dict), and the Order that an ack settles."""
+
+    def __init__(self, type, body, order=None):
+        self.type = type
+        self.body = body
+        self.order = order
+
+
+class Link:
+    """One device as its cloud knows it. `now` is ms since 1970 throughout.
+
+    `slots`: [(Key, Window)], the signing key first. `commit(link)` must make the link durable.
+    """
+
+    def __init__(self, device_id, tenant_id, slots, random, commit=None):
+        self.device_id = device_id
+        self.tenant_id = tenant_id
+        self.framed = True
+        self.refused = {}
+        self.session = False
+        self.boot_count = None
+        self.results_kept = 1
+        self.hello = None
+        self.manifest_hash = None
+        self.manifest = None
+        self.state = None
+        self.last_seen = None
+        self.heartbeat_interval = 30  # seconds
+        self.limits = {"max_age_s": 300, "future_s": 60}
+        self.sent = 0  # the last number given out under the signing key
+        self.orders = []  # unsettled, in the order of their numbers
+        self._submitted = 0
+        self._slots = slots
+        self._random = random
+        self._commit = commit or _nothing
+        self._verifier = envelope.Verifier(frame.TO_CLOUD, slots, device_id, tenant_id)
+        self._answers = []
+        self._stale_answered = None
+
+    # -- from the device ------------------------------------------------------------------------
+
+    def receive(self, channel, payload, now):
+        """Take one message. Returns an Event, or None for a refusal, which `refused` counts by code."""
+        message = self._verifier.judge(payload, now, channel)
+        try:
+            return self._receive(message, now)
+        except HxtpError as refusal:
+            self.refused[refusal.code] = self.refused.get(refusal.code, 0) + 1
+            return None
+
+    def _receive(self, message, now):
+        if message.type == "hello" and message.code in _STALE and message.authentic:
+            self._answer_stale(message, now)
+        if message.code:
+            raise HxtpError(message.code)
+        body = message.params()
+        order = None
+        if message.type == "hello":
+            self._check_hello(body)
+        elif message.type == "manifest" and message.payload_hash.decode() != self.manifest_hash:
+            raise HxtpError(HASH_MISMATCH)
+        elif message.type == "ack":
+            order = self._order(body)
+        self._verifier.accept(message)
+        self.last_seen = now
+        if message.type == "hello":
+            self._begin(message, body, now)
+        elif message.type == "manifest":
+            self.manifest = body
+        elif message.type == "state":
+            self.state = body
+        elif message.type == "ack":
+            self._settle_by(order, body)
+        self._commit(self)
+        return Event(message.type, body, order)
+
+    def _check_hello(self, body):
+        challenge = body.get("challenge")
+        boot = body.get("boot_count")
+        kept = body.get("results_kept")
+        if (
+            not isinstance(challenge, str)
+            or envelope.nonce_size(challenge.encode()) < 16
+            or len(challenge) > envelope.MAX_NONCE
+        ):
+            raise HxtpError(FRAME_SCHEMA_INVALID, "challenge")
+        if not _whole(boot, 0, envelope.MAX_INTEGER):
+            raise HxtpError(FRAME_SCHEMA_INVALID, "boot_count")
+        if not _whole(kept, 1, 1024):
+            raise HxtpError(FRAME_SCHEMA_INVALID, "results_kept")
+
+    def _answer_stale(self, message, now):
+        # Says the time and the numbers to a device that lost them, and starts nothing.
+        if self._stale_answered is None or not 0 <= now - self._stale_answered < STALE_ANSWER:
+            try:
+                body = message.params()
+                self._check_hello(body)
+            except HxtpError:
+                return
+            self._stale_answered = now
+            self._answer(message, body, False, now)
+
+    def _begin(self, message, body, now):
+        boot = body["boot_count"]
+        for order in self.orders:
+            if order.state == DISPATCHED:
+                if order.boot_count == boot:
+                    order.due = now
+                else:
+                    self._settle(order, FAILED, OUTCOME_UNKNOWN)
+        self.orders = [order for order in self.orders if not order.settled()]
+        self.session = True
+        self.boot_count = boot
+        self.results_kept = body["results_kept"]
+        self.hello = body
+        self.framed = message.framed
+        if self.manifest_hash != body.get("manifest_hash"):
+            self.manifest_hash = body.get("manifest_hash")
+            self.manifest = None
+        self._answer(message, body, True, now)
+
+    def _answer(self, message, hello, session, now):
+        fields = self._fields("hello_ack", now)
+        body = {
+            "challenge": hello["challenge"],
+            "features": [],
+            "heartbeat_interval": self.heartbeat_interval,
+            "last_cloud_sequence": fields["sequence_number"],
+            "last_device_sequence": message.slot[1].highest,
+            "limits": self.limits,
+            "manifest_wanted": self.manifest is None,
+            "ref_message_id": message.message_id,
+            "server_time": now,
+            "session": session,
+        }
+        text = jsontext.dumps(body).encode()
+        self._answers.append(("cmd", envelope.build(self._slots[0][0], fields, text, message.framed)))
+
+    def _order(self, body):
+        for order in self.orders:
+            if order.message_id == body.get("ref_message_id") and order.state == DISPATCHED:
+                return order
+        raise HxtpError(COMMAND_INVALID)
+
+    def _settle_by(self, order, body):
+        order.result = body
+        if body.get("ack_status") == "executed":
+            self._settle(order, ACKNOWLEDGED, None)
+        else:
+            error = body.get("error")
+            self._settle(order, FAILED, error if isinstance(error, str) else COMMAND_INVALID)
+        self.orders.remove(order)
+
+    def _settle(self, order, state, error):
+        order.state = state
+        order.error = error
+
+    # -- to the device --------------------------------------------------------------------------
+
+    def submit(self, action, params, now, life=LIFE):
+        """Accept a command for delivery within `life` ms. Returns its Order.
+
+        Raises HxtpError(BUFFER_OVERFLOW) where too many are unsettled, PAYLOAD_TOO_LARGE never:
+        a body is the caller's to bound.
+        """
+        if len(self.orders) >= MAX_UNSETTLED:
+            raise HxtpError(BUFFER_OVERFLOW, "too many commands wait for this device")
+        body = dict(params)
+        body["action"] = action
+        self._submitted += 1
+        text = jsontext.dumps(body).encode()
+        order = Order(uuid4(self._random(16)), self._submitted, action, text, now + life)
+        self.orders.append(order)
+        self._commit(self)
+        return order
+
+    def tick(self, now):
+        """Let time pass. Returns the orders that ended by it."""
+        ended = [order for order in self.orders if now >= order.expires_at]
+        for order in ended:
+            # Published and never acknowledged: it may have run.
+            self._settle(order, EXPIRED, OUTCOME_UNKNOWN if order.attempts else None)
+        if ended:
+            self.orders = [order for order in self.orders if not order.settled()]
+            self._commit(self)
+        return ended
+
+    def take(self, now):
+        """The next message to publish as (channel, payload), or None."""
+        if self._answers:
+            return self._answers.pop(0)
+        if not self.session:
+            return None
+        for order in self.orders:
+            # The n-th leaves only when the one `results_kept` before it and all earlier are settled.
+            if order.number >= self.orders[0].number + self.results_kept:
+                return None
+            if order.state == QUEUED or (now >= order.due and order.boot_count == self.boot_count):
+                return self._publish(order, now)
+        return None
+
+    def _publish(self, order, now):
+        order.state = DISPATCHED
+        order.boot_count = self.boot_count
+        order.due = now + (RETRY << min(order.attempts, 5))
+        order.attempts += 1
+        fields = self._fields("command", now)
+        fields["action"] = order.action
+        fields["message_id"] = fields["request_id"] = order.message_id
+        self._commit(self)
+        return "cmd", envelope.build(self._slots[0][0], fields, order.body, self.framed)
+
+    def _fields(self, kind, now):
+        self.sent += 1
+        message_id = uuid4(self._random(16))
+        return {
+            "message_type": kind,
+            "device_id": self.device_id,
+            "tenant_id": self.tenant_id,
+            "client_id": "hxtp-cloud",
+            "message_id": message_id,
+            "request_id": message_id,
+            "sequence_number": self.sent,
+            "timestamp": now,
+            "nonce": hexlify(self._random(16)).decode(),
+        }
+
+    def online(self, now):
+        """Heartbeats are the truth: online until four intervals passed without a word."""
+        return self.last_seen is not None and now - self.last_seen < 4000 * self.heartbeat_interval
+
+
+def _whole(value, low, high):
+    return isinstance(value, int) and value is not True and value is not False and low <= value <= high
+
+
+def _nothing(link):
+    pass
