@@ -11,10 +11,13 @@ class Counter:
     used is lost, never repeated. Chunks double: under one write per 1,000 numbers.
     """
 
-    def __init__(self, reserved, reserve):
-        """`reserved`: the stored limit, 0 where there is none; it is the highest number that may have been used."""
-        self.last = reserved
-        self._limit = reserved
+    def __init__(self, last, reserve, limit=None):
+        """`last`: the highest number that may have been used, which is the limit stored before this boot.
+
+        `limit`: what this boot has stored already, so that one write covers the boot count as well.
+        """
+        self.last = last
+        self._limit = last if limit is None else limit
         self._chunk = FIRST_CHUNK
         self._reserve = reserve
 

@@ -122,7 +122,7 @@ def failed(code, member=""):
     """The members of a nack: `error`, and `member` where one parameter is to blame."""
     ack = {"ack_status": "failed", "error": code}
     if member:
-        ack["member"] = member
+        ack["member"] = member[:64]
     return ack
 
 

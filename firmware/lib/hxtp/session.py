@@ -198,7 +198,7 @@ class Session:
         self._deadline = now + CHALLENGE_LIFE
         # A second repair on one connection means that the first did not help: do not hammer.
         self._hello_due = now + HELLO_RETRY if self._repairs > 1 else now
-        self._hello_id = self._hello_first = None
+        self._hello_id = self._hello_first = self._hello_sent = None
         self._asked = self._heard = now
 
     def _begin(self, now):
