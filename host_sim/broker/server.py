@@ -1,0 +1,334 @@
+"""The broker's core over TCP and TLS for real clients: asyncio, and a thread for synchronous callers.
+
+It only carries bytes and the clock; every rule of MQTT is in `core`. It must never write to
+a reader that is behind (the core's bounded queue keeps the bytes then, and drops by its
+rules), and never listen anywhere but on the address it was given.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from host_sim.broker.authority import Authority
+from host_sim.broker.core import Broker, Connection, Counts, Settings
+from host_sim.broker.packets import Publish
+
+_TICK_S = 0.2  # how late a timeout may be noticed
+_CLOSE_S = 5.0  # for a peer to take the last bytes before its connection is reset
+_WRITE_BUFFER = 256 * 1024  # bytes handed to the transport before it says that the reader is behind
+
+
+class _Peer(asyncio.Protocol):
+    """One accepted connection: asyncio's transport on one side, the core's Connection on the other."""
+
+    def __init__(self, server: "BrokerServer") -> None:
+        self.server = server
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set before anything else is called
+        self.connection: Connection = None  # type: ignore[assignment]
+        self.paused = False
+        self.deaf = False  # in a silent outage: nothing passes any more
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self.deaf = self.server.outage == "silent"  # cut while the TLS handshake ran
+        self.connection = self.server.broker.open(self.server.now(), self)
+        self.server.peers[self] = None
+        if self.server.outage == "refuse":
+            self.transport.abort()
+        self.server.flush()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.deaf:
+            self.connection.receive(data, self.server.now())
+            self.server.flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.server.peers.pop(self, None)
+        self.connection.closed(self.server.now())
+        self.server.flush()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self.flush()
+        self.server.flush()
+
+    def flush(self) -> None:
+        """Pass on what the core has for this peer, in one write, unless it is behind or cut off."""
+        if self.deaf or self.transport.is_closing():
+            return
+        if not self.paused:
+            data = self.connection.take()
+            if data:
+                self.transport.write(data)
+        if self.connection.closing:
+            if self.paused:
+                self.transport.abort()
+            else:
+                self.transport.close()
+                self.server.loop.call_later(_CLOSE_S, self.transport.abort)
+
+
+class BrokerServer:
+    """The broker as a server in the running event loop.
+
+        async with BrokerServer(authority=…) as server: … server.port …
+
+    port 0: the system chooses; `port` tells after `start()`. tls: a server-side SSLContext.
+    on_message and on_event are the core's, called in the loop's thread. Its clock is Unix time
+    at the start and steady from there, so `HxtpAuthority` gets the seconds it needs.
+    start() raises OSError when the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        authority: Authority | None = None,
+        settings: Settings | None = None,
+        on_message: Callable[[str, bytes, str], None] | None = None,
+        on_event: Callable[[int, str, str, str], None] | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.broker = Broker(authority, settings, on_message, on_event)
+        self.outage: str | None = None  # "refuse" or "silent", see cut()
+        self.peers: dict[_Peer, None] = {}
+        self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]  # known in start()
+        self.tls = tls
+        self._listener: socket.socket | None = None
+        self._unheard: list[socket.socket] = []  # accepted in a silent outage
+        self._tasks: set[asyncio.Task] = set()
+        self._epoch = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
+
+    @property
+    def counts(self) -> Counts:
+        return self.broker.counts
+
+    def now(self) -> int:
+        """The broker's clock: ms, never backwards."""
+        return self._epoch + time.monotonic_ns() // 1_000_000
+
+    async def start(self) -> "BrokerServer":
+        self.loop = asyncio.get_running_loop()
+        found = await self.loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        family, kind, proto, _, address = found[0]
+        listener = socket.socket(family, kind, proto)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setblocking(False)
+            listener.bind(address)
+            listener.listen(1024)
+        except OSError:
+            listener.close()
+            raise
+        self._listener = listener
+        self.port = listener.getsockname()[1]
+        self._spawn(self._accept(listener))
+        self._spawn(self._ticker())
+        return self
+
+    async def stop(self) -> None:
+        """Close everything. What waits for a client that is not behind is still written."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for peer in list(self.peers):
+            peer.flush()
+            peer.transport.close()
+        for sock in self._unheard:
+            _reset(sock)
+        self._unheard.clear()
+        for _ in range(20):  # a second for those who take their last bytes
+            if not self.peers:
+                break
+            await asyncio.sleep(0.001 if _ == 0 else 0.05)
+        self._abort_all()
+        await asyncio.sleep(0)
+
+    async def __aenter__(self) -> "BrokerServer":
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> None:
+        """A message from the broker's owner to whoever subscribed to it."""
+        self.broker.publish(Publish(topic, payload, qos, retain))
+        self.flush()
+
+    def disconnect(self, client_id: str) -> bool:
+        """Cut one client off, its will published; False if it is not there."""
+        found = self.broker.disconnect(client_id, self.now())
+        self.flush()
+        return found
+
+    def cut(self, silent: bool = False) -> None:
+        """Outage until `restore()`: connections are reset and new ones too, as soon as they are made.
+
+        silent: connections stay, but nothing passes in either direction and new ones are never
+        answered, as when Wi-Fi is gone: only timeouts find out. With TLS a handshake that
+        had begun may still finish.
+        """
+        self.outage = "silent" if silent else "refuse"
+        if silent:
+            for peer in self.peers:
+                peer.deaf = True
+        else:
+            self._abort_all()
+
+    def restore(self) -> None:
+        """The end of an outage. Connections that lost bytes in a silent one are reset now."""
+        if self.outage == "silent":
+            for peer in list(self.peers):
+                if peer.deaf:
+                    peer.transport.abort()
+            for sock in self._unheard:
+                _reset(sock)
+            self._unheard.clear()
+        self.outage = None
+
+    def flush(self) -> None:
+        """Send what the core has produced, after each batch of received bytes: so writes are batches too."""
+        broker = self.broker
+        while broker.dirty:
+            for connection in broker.take_dirty():
+                connection.peer.flush()
+
+    def _abort_all(self) -> None:
+        for peer in list(self.peers):
+            peer.transport.abort()
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = await self.loop.sock_accept(listener)
+            except OSError:  # out of file descriptors, or the peer has gone again
+                await asyncio.sleep(0.05)
+                continue
+            if self.outage == "refuse":
+                _reset(sock)
+            elif self.outage == "silent":
+                self._unheard.append(sock)
+            else:
+                self._spawn(self._serve(sock))
+
+    async def _serve(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        timeout = self.broker.settings.connect_timeout_ms / 1000 if self.tls else None
+        # A failed TLS handshake (or a peer that is gone) is the peer's affair: asyncio has closed the socket.
+        with contextlib.suppress(OSError):
+            await self.loop.connect_accepted_socket(
+                lambda: _Peer(self), sock, ssl=self.tls, ssl_handshake_timeout=timeout
+            )
+
+    async def _ticker(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self.broker.tick(self.now())
+            self.flush()
+
+
+def _reset(sock: socket.socket) -> None:
+    """Close so that the other side sees a reset, not an orderly end."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+class ThreadedBroker:
+    """A `BrokerServer` in a background thread, for synchronous tests and demos.
+
+        with ThreadedBroker(authority=…) as broker: … broker.port …
+
+    Takes the same arguments; `on_message` and `on_event` are called in that thread. Starting raises
+    what `BrokerServer.start` raises. Every call below waits until the broker has done it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.server = BrokerServer(*args, **kwargs)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
+
+    def start(self) -> "ThreadedBroker":
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+            self._end()
+
+    def __enter__(self) -> "ThreadedBroker":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def host(self) -> str:
+        return self.server.host
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def counts(self) -> Counts:
+        """Live; read it, do not write."""
+        return self.server.counts
+
+    def cut(self, silent: bool = False) -> None:
+        self.call(self.server.cut, silent)
+
+    def restore(self) -> None:
+        self.call(self.server.restore)
+
+    def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> None:
+        self.call(self.server.publish, topic, payload, qos, retain)
+
+    def disconnect(self, client_id: str) -> bool:
+        return self.call(self.server.disconnect, client_id)
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a function of the server or its core in the broker's thread, and return what it returns."""
+
+        async def run() -> Any:
+            return function(*args)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
