@@ -1,7 +1,6 @@
 """The eight-byte frame: what it holds, and which code each flaw gets."""
 
 from check import raises
-
 from hxtp import frame
 from hxtp.errors import HxtpError
 
@@ -22,7 +21,22 @@ def test_header_bytes_are_magic_version_type_and_big_endian_length():
 
 
 def test_what_can_begin_a_json_text_is_bare():
-    for text in (b"{}", b" {}", b"\t{}", b"\r{}", b"\n{}", b"[", b'"', b"-", b"0", b"9", b"true", b"false", b"null", b"\xef\xbb\xbf{}"):
+    for text in (
+        b"{}",
+        b" {}",
+        b"\t{}",
+        b"\r{}",
+        b"\n{}",
+        b"[",
+        b'"',
+        b"-",
+        b"0",
+        b"9",
+        b"true",
+        b"false",
+        b"null",
+        b"\xef\xbb\xbf{}",
+    ):
         assert frame.open_frame(text) == (None, 0)
 
 

@@ -1,7 +1,6 @@
 """The strict scan: which bytes are a message at all, the same on every runtime."""
 
 from check import raises
-
 from hxtp import jsonscan
 from hxtp.errors import HxtpError
 
@@ -44,7 +43,9 @@ def test_every_json_value_is_passed():
 
 
 def test_anything_but_one_object_is_refused():
-    refused(b"", b" ", b"null", b"[]", b'"a"', b"1", b"{}{}", b"{} x", b"{}\x00", b"{}\x0b", b"\xef\xbb\xbf{}")
+    refused(
+        b"", b" ", b"null", b"[]", b'"a"', b"1", b"{}{}", b"{} x", b"{}\x00", b"{}\x0b", b"\xef\xbb\xbf{}"
+    )
 
 
 def test_every_truncation_is_refused():
@@ -56,15 +57,49 @@ def test_every_truncation_is_refused():
 
 def test_broken_grammar_is_refused():
     refused(
-        b"{,}", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{"a":1 "b":2}', b'{"a" 1}', b"{a:1}", b"{'a':1}", b'{1:2}',
-        b'{"a":[1,]}', b'{"a":[,1]}', b'{"a":[1 2]}', b'{"a":tru}', b'{"a":nul}', b'{"a":True}', b'{"a":x}',
-        b'{"a":1]', b'{"a":[1}', b'{"a":{"b":1]}', b'{"a":"}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":undefined}',
-        b'{"a":1;"b":2}', b'{"a":{"b";1}}', b'{"a":{"b":1;}}', b'{"a":{b:1}}',
+        b"{,}",
+        b'{"a"}',
+        b'{"a":}',
+        b'{"a":1,}',
+        b'{"a":1 "b":2}',
+        b'{"a" 1}',
+        b"{a:1}",
+        b"{'a':1}",
+        b"{1:2}",
+        b'{"a":[1,]}',
+        b'{"a":[,1]}',
+        b'{"a":[1 2]}',
+        b'{"a":tru}',
+        b'{"a":nul}',
+        b'{"a":True}',
+        b'{"a":x}',
+        b'{"a":1]',
+        b'{"a":[1}',
+        b'{"a":{"b":1]}',
+        b'{"a":"}',
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":undefined}',
+        b'{"a":1;"b":2}',
+        b'{"a":{"b";1}}',
+        b'{"a":{"b":1;}}',
+        b'{"a":{b:1}}',
     )
 
 
 def test_numbers_follow_the_grammar():
-    refused(b'{"a":01}', b'{"a":-}', b'{"a":+1}', b'{"a":.5}', b'{"a":1.}', b'{"a":1e}', b'{"a":1e+}', b'{"a":--1}', b'{"a":0x1}', b'{"a":1_0}')
+    refused(
+        b'{"a":01}',
+        b'{"a":-}',
+        b'{"a":+1}',
+        b'{"a":.5}',
+        b'{"a":1.}',
+        b'{"a":1e}',
+        b'{"a":1e+}',
+        b'{"a":--1}',
+        b'{"a":0x1}',
+        b'{"a":1_0}',
+    )
 
 
 def test_a_number_is_at_most_512_bytes():
@@ -74,11 +109,25 @@ def test_a_number_is_at_most_512_bytes():
 
 def test_strings_hold_no_control_characters_and_no_unknown_escapes():
     refused(b'{"a":"\x00"}', b'{"a":"\x1f"}', b'{"a":"\n"}', b'{"\t":1}', b'{"a":{"\x01":1}}')
-    refused(b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":"\\u12g4"}', b'{"a":"\\U0041"}', b'{"a":"\\u 041"}', b'{"a":"\\u+041"}')
+    refused(
+        b'{"a":"\\x"}',
+        b'{"a":"\\u12"}',
+        b'{"a":"\\u12g4"}',
+        b'{"a":"\\U0041"}',
+        b'{"a":"\\u 041"}',
+        b'{"a":"\\u+041"}',
+    )
 
 
 def test_lone_surrogates_are_refused_and_pairs_are_joined():
-    refused(b'{"a":"\\ud800"}', b'{"a":"\\udc00"}', b'{"a":"\\ud800x"}', b'{"a":"\\ud800\\u0041"}', b'{"a":"\\ud800\\n12345"}', b'{"a":{"\\ud800":1}}')
+    refused(
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\udc00"}',
+        b'{"a":"\\ud800x"}',
+        b'{"a":"\\ud800\\u0041"}',
+        b'{"a":"\\ud800\\n12345"}',
+        b'{"a":{"\\ud800":1}}',
+    )
     accepted(b'{"a":"\\ud83d\\ude00"}')
     assert jsonscan.loads(b'"\\uD83D\\uDE00 \\\\ud83d \\n"') == "😀 \\ud83d \n"
 
@@ -108,13 +157,35 @@ def test_backslashes_before_a_quote_are_counted():
     refused(b'{"a":"\\"}', b'{"a":"' + b"\\\\" * 500 + b'\\"}')
 
 
+NOT_UTF8 = (
+    b"\x80",
+    b"\xbf",
+    b"\xc0\xaf",
+    b"\xc1\xbf",
+    b"\xc3",
+    b"\xc3A",
+    b"\xe2\x82",
+    b"\xe0\x80\xaf",
+    b"\xed\xa0\x80",
+    b"\xed\xbf\xbf",
+    b"\xf0\x80\x80\xaf",
+    b"\xf4\x90\x80\x80",
+    b"\xf5\x80\x80\x80",
+    b"\xf8\x88\x80\x80\x80",
+    b"\xfe",
+    b"\xff",
+)
+
+
 def test_text_that_is_not_utf8_is_refused_as_such():
-    for bad in (
-        b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\xbf", b"\xc3", b"\xc3A", b"\xe2\x82", b"\xe0\x80\xaf", b"\xed\xa0\x80",
-        b"\xed\xbf\xbf", b"\xf0\x80\x80\xaf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xfe", b"\xff",
-    ):
+    for bad in NOT_UTF8:
         assert code_of(b'{"a":"' + bad + b'"}') == "FRAME_UTF8_INVALID", bad
     accepted(b'{"a":"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"}')
+
+
+def test_the_strict_check_does_not_lean_on_the_decoder_of_the_platform():
+    for bad in NOT_UTF8:
+        assert raises(HxtpError, jsonscan._character, bad + b"x", 0).code == "FRAME_UTF8_INVALID", bad
 
 
 def test_thousands_of_members_are_told_apart_in_little_memory():

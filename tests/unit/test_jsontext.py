@@ -1,7 +1,6 @@
 """The JSON that we send: portable to every SDK, one text for one value."""
 
 from check import raises
-
 from hxtp.jsontext import dumps
 
 
@@ -10,7 +9,10 @@ def test_keys_are_sorted_and_nothing_is_padded():
 
 
 def test_plain_values():
-    assert dumps([None, True, False, 0, -7, 9007199254740991, "x"]) == '[null,true,false,0,-7,9007199254740991,"x"]'
+    assert (
+        dumps([None, True, False, 0, -7, 9007199254740991, "x"])
+        == '[null,true,false,0,-7,9007199254740991,"x"]'
+    )
     assert dumps((1, 2)) == "[1,2]"
 
 

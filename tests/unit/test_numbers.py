@@ -1,7 +1,6 @@
 """Sequence numbers: given out once, taken once."""
 
 from check import raises
-
 from hxtp.counter import Counter
 from hxtp.replay import Floor
 from hxtp.window import Window

@@ -1,7 +1,6 @@
 """Parts, their manifest, their parameters, and what a command may not do."""
 
 from check import raises
-
 from hxtp import registry, schema, topics
 from hxtp.errors import HxtpError
 from hxtp.registry import Registry
@@ -86,10 +85,14 @@ def test_a_fault_in_a_part_is_an_internal_error_and_is_told_to_the_owner():
 
 
 def test_the_manifest_is_sorted_compact_and_lists_each_action_once():
-    assert house().manifest().startswith(
-        '{"capabilities":[{"action":"light_fail","description":"Break","id":2,"paramSchema":'
-        '{"additionalProperties":false,"properties":{"target":{"enum":["light","desk"],"type":"string"}}},'
-        '"safetyClass":"sensitive","supportsDryRun":false},{"action":"light_on",'
+    assert (
+        house()
+        .manifest()
+        .startswith(
+            '{"capabilities":[{"action":"light_fail","description":"Break","id":2,"paramSchema":'
+            '{"additionalProperties":false,"properties":{"target":{"enum":["light","desk"],"type":"string"}}},'
+            '"safetyClass":"sensitive","supportsDryRun":false},{"action":"light_on",'
+        )
     )
 
 
@@ -158,7 +161,14 @@ def test_limits_of_each_type():
     pattern = {"type": "string", "pattern": "abc"}
     assert [check(pattern, v) for v in ("abc", "abd")] == [True, False]
     array = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2}
-    assert [check(array, v) for v in ([], [1], [1, 2], [1, 2, 3], [0], ["1"])] == [False, True, True, False, False, False]
+    assert [check(array, v) for v in ([], [1], [1, 2], [1, 2, 3], [0], ["1"])] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_required_parameter_is_required():
@@ -173,7 +183,15 @@ def test_topics_are_built_and_split():
     for bad in ("", "a/b", "+", "#"):
         raises(ValueError, topics.topic, bad, "d", "cmd")
         raises(ValueError, topics.topic, "t", bad, "cmd")
-    for name in ("", "hxtp/t/device/d", "hxtp/t/device/d/cmd/x", "xtp/t/device/d/cmd", "hxtp/t/devic/d/cmd", "hxtp//device/d/cmd", "hxtp/t/device//cmd"):
+    for name in (
+        "",
+        "hxtp/t/device/d",
+        "hxtp/t/device/d/cmd/x",
+        "xtp/t/device/d/cmd",
+        "hxtp/t/devic/d/cmd",
+        "hxtp//device/d/cmd",
+        "hxtp/t/device//cmd",
+    ):
         assert topics.split(name) is None
 
 

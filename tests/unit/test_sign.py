@@ -3,14 +3,22 @@
 from binascii import hexlify, unhexlify
 
 from check import raises
-
 from hxtp import sign
 
 
 def test_hmac_agrees_with_rfc_4231():
-    assert hexlify(sign.Key(b"\x0b" * 20).mac(b"Hi There")) == b"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
-    assert hexlify(sign.Key(b"Jefe").mac(b"what do ya want for nothing?")) == b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert hexlify(sign.Key(b"\xaa" * 20).mac(b"\xdd" * 50)) == b"773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"
+    assert (
+        hexlify(sign.Key(b"\x0b" * 20).mac(b"Hi There"))
+        == b"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+    )
+    assert (
+        hexlify(sign.Key(b"Jefe").mac(b"what do ya want for nothing?"))
+        == b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    )
+    assert (
+        hexlify(sign.Key(b"\xaa" * 20).mac(b"\xdd" * 50))
+        == b"773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"
+    )
 
 
 def test_a_key_signs_again_and_again():
@@ -29,8 +37,13 @@ def test_hkdf_agrees_with_rfc_5869():
     ikm = b"\x0b" * 22
     salt = unhexlify("000102030405060708090a0b0c")
     info = unhexlify("f0f1f2f3f4f5f6f7f8f9")
-    assert hexlify(sign.derive(ikm, info, salt)) == b"3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
-    assert hexlify(sign.derive(ikm, b"")) == b"8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+    assert (
+        hexlify(sign.derive(ikm, info, salt))
+        == b"3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+    )
+    assert (
+        hexlify(sign.derive(ikm, b"")) == b"8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+    )
 
 
 def test_comparison_tells_equal_from_different():
@@ -47,4 +60,6 @@ def test_the_password_names_its_expiry_and_is_bound_to_device_and_secret():
     assert (version, expiry, len(tag)) == ("1", "1777200000", 64)
     assert password != sign.mqtt_password(b"\xab" * 32, "1123456789abcdef0123456789abcdef", 1777200000)
     assert password != sign.mqtt_password(b"\xac" * 32, "0123456789abcdef0123456789abcdef", 1777200000)
-    assert tag != sign.mqtt_password(b"\xab" * 32, "0123456789abcdef0123456789abcdef", 1777200001).split(".")[2]
+    assert (
+        tag != sign.mqtt_password(b"\xab" * 32, "0123456789abcdef0123456789abcdef", 1777200001).split(".")[2]
+    )

@@ -31,7 +31,6 @@ EXPIRED = "expired"
 LIFE = 300000
 RETRY = 10000
 STALE_ANSWER = 5000
-MAX_UNSETTLED = 256
 
 _STALE = (TIMESTAMP_EXPIRED, TIMESTAMP_FUTURE, SEQUENCE_VIOLATION)
 
@@ -70,6 +69,8 @@ class Link:
 
     `slots`: [(Key, Window)], the signing key first. `commit(link)` must make the link durable.
     """
+
+    max_unsettled = 256
 
     def __init__(self, device_id, tenant_id, slots, random, commit=None):
         self.device_id = device_id
@@ -222,7 +223,7 @@ class Link:
         Raises HxtpError(BUFFER_OVERFLOW) where too many are unsettled, PAYLOAD_TOO_LARGE never:
         a body is the caller's to bound.
         """
-        if len(self.orders) >= MAX_UNSETTLED:
+        if len(self.orders) >= self.max_unsettled:
             raise HxtpError(BUFFER_OVERFLOW, "too many commands wait for this device")
         body = dict(params)
         body["action"] = action

@@ -28,7 +28,7 @@ def check_utf8(data):
     try:
         text = str(data, "utf-8")
     except UnicodeError:
-        raise HxtpError(FRAME_UTF8_INVALID)
+        raise HxtpError(FRAME_UTF8_INVALID) from None
     if len(text) != len(data):
         i = 0
         while i < len(data):

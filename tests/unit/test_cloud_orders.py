@@ -1,0 +1,140 @@
+"""Orders: delivered once, settled by their own device, never lost."""
+
+from world import TENANT, Forger, Random, Sayer, World, opened, ready
+
+from check import raises
+from hxtp.cloud import Link
+from hxtp.errors import HxtpError
+from hxtp.sign import Key
+from hxtp.window import Window
+
+
+def test_a_command_waits_for_a_session():
+    world = World()
+    order = world.order()
+    assert world.cloud.take(world.time()) is None and order.state == "queued"
+    world.connect()
+    assert order.state == "acknowledged"
+
+
+def test_a_published_command_is_signed_again_with_the_same_id_and_backs_off():
+    world = ready()
+    order = world.order()
+    seen = []
+    for _ in range(300):
+        message = world.cloud.take(world.time())
+        if message:
+            seen.append((world.now, opened(message)))
+        world.wait(1000)
+    assert order.attempts == len(seen) and order.state == "expired" and order.error == "OUTCOME_UNKNOWN"
+    assert len({message.message_id for _, message in seen}) == 1
+    assert len({message.nonce for _, message in seen}) == len(seen) == len({m.sequence for _, m in seen})
+    gaps = [b[0] - a[0] for a, b in zip(seen, seen[1:])]
+    assert gaps == [10000, 20000, 40000, 80000]
+
+
+def test_an_unpublished_command_expires_without_doubt():
+    world = World()
+    order = world.order(life=1000)
+    world.wait(999)
+    assert order.state == "queued"
+    world.wait(1)
+    assert (order.state, order.error) == ("expired", None) and world.cloud.orders == []
+
+
+def test_after_another_boot_a_published_command_has_an_unknown_outcome_and_an_unpublished_one_is_sent():
+    world = ready()
+    published = world.order("light_on", {"brightness": 1})
+    world.cloud.take(world.time())
+    world.cloud.results_kept = 1
+    waiting = world.order("light_on", {"brightness": 2})
+    world.device.disconnected(world.now)
+    world.boot()
+    world.wait(5000)
+    world.connect()
+    assert (published.state, published.error) == ("failed", "OUTCOME_UNKNOWN")
+    assert waiting.state == "acknowledged" and world.lamp.done == [2]
+
+
+def test_after_a_reconnect_of_the_same_boot_a_published_command_is_sent_at_once():
+    world = ready()
+    order = world.order()
+    world.cloud.take(world.time())
+    world.device.disconnected(world.now)
+    world.connect()
+    assert order.state == "acknowledged" and order.attempts == 2 and world.lamp.done == [100]
+
+
+def test_no_more_commands_are_out_than_the_device_remembers():
+    world = ready()
+    orders = [world.order("light_on", {"brightness": n}) for n in range(20)]
+    out = []
+    message = world.cloud.take(world.time())
+    while message:
+        out.append(message)
+        message = world.cloud.take(world.time())
+    assert len(out) == 8 and [o.state for o in orders].count("queued") == 12
+    for message in out[1:]:
+        world.to_device(message)
+    while True:
+        up = world.device.take(world.now)
+        if not up:
+            break
+        world.to_cloud(up)
+    assert world.cloud.take(world.time()) is None  # the first is unsettled: nothing new may leave
+    world.wait(10000)
+    world.pump()
+    assert [o.state for o in orders] == ["acknowledged"] * 20
+    assert sorted(world.lamp.done) == list(range(20))
+
+
+def test_too_many_waiting_commands_are_refused():
+    world = World()
+    world.cloud.max_unsettled = 5
+    for _ in range(5):
+        world.order()
+    assert raises(HxtpError, world.order).code == "BUFFER_OVERFLOW"
+
+
+def test_an_ack_counts_only_for_a_published_command_of_this_device():
+    world = ready()
+    order = world.order()
+    device = Sayer(world)
+    for reference in (order.message_id, "other", None, ["x"]):
+        assert device.say("ack", {"ack_status": "executed", "ref_message_id": reference}, "cmd_ack") is None
+    assert order.state == "queued" and world.cloud.refused == {"TIMESTAMP_EXPIRED": 1, "COMMAND_INVALID": 4}
+    other = Link("f" * 32, TENANT, [(Key(b"\xcd" * 32), Window())], Random(b"x"))
+    world.cloud.take(world.time())
+    ack = Forger(world, b"\xcd" * 32).send(
+        "ack",
+        {"ack_status": "executed", "ref_message_id": order.message_id},
+        "cmd_ack",
+        deliver=False,
+        device_id="f" * 32,
+    )
+    assert other.receive(ack[0], ack[1], world.time()) is None and world.to_cloud(ack) is None
+    assert order.state == "dispatched"
+
+
+def test_a_nack_settles_with_the_code_of_the_device():
+    world = ready()
+    order = world.order("light_on", {"brightness": 500})
+    world.pump()
+    assert (order.state, order.error, order.result["member"]) == ("failed", "INVALID_PARAMS", "brightness")
+    odd = world.order()
+    world.cloud.take(world.time())
+    Sayer(world).say("ack", {"ack_status": "failed", "ref_message_id": odd.message_id}, "cmd_ack")
+    assert (odd.state, odd.error) == ("failed", "COMMAND_INVALID")
+
+
+def test_everything_is_durable_before_it_leaves():
+    world = World()
+    kept = []
+    world.cloud._commit = lambda link: kept.append(
+        (link.sent, link.boot_count, [o.boot_count for o in link.orders])
+    )
+    world.connect()
+    world.order()
+    assert kept[-1][2] == [None]
+    message = world.cloud.take(world.time())
+    assert kept[-1] == (opened(message).sequence, 1, [1])

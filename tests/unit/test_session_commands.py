@@ -1,0 +1,204 @@
+"""Commands at a device: executed once, answered, refused without a trace."""
+
+from world import Forger, World, damaged, device_snapshot, opened, ready
+
+
+def test_a_command_is_executed_and_acknowledged():
+    world = ready()
+    order = world.order("light_on", {"brightness": 80})
+    world.pump()
+    assert world.lamp.done == [80] and order.state == "acknowledged"
+    assert order.result == {"ack_status": "executed", "ref_message_id": order.message_id}
+
+
+def test_commands_are_refused_before_a_session():
+    world = World()
+    forger = Forger(world)
+    forger.send("command", {"action": "light_on"})
+    assert world.device.refused == {"PROTOCOL_NOT_READY": 1}
+    world.device.connected(world.now, world.time())
+    before = device_snapshot(world.device)
+    forger.send("command", {"action": "light_on"})
+    assert world.device.refused == {"PROTOCOL_NOT_READY": 1, "TIMESTAMP_FUTURE": 1}
+    assert world.lamp.done == [] and device_snapshot(world.device) == before
+    world.device.set_clock(world.time(), world.now)
+    forger.send("command", {"action": "light_on"})
+    assert world.device.refused["PROTOCOL_NOT_READY"] == 2 and world.lamp.done == []
+
+
+def test_commands_of_before_the_session_are_refused():
+    world = World()
+    forger = Forger(world, first=0)
+    early = forger.send("command", {"action": "light_on"}, deliver=False)
+    world.cloud.sent = 10
+    world.connect()
+    assert world.to_device(early) is None and world.lamp.done == []
+
+
+def test_a_command_signed_again_is_answered_by_its_result_and_runs_once():
+    world = ready()
+    order = world.order("light_on", {"brightness": 7})
+    world.to_device(world.cloud.take(world.time()))
+    world.device.take(world.now)  # the ack is lost
+    world.wait(10000)
+    world.pump()
+    assert world.lamp.done == [7] and order.state == "acknowledged" and order.attempts == 2
+
+
+def test_a_byte_identical_replay_is_unanswered():
+    world = ready()
+    world.order()
+    world.pump()
+    before = device_snapshot(world.device)
+    command = [message for message in world.wire if opened(message).type == "command"][-1]
+    world.to_device(command)
+    assert world.device.refused == {"NONCE_REUSED": 1} and device_snapshot(world.device) == before
+    assert world.device.take(world.now) is None
+
+
+def test_a_replay_older_than_sixteen_messages_is_a_sequence_violation():
+    world = ready()
+    world.order()
+    world.pump()
+    command = [message for message in world.wire if opened(message).type == "command"][-1]
+    for _ in range(17):
+        world.order("light_off")
+        world.pump()
+    world.to_device(command)
+    assert world.device.refused == {"SEQUENCE_VIOLATION": 1} and world.lamp.done.count(100) == 1
+
+
+def test_the_same_message_id_with_another_body_is_refused_and_nothing_runs():
+    world = ready()
+    order = world.order()
+    world.pump()
+    Forger(world).send("command", {"action": "light_off"}, message_id=order.message_id)
+    assert opened(world.device.take(world.now)).params() == {
+        "ack_status": "failed",
+        "error": "COMMAND_INVALID",
+        "ref_message_id": order.message_id,
+    }
+    assert world.lamp.done == [100]
+    # The stored result is still the first one.
+    Forger(world, first=2000).send("command", {"action": "light_on"}, message_id=order.message_id)
+    assert opened(world.device.take(world.now)).params()["ack_status"] == "executed"
+
+
+def test_a_command_that_still_runs_is_not_answered_twice():
+    world = ready()
+    forger = Forger(world)
+    message = forger.send("command", {"action": "light_on"}, message_id="one", deliver=False)
+    command = world.device.receive(message[0], message[1], world.now)
+    again = forger.send("command", {"action": "light_on"}, message_id="one", deliver=False)
+    assert world.device.receive(again[0], again[1], world.now) is None
+    assert world.device.take(world.now) is None
+    world.device.finish(command, {"ack_status": "executed"})
+    assert opened(world.device.take(world.now)).params()["ref_message_id"] == "one"
+
+
+def test_a_result_outlives_a_new_session_of_the_same_boot():
+    world = ready()
+    order = world.order()
+    world.to_device(world.cloud.take(world.time()))
+    world.device.disconnected(world.now)
+    world.connect()
+    assert order.state == "acknowledged" and world.lamp.done == [100]
+
+
+def test_a_long_forgotten_command_still_gets_its_late_ack():
+    world = ready()
+    forger = Forger(world)
+    message = forger.send("command", {"action": "light_on"}, message_id="slow", deliver=False)
+    slow = world.device.receive(message[0], message[1], world.now)
+    for _ in range(9):
+        forger.send("command", {"action": "light_off"})
+    world.device.finish(slow, {"ack_status": "executed"})
+    assert len(world.device.outbox.acks) == 10
+
+
+def test_acks_that_cannot_leave_are_bounded():
+    world = ready()
+    forger = Forger(world)
+    for _ in range(40):
+        forger.send("command", {"action": "light_off"})
+    assert len(world.device.outbox.acks) == 16
+
+
+def test_a_command_without_a_signed_action_is_refused_with_a_nack():
+    world = ready()
+    for body, top in (
+        ({}, None),
+        ({}, "light_on"),
+        ({"action": "light_off"}, "light_on"),
+        ({"action": 5}, None),
+    ):
+        more = {} if top is None else {"action": top}
+        Forger(world, first=world.now).send("command", body, **more)
+        world.now += 10
+        assert opened(world.device.take(world.now)).params()["error"] == "COMMAND_INVALID"
+    assert world.lamp.done == []
+
+
+def test_an_unsigned_action_works_only_under_the_setting_named_for_it():
+    world = ready()
+    world.device.accept_unsigned_action = True
+    Forger(world).send("command", {"brightness": 3}, action="light_on")
+    assert world.lamp.done == [3]
+
+
+def test_a_nack_is_repeated_too():
+    world = ready()
+    forger = Forger(world)
+    for _ in range(2):
+        forger.send("command", {}, message_id="bad")
+        assert opened(world.device.take(world.now)).params()["error"] == "COMMAND_INVALID"
+
+
+def test_retained_commands_are_ignored():
+    world = ready()
+    world.order()
+    message = world.cloud.take(world.time())
+    before = device_snapshot(world.device)
+    world.to_device(message, True)
+    assert world.lamp.done == [] and device_snapshot(world.device) == before
+
+
+def test_what_is_not_a_command_runs_nothing():
+    world = ready()
+    before = device_snapshot(world.device)
+    forger = Forger(world)
+    forger.send("ota", {}, "ota")
+    forger.send("hello_ack", {})
+    forger.send("state", {"action": "light_on"})
+    assert world.device.refused == {"UNKNOWN_ACTION": 1, "PROTOCOL_NOT_READY": 1, "FRAME_TYPE_INVALID": 1}
+    assert device_snapshot(world.device) == before and world.lamp.done == []
+
+
+def test_refused_messages_leave_the_state_as_it_was_and_get_no_answer():
+    world = ready()
+    world.wait(70000)
+    # Without a top-level action: nobody signs that one, and a receiver ignores what it does not know.
+    good = Forger(world).send("command", {"action": "light_on", "brightness": 50}, deliver=False)
+    before = device_snapshot(world.device)
+    for payload in damaged(good[1], 5):
+        assert world.device.receive("cmd", payload, world.now) is None
+        assert device_snapshot(world.device) == before
+    world.to_device(good)
+    assert world.lamp.done == [50]
+
+
+def test_memory_that_runs_out_while_a_body_is_read_is_a_refusal():
+    world = ready()
+
+    class Greedy:
+        code = None
+        type = "command"
+        authentic = True
+
+        def params(self):
+            raise MemoryError
+
+    world.device._verifier.judge = lambda payload, time, channel: Greedy()
+    before = device_snapshot(world.device)
+    assert world.device.receive("cmd", b"{}", world.now) is None
+    assert world.device.refused == {"BUFFER_OVERFLOW": 1} and device_snapshot(world.device) == before

@@ -1,0 +1,74 @@
+"""What a device sends and when: heartbeats, state, telemetry, numbers."""
+
+from world import START, Forger, World, opened, ready
+
+
+def test_heartbeats_come_at_the_interval():
+    world = ready()
+    beats = 0
+    for _ in range(100):
+        world.wait(3000)
+        for event in world.pump():
+            beats += event.type == "heartbeat"
+    assert beats == 10
+
+
+def test_state_is_coalesced():
+    world = ready()
+    for _ in range(50):
+        world.device.report_state()
+    assert [event.type for event in world.pump()] == ["state"]
+
+
+def test_telemetry_waits_for_a_session_with_the_time_of_its_sample():
+    world = World()
+    for n in range(40):
+        world.device.telemetry({"n": n}, world.now)
+        world.now += 1000
+    events = [event for event in world.connect() if event.type == "telemetry"]
+    assert len(events) == 32
+    assert events[0].body == {"n": 8, "dropped": 8, "sampled_at": START + 5000 + 8000}
+    assert events[1].body == {"n": 9, "sampled_at": START + 5000 + 9000}
+
+
+def test_the_form_of_the_first_authentic_message_is_answered():
+    world = World()
+    world.device.connected(world.now, world.time())
+    assert world.device.take(world.now)[1][:2] == b"HX"
+    forger = Forger(world)
+    body = {
+        "challenge": world.device._challenge,
+        "last_cloud_sequence": 1001,
+        "last_device_sequence": 0,
+        "server_time": world.time(),
+        "session": True,
+    }
+    message = forger.send("hello_ack", body, deliver=False)
+    world.to_device((message[0], message[1][8:]))
+    assert world.device.take(world.now)[1][:1] == b"{"
+    forger.send("command", {"action": "light_on"})  # framed, but not the first
+    assert world.device.take(world.now)[1][:1] == b"{"
+
+
+def test_message_ids_are_version_four_uuids():
+    world = ready()
+    for message in world.wire:
+        a, b, c, d, e = opened(message).message_id.split("-")
+        assert [len(part) for part in (a, b, c, d, e)] == [8, 4, 4, 4, 12]
+        assert c[0] == "4" and d[0] in "89ab"
+
+
+def test_a_device_never_uses_a_number_twice_over_reboots():
+    world = World()
+    seen = set()
+    for _ in range(6):
+        world.connect()
+        world.order()
+        world.pump()
+        world.device.disconnected(world.now)
+        numbers = [opened(message).sequence for message in world.wire if message[0] != "cmd"]
+        assert len(set(numbers)) == len(numbers) > 2 and not seen.intersection(numbers)
+        seen.update(numbers)
+        world.wire.clear()
+        world.boot()
+        world.wait(5000)
