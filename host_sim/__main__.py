@@ -13,6 +13,7 @@ COMMANDS = {
     "board": ("host_sim.board.cli", "run the firmware on a virtual ESP32"),
     "gateway": ("host_sim.gateway.cli", "run the small gateway: register devices, send commands"),
     "demo": ("host_sim.demo.cli", "play the demonstration"),
+    "runtimes": ("host_sim.runtimes", "fetch real MicroPython for the tests"),
 }
 
 

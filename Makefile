@@ -1,0 +1,109 @@
+# One entry for everything: `make help` lists it. Needs git, make and Python >= 3.11; the rest is fetched into
+# .venv, .cache and typings, checked against the lock files, and nowhere else.
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+
+# Percent of branches of firmware/lib/hxtp below which `make test` fails.
+COVERAGE_MIN ?= 0
+# Processes that run the tests; 0 runs them in one, in order.
+JOBS ?= 2
+# What pytest is given besides, e.g. `make test ARGS="-k frame -x"`.
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install -qq --disable-pip-version-check --require-hashes
+PYTEST := $(RUN) -m pytest -q
+PARALLEL = $(if $(filter 0,$(JOBS)),,-n $(JOBS) --dist loadfile)
+COVERAGE = --cov --cov-report=term --cov-fail-under=$(COVERAGE_MIN)
+HOST_CODE := host_sim tests tools firmware
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test runtimes packages lint format rules typecheck coverage fuzz sizes lock clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: $(VENV)/.ready ## make .venv with everything that the tests need
+	@:
+
+demo: $(VENV)/.ready-demo ## play the demonstration; KEEP=1 stays up and says how to send commands
+	@$(RUN) -m host_sim demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: setup packages lint typecheck ## run everything: lint, types, all tests, coverage
+	@$(RUN) -m host_sim runtimes --optional
+	@$(PYTEST) $(PARALLEL) $(COVERAGE) $(ARGS)
+
+runtimes: setup ## fetch real MicroPython (Debian's unix port, npm's WebAssembly port)
+	@$(RUN) -m host_sim runtimes
+
+packages: ## install Mosquitto with apt (as root; otherwise say what is missing)
+	@$(or $(PYTHON),python3) tools/system_packages.py mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients
+
+lint: setup ## check style, formatting and what MicroPython lacks
+	@$(RUN) -m ruff check -q $(HOST_CODE)
+	@$(RUN) -m ruff format -q --check $(HOST_CODE) || \
+		{ echo "These files want 'make format':"; $(RUN) -m ruff format --check $(HOST_CODE); exit 1; }
+	@$(RUN) tools/micropython_rules.py
+
+format: setup ## put the code into shape
+	@$(RUN) -m ruff check -q --fix $(HOST_CODE) || true
+	@$(RUN) -m ruff format $(HOST_CODE)
+
+typecheck: setup typings/.ready ## check the firmware's types against the ESP32's stubs
+	@$(RUN) -m tools.typecheck
+
+coverage: setup ## branch coverage of the protocol as pages in build/coverage
+	@$(PYTEST) $(PARALLEL) $(COVERAGE) --cov-report=html:build/coverage $(ARGS)
+
+fuzz: setup ## the Hypothesis tests alone, with many more examples
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PARALLEL) -m hypothesis $(ARGS)
+
+sizes: setup ## bytes of bytecode per firmware module
+	@$(RUN) tools/mpy_sizes.py
+
+# The locks hold for every Python from 3.11 on: nothing in them depends on its version.
+lock: ## renew the lock files from requirements*.in
+	@$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install -qq pip-tools
+	@for name in requirements-demo requirements requirements-stubs; do \
+		CUSTOM_COMPILE_COMMAND="make lock" .cache/lock/bin/pip-compile -q --generate-hashes --strip-extras \
+			--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+			-o $$name.lock $$name.in || exit 1; done
+
+clean: ## remove what the tests and builds left behind
+	@rm -rf build .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+	@find $(HOST_CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove everything that was fetched too
+	@rm -rf $(VENV) .cache typings
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Needs Python 3.11 or newer, and finds: $$(python3 --version 2>&1 || true)"; \
+		echo "If there is one elsewhere: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), and this needs Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) has no ensurepip, and so can make no environment. On Debian and Ubuntu, as root:"; \
+		echo "  apt-get install python3-venv"; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.ready-demo: requirements-demo.lock $(VENV)/.made
+	@echo "Installing what the programs need"
+	@$(INSTALL) -r requirements-demo.lock
+	@touch $@
+
+$(VENV)/.ready: requirements.lock $(VENV)/.ready-demo
+	@echo "Installing what the tests need"
+	@$(INSTALL) -r requirements.lock
+	@touch $@
+
+typings/.ready: requirements-stubs.lock $(VENV)/.made
+	@echo "Fetching the ESP32's stubs"
+	@rm -rf typings && $(INSTALL) --target typings -r requirements-stubs.lock
+	@touch $@

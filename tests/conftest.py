@@ -1,0 +1,122 @@
+"""What every test shares: import paths, Hypothesis profiles, the runtimes, and the rule that CI skips
+nothing.
+
+Environment: CI or HXTP_REQUIRE_RUNTIMES=1 makes a missing runtime or program a failure; CI turns every other
+skip into a failure too, unless the test is marked `platform_impossible`. HYPOTHESIS_PROFILE chooses dev, ci
+or long.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+for folder in (ROOT / "tests" / "unit", ROOT / "firmware", ROOT / "firmware" / "lib"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+# Last, so that the stand-ins for MicroPython's `ssl` and `requests` do not hide CPython's modules of those
+# names.
+BOARD_MODULES = str(ROOT / "host_sim" / "board" / "modules")
+if BOARD_MODULES not in sys.path:
+    sys.path.append(BOARD_MODULES)
+
+# The helpers of tests/unit assert too, and should explain themselves like the tests.
+pytest.register_assert_rewrite("check")
+
+
+def _set(name: str) -> bool:
+    return os.environ.get(name, "").lower() not in ("", "0", "false", "no")
+
+
+IN_CI = _set("CI")
+RUNTIMES_REQUIRED = IN_CI or _set("HXTP_REQUIRE_RUNTIMES")
+
+# No deadlines: two cores may be shared, and a slow example is no wrong answer.
+settings.register_profile(
+    "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "ci", parent=settings.get_profile("dev"), max_examples=200, derandomize=True, print_blob=True
+)
+settings.register_profile("long", parent=settings.get_profile("dev"), max_examples=5000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI else "dev"))
+
+
+def missing(what: str, remedy: str) -> None:
+    """Ends the running test: a failure where nothing may be missing, otherwise a skip that names the
+    remedy.
+    """
+    text = f"{what} is not here: {remedy}"
+    if RUNTIMES_REQUIRED:
+        pytest.fail(text, pytrace=False)
+    pytest.skip(text)
+
+
+@pytest.fixture(scope="session")
+def micropython():
+    """MicroPython's unix port as a `host_sim.runtimes.Runtime`."""
+    from host_sim import runtimes
+
+    return runtimes.micropython() or missing("MicroPython's unix port", "make runtimes")
+
+
+@pytest.fixture(scope="session")
+def micropython_wasm():
+    """MicroPython for WebAssembly as a `host_sim.runtimes.WasmRuntime`."""
+    from host_sim import runtimes
+
+    return runtimes.wasm() or missing("MicroPython for WebAssembly", "make runtimes")
+
+
+@pytest.fixture(scope="session")
+def program():
+    """program("mosquitto") is the path of an installed program, /usr/sbin included, which an ordinary
+    PATH leaves out.
+    """
+
+    def find(name: str) -> str:
+        path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+        return shutil.which(name, path=path) or missing(name, "make packages")
+
+    return find
+
+
+# ---------------------------------------------------------------- in CI, nothing is skipped
+
+
+def _refuse(report) -> None:
+    """Turns a skipped report into a failed one that says why it was going to be skipped."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"{report.nodeid}: nothing may be skipped in CI, and this would have been. {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    expected = hasattr(report, "wasxfail") or item.get_closest_marker("platform_impossible")
+    if IN_CI and report.skipped and not expected:
+        _refuse(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    report = yield
+    if IN_CI and report.skipped:
+        _refuse(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A skip is easily overlooked in a quiet run; this is not."""
+    skipped = len(terminalreporter.stats.get("skipped", ()))
+    if skipped:
+        terminalreporter.section(
+            f"NOT EVERYTHING WAS TESTED: {skipped} skipped, reasons above", sep="!", red=True
+        )
