@@ -15,15 +15,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+BOARD_MODULES = ROOT / "host_sim" / "board" / "modules"
 
 for folder in (ROOT / "tests" / "unit", ROOT / "firmware", ROOT / "firmware" / "lib"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-# Last, so that the stand-ins for MicroPython's `ssl` and `requests` do not hide CPython's modules of those
-# names.
-BOARD_MODULES = str(ROOT / "host_sim" / "board" / "modules")
-if BOARD_MODULES not in sys.path:
-    sys.path.append(BOARD_MODULES)
+# Last, so that the stand-ins for MicroPython's modules do not hide CPython's own of the same name.
+for folder in (BOARD_MODULES, BOARD_MODULES / "on_cpython"):
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 # The helpers of tests/unit assert too, and should explain themselves like the tests.
 pytest.register_assert_rewrite("check")
