@@ -1,0 +1,105 @@
+"""An infrared transmitter: sends timings as they are stored, or makes them from a protocol's own numbers.
+
+Must never block: the hardware sends, `tick(now)` begins what waits. Each protocol's module loads when used.
+
+It has no state to report: a frame is over before a report of it would arrive. The ack tells in `duration`
+how many ms the sending takes.
+"""
+
+from capabilities import Part, flag, integer
+from capabilities.ir.send import Transmitter
+from hxtp.errors import COMMAND_INVALID, INVALID_PARAMS, HxtpError
+
+# Timings that are sent, or wait to be sent, in one piece: it bounds the memory.
+_MOST = 2048
+_LONGEST_US = 10000000
+# The pause after a frame that ends with a mark, as remotes leave it.
+_GAP_US = 40000
+
+
+class Infrared(Part):
+    """Options: pin, active_low (false), channel (0; the RMT channel, which MicroPython before 1.27 wants)."""
+
+    KIND = "ir"
+    ACTIONS = {
+        "ir_send_raw": (
+            40,
+            "Send timings in us, mark first; freq_khz carrier, repeat sends in all, duty in percent",
+            {
+                "freq_khz": {"type": "number", "minimum": 10, "maximum": 60, "required": True},
+                "raw": {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 1, "maximum": 2000000},
+                    "minItems": 1,
+                    "maxItems": _MOST,
+                    "required": True,
+                },
+                "repeat": {"type": "integer", "minimum": 1, "maximum": 20},
+                "duty": {"type": "integer", "minimum": 1, "maximum": 90},
+            },
+        ),
+        "ir_send_nec": (
+            41,
+            "Send an NEC frame, then its repeat frames; an address over 255 is an extended one",
+            {
+                "address": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
+                "command": {"type": "integer", "minimum": 0, "maximum": 255, "required": True},
+                "repeats": {"type": "integer", "minimum": 0, "maximum": 20},
+            },
+        ),
+    }
+
+    def __init__(self, name, options, context):
+        super().__init__(name, context)
+        self._until = 0
+        self._waiting = []  # [carrier Hz, duty %, timings, sends that remain]
+        channel = integer(options, "channel", 0, 0, 7)
+        active_low = flag(options, "active_low")
+        self._transmitter = Transmitter(options.pop("pin"), channel, active_low)
+
+    def ir_send_raw(self, params):
+        raw = params["raw"]
+        repeat = params.get("repeat", 1)
+        if sum(raw) > _LONGEST_US:
+            raise HxtpError(INVALID_PARAMS, "raw")
+        if len(raw) % 2 and repeat > 1:
+            # Without a pause the last mark would run into the first of the next send.
+            raw = raw + [_GAP_US]
+        if sum(raw) * repeat > _LONGEST_US:
+            raise HxtpError(INVALID_PARAMS, "repeat")
+        return self._send(int(params["freq_khz"] * 1000 + 0.5), params.get("duty", 33), raw, repeat)
+
+    def ir_send_nec(self, params):
+        from capabilities.ir import nec
+
+        timings = nec.press(params["address"], params["command"], params.get("repeats", 0))
+        return self._send(nec.CARRIER, nec.DUTY, timings, 1)
+
+    def _send(self, carrier, duty, timings, sends):
+        size = len(timings)
+        for job in self._waiting:
+            size += len(job[2])
+        if self._waiting and size > _MOST:
+            raise HxtpError(COMMAND_INVALID, "infrared is busy, send again later")
+        self._waiting.append([carrier, duty, timings, sends])
+        self.tick(self._context.now())
+        return {"duration": (sum(timings) * sends + 999) // 1000}
+
+    def tick(self, now):
+        if not self._waiting or now < self._until:
+            return
+        job = self._waiting[0]
+        carrier, duty, timings, sends = job
+        # As many sends as fit go out in one piece, with the pauses between them exact.
+        batch = min(sends, max(1, _MOST // len(timings)))
+        job[3] -= batch
+        if not job[3]:
+            self._waiting.pop(0)
+        self._transmitter.write(carrier, duty, timings * batch if batch > 1 else timings)
+        took = sum(timings) * batch
+        if len(timings) % 2:
+            took += _GAP_US
+        self._until = now + took // 1000 + 2
+
+
+Capability = Infrared
