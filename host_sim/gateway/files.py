@@ -1,0 +1,86 @@
+"""Files that hold secrets: mode 0600, replaced atomically, synced; and the places for a store's text.
+
+It must never leave a half-written file behind, nor widen a mode.
+"""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text says why and what to do."""
+
+
+class MemoryFile:
+    """A store's text in memory: `text` is what a restart would find. For tests and fuzzers."""
+
+    def __init__(self, text: str | None = None) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return "the store in memory"
+
+    def read(self) -> str | None:
+        return self.text
+
+    def write(self, text: str) -> None:
+        self.text = text
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class DiskFile:
+    """A store's text in `folder`/devices.json, for one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises StoreError where another process uses the folder."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = folder / "devices.json"
+        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise StoreError(f"another gateway uses {folder}; stop it, or use another folder") from None
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def read(self) -> str | None:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{self.path} is not text ({error}); restore it from a copy") from None
+        os.chmod(self.path, 0o600)
+        return text
+
+    def write(self, text: str) -> None:
+        replace_file(self.path, text)
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file by one of mode 0600; after a crash either the old or the new one is there, whole."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,139 @@
+"""Parameters as people type them: `key=value` made into what the device's manifest declares.
+
+A manifest comes from a device, so nothing in it is trusted to have a shape. This module only helps whoever
+types; the device checks every parameter itself.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from hxtp import schema
+from hxtp.errors import INVALID_PARAMS, UNKNOWN_ACTION, HxtpError
+
+_TYPES = ("string", "number", "integer", "boolean", "array")
+_LIMITS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+_BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+
+
+class Problem(HxtpError):
+    """A command that cannot be sent, told so that whoever typed it can put it right.
+
+    `choices`: what would have been possible.
+    """
+
+    def __init__(self, code: str, detail: str, choices: Iterable[str] = ()) -> None:
+        super().__init__(code, detail)
+        self.choices = sorted(choices)
+
+
+def declared(manifest: Mapping[str, Any] | None) -> dict[str, dict[str, dict]]:
+    """The properties of each action in a manifest's body; entries without the right shape are left out."""
+    entries = manifest.get("capabilities") if isinstance(manifest, Mapping) else None
+    actions = {}
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or not isinstance(entry.get("action"), str):
+            continue
+        param_schema = entry.get("paramSchema")
+        properties = param_schema.get("properties") if isinstance(param_schema, dict) else None
+        rules = properties.items() if isinstance(properties, dict) else ()
+        actions[entry["action"]] = {name: rule for name, rule in map(_rule, rules) if rule is not None}
+    return actions
+
+
+def checked(manifest: Mapping[str, Any] | None, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a command, strings made into the declared types, checked against the manifest.
+
+    Values that are no strings are taken as they are. Raises Problem: UNKNOWN_ACTION with the device's
+    actions as choices, INVALID_PARAMS with the member in the text. Without a manifest nothing is checked,
+    and a string becomes what it is as JSON, if it is JSON.
+    """
+    actions = declared(manifest)
+    if not actions:
+        return {name: _guess(value) for name, value in params.items()}
+    if action not in actions:
+        near = get_close_matches(action, actions, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise Problem(UNKNOWN_ACTION, f"the device has no action {action!r}{hint}", actions)
+    properties = actions[action]
+    values = {}
+    for name, value in params.items():
+        if name not in properties:
+            raise Problem(INVALID_PARAMS, f"{action} has no parameter {name!r}", properties)
+        values[name] = _typed(name, properties[name], value) if isinstance(value, str) else value
+    try:
+        schema.check(properties, values)
+    except HxtpError as refusal:
+        name = refusal.detail
+        what = "is missing" if name not in values else f"cannot be {json.dumps(values[name])}"
+        raise Problem(INVALID_PARAMS, f"{name} {what}; it is {describe(properties[name])}") from None
+    return values
+
+
+def describe(rule: Mapping[str, Any]) -> str:
+    """A declaration in words: "an integer 0 to 100, required"."""
+    kind = rule["type"]
+    words = [f"{'an' if kind[0] in 'aio' else 'a'} {kind}"]
+    size = {"string": "Length", "array": "Items"}.get(kind)
+    low, high = (rule.get(end + (size or "imum")) for end in ("min", "max"))
+    unit = {"string": " characters", "array": " items"}.get(kind, "")
+    if low is not None and high is not None:
+        words.append(f"{low} to {high}{unit}")
+    elif low is not None:
+        words.append(f"from {low}{unit}")
+    elif high is not None:
+        words.append(f"up to {high}{unit}")
+    if "enum" in rule:
+        words.append("one of " + ", ".join(map(str, rule["enum"])))
+    return " ".join(words) + (", required" if rule.get("required") else "")
+
+
+def _rule(named: tuple[str, Any]) -> tuple[str, dict | None]:
+    # The parts of a property that can be used here. A pattern is not: matching it could take for ever.
+    name, rule = named
+    if not isinstance(rule, dict) or rule.get("type") not in _TYPES:
+        return name, None
+    kept: dict[str, Any] = {"type": rule["type"], "required": rule.get("required") is True}
+    for limit in _LIMITS:
+        value = rule.get(limit)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            kept[limit] = value
+    if isinstance(rule.get("enum"), list):
+        kept["enum"] = rule["enum"]
+    if rule["type"] == "array":
+        kept["items"] = _rule(("", rule.get("items")))[1]
+        if kept["items"] is None:
+            return name, None
+    return name, kept
+
+
+def _typed(name: str, rule: dict, text: str) -> Any:
+    kind = rule["type"]
+    if kind == "string":
+        value = _guess(text)
+        return value if isinstance(value, str) else text
+    try:
+        if kind == "boolean" and text.lower() in _BOOLEANS:
+            return _BOOLEANS[text.lower()]
+        if kind == "array" and not text.lstrip().startswith("["):
+            return [_typed(name, rule["items"], item.strip()) for item in text.split(",") if item.strip()]
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    good = {"boolean": bool, "integer": int, "number": (int, float), "array": list}[kind]
+    if not isinstance(value, good) or (isinstance(value, bool) and kind != "boolean"):
+        raise Problem(INVALID_PARAMS, f"{name} cannot be {text!r}; it is {describe(rule)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Problem(INVALID_PARAMS, f"{name} cannot be {text!r}; it is {describe(rule)}")
+    return value
+
+
+def _guess(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
