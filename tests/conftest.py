@@ -38,7 +38,7 @@ RUNTIMES_REQUIRED = IN_CI or _set("HXTP_REQUIRE_RUNTIMES")
 
 # No deadlines: two cores may be shared, and a slow example is no wrong answer.
 settings.register_profile(
-    "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+    "dev", deadline=None, max_examples=100, derandomize=False, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
     "ci", parent=settings.get_profile("dev"), max_examples=200, derandomize=True, print_blob=True

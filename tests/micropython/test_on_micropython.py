@@ -19,7 +19,8 @@ def tree(tmp_path_factory):
 
 def judge(outcome: Outcome, name: str) -> None:
     if not outcome.passed:
-        pytest.fail(f"{name}: {outcome.failed} failed\n{outcome.report}", pytrace=False)
+        print(outcome.report)
+        pytest.fail(f"{name}: {', '.join(outcome.failed)}", pytrace=False)
     assert outcome.ran > 0
 
 
