@@ -1,0 +1,1 @@
+"""`umqtt`, as stock ESP32 firmware has it frozen."""
