@@ -34,8 +34,9 @@ class Message(NamedTuple):
 class MemoryClient:
     """One client. Its link's name is its client id, for faults and the trace.
 
-    `connack`, `granted` and `unacked` show what the broker has answered so far; with latency,
-    answers come as time passes. Sending raises ConnectionError when the link is closed.
+    `connack`, `granted` and `unacked` show what the broker has answered up to the last call that
+    looked: `poll()`, `connected` and the calls that return an answer do. With latency, answers come
+    as time passes. Sending raises ConnectionError when the link is closed.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class MemoryClient:
         self.connack: Connack | None = None
         self.granted: dict[int, list[int]] = {}  # packet id -> SUBACK's codes
         self.unacked: dict[int, Publish] = {}  # what we published at QoS 1 and nobody acknowledged
-        self.received_ids: list[int] = []  # of QoS 1 messages received, in order
+        self.unanswered: list[int] = []  # packet ids received and not acknowledged, if not `acknowledge`
         self.pongs = 0
         self._messages: list[Message] = []
         self._last_id = 0
@@ -74,6 +75,7 @@ class MemoryClient:
             self.link.close()
         self.connack = None
         self.unacked.clear()
+        self.unanswered.clear()
         try:
             self.link = self.network.link(self.connect_packet.client_id)
             self._send(self.connect_packet)
@@ -118,6 +120,8 @@ class MemoryClient:
         return messages
 
     def ack(self, packet_id: int) -> None:
+        """Acknowledge one of `unanswered`."""
+        self.unanswered.remove(packet_id)
         self._send(Puback(packet_id))
 
     def ping(self) -> bool:
@@ -144,8 +148,11 @@ class MemoryClient:
         self.link.send_frame(packet.encode())
 
     def _next_id(self) -> int:
-        self._last_id = self._last_id % 65535 + 1
-        return self._last_id
+        while True:
+            self._last_id = self._last_id % 65535 + 1
+            if self._last_id not in self.unacked:
+                self.granted.pop(self._last_id, None)
+                return self._last_id
 
     def _pump(self) -> None:
         if self.link is None:
@@ -158,7 +165,7 @@ class MemoryClient:
         if isinstance(packet, Publish):
             self._messages.append(Message(packet.topic, packet.payload, packet.retain, packet.dup))
             if packet.qos:
-                self.received_ids.append(packet.packet_id)
+                self.unanswered.append(packet.packet_id)
                 if self.acknowledge and self.link.open:
                     self.ack(packet.packet_id)
         elif isinstance(packet, Connack):

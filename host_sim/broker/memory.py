@@ -17,7 +17,7 @@ from host_sim.broker.client import MemoryClient, Message
 from host_sim.broker.core import NEVER, Broker, Connection
 from host_sim.broker.faults import DOWN, UP, FaultPlan
 from host_sim.broker.framing import Framer
-from host_sim.broker.packets import ProtocolError
+from host_sim.broker.packets import ProtocolError, Publish
 
 __all__ = ["Link", "MemoryClient", "MemoryNetwork", "Message"]
 
@@ -141,6 +141,17 @@ class MemoryNetwork:
         link.connection.closed(self.now)
         self._flush()
 
+    def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> None:
+        """A message from the broker's owner to whoever subscribed to it."""
+        self.broker.publish(Publish(topic, payload, qos, retain))
+        self._flush()
+
+    def disconnect(self, client_id: str) -> bool:
+        """The broker cuts one client off, its will published; False if it is not there."""
+        found = self.broker.disconnect(client_id, self.now)
+        self._flush()
+        return found
+
     def cut(self, silent: bool = False) -> None:
         """Outage until `restore()`: all connections break and new ones are refused.
 
@@ -164,6 +175,7 @@ class MemoryNetwork:
 
     def advance(self, ms: int) -> None:
         """Let `ms` pass: what is due arrives, what is late times out, each at its own time."""
+        self._flush()
         end = self.now + ms
         while True:
             deadline = self.broker.next_deadline()

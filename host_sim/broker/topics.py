@@ -7,7 +7,7 @@ its length and cannot exhaust the stack.
 
 from collections.abc import Hashable, Iterator
 
-MAX_LEVELS = 200
+MAX_LEVELS = 201
 """Levels in a name or a filter; more is refused as malformed. A limit of this broker (Mosquitto has
 the same one), since the standard sets none below the 65,535 bytes of a string."""
 
