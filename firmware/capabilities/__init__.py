@@ -86,7 +86,8 @@ def load(board, context):
             raise ValueError('a part needs "kind": the name of a capability, such as "relay"')
     pins = {}
     for key in sorted(board):
-        _claim(pins, "the board", key, board[key])
+        if board[key] is not None:
+            _claim(pins, "the board", key, board[key])
     names = [entry["name"] for entry in entries if entry.get("name") is not None]
     plans = []
     for entry in entries:
@@ -108,7 +109,8 @@ def load(board, context):
     parts = [_make(capability, name, options, context) for capability, name, options in plans]
     _check_members(parts)
     for part in parts:
-        part.joined(parts)
+        if hasattr(part, "joined"):
+            part.joined(parts)
     return parts
 
 
@@ -125,8 +127,6 @@ def _plain(text):
 def _claim(pins, owner, key, value):
     """Note that a pin is taken, if this option names one: pin, something_pin, status_led, button."""
     if key not in ("pin", "status_led", "button") and not key.endswith("_pin"):
-        return
-    if value is None:
         return
     if type(value) is not int or not 0 <= value <= _LAST_GPIO:
         raise ValueError("%s: '%s' must be a GPIO number from 0 to %d" % (owner, key, _LAST_GPIO))

@@ -33,7 +33,9 @@ class Relay(Part):
     def __init__(self, name, options, context):
         super().__init__(name, context)
         self.on = False
-        self.interlock = options.pop("interlock", None)
+        self.interlock = options.pop("interlock", "")
+        if type(self.interlock) is not str:
+            raise ValueError("'interlock' must be the name of a group")
         self.power_on = choice(options, "power_on", ("off", "on", "last"))
         self._interval = integer(options, "min_interval", 0, 0, _HOUR)
         self._dead_time = integer(options, "dead_time", 0, 0, 60000)
@@ -47,7 +49,7 @@ class Relay(Part):
         self._pin = Pin(options.pop("pin"), Pin.OUT, value=int(self._active_low))
 
     def joined(self, parts):
-        if self.interlock is not None:
+        if self.interlock:
             self._group = [
                 part
                 for part in parts
@@ -100,7 +102,7 @@ class Relay(Part):
     def _allow(self, now):
         early = self._since + self._interval - now
         if early > 0:
-            raise HxtpError(COMMAND_INVALID, "%s: min_interval, %d ms too early" % (self.name, early))
+            raise HxtpError(COMMAND_INVALID, "%s: min_interval, wait %d ms" % (self.name, early))
 
     def _drop(self, now):
         self._due = None
@@ -128,7 +130,6 @@ class Relay(Part):
             if now >= self._due:
                 self._due = None
                 self._off_at = now + self._pulse if self._pulse else None
-                self._pulse = 0
                 self._switch(True, now)
         elif self._off_at is not None and now >= self._off_at and now >= self._since + self._interval:
             self._off_at = None

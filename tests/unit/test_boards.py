@@ -1,5 +1,6 @@
 """Board data: every board here loads, and a mistake in one is answered by what to change."""
 
+import gc
 import json
 import os
 
@@ -25,6 +26,7 @@ class Context:
 
 def load(*parts, **board):
     board["parts"] = list(parts)
+    _board.pins.clear()  # as after power-on
     return capabilities.load(board, Context())
 
 
@@ -59,14 +61,16 @@ def test_every_board_uses_pins_that_can_be_used():
 
 def test_every_board_loads_and_can_be_declared():
     for name, board in boards():
-        parts = capabilities.load(board, Context())
-        assert len(parts) == len(board["parts"]), name
+        _board.pins.clear()
         registry = Registry()
-        for part in parts:
+        for part in capabilities.load(board, Context()):
             registry.add(part)
-        manifest = json.loads(registry.manifest())["capabilities"]
-        assert manifest and len(registry.manifest()) < 8000
+        assert len(registry.parts) == len(board["parts"]), name
+        text = registry.manifest()
+        assert 100 < len(text) < 8000
+        assert json.loads(text)["capabilities"]
         json.dumps(registry.state())
+        gc.collect()
 
 
 def test_ids_stay_in_the_range_of_their_kind():
@@ -98,6 +102,7 @@ def test_mistakes_are_answered_by_what_to_change():
 
     def judge(parts, *words):
         del _board.trace[:]
+        _board.pins.clear()
         text = str(raises(ValueError, load, *parts))
         for word in words:
             assert word in text, text
@@ -123,6 +128,11 @@ def test_mistakes_are_answered_by_what_to_change():
             ([relay, {"kind": "light", "driver": "cct", "warm_pin": -1, "cold_pin": 4}], "'warm_pin'"),
             ([{"kind": "relay", "pin": 26, "name": "Pump 1"}], "name 'Pump 1'"),
             ([{"kind": "relay", "pin": 26, "name": ""}], "name ''"),
+            ([dict(relay, name="Pumpe")], "name 'Pumpe'"),
+            ([dict(relay, name="pump-1")], "name 'pump-1'"),
+            ([dict(relay, name="p" * 33)], "name 'ppp"),
+            ([{"kind": "relay", "pin": None}], "'pin'", "GPIO number"),
+            ([dict(relay, interlock=1)], "part", "'interlock' must be the name of a group"),
             ([dict(relay, name="a"), {"kind": "relay", "pin": 27, "name": "a"}], "name 'a'"),
             ([dict(relay, activ_low=True)], "part", "unknown option 'activ_low'"),
             ([dict(relay, active_low="yes")], "part", "'active_low' must be true or false"),
@@ -154,6 +164,8 @@ def test_the_status_led_is_a_pin_like_any_other():
     error = raises(ValueError, load, {"kind": "relay", "pin": 2}, status_led=2)
     assert "GPIO 2" in str(error) and "the board" in str(error)
     load({"kind": "relay", "pin": 4}, status_led=2)
+    load({"kind": "relay", "pin": 4}, status_led=None)
+    assert "'status_led'" in str(raises(ValueError, load, {"kind": "relay", "pin": 4}, status_led="2"))
 
 
 def test_the_board_data_is_left_as_it_was():

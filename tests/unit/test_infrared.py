@@ -15,7 +15,7 @@ class Wire:
         self.sent = []
 
     def write(self, carrier, duty, timings):
-        self.sent.append((carrier, duty, list(timings)))
+        self.sent.append((carrier, duty, timings))
 
 
 def room(**options):
@@ -141,15 +141,15 @@ def test_raw_that_ends_with_a_mark_gets_a_pause_between_its_sends():
 
 def test_raw_too_big_for_one_piece_is_sent_in_several_when_each_is_over():
     bench, wire = room()
-    raw = [600, 400] * 500  # half a second, and 2,048 timings hold it twice
+    raw = [6000, 4000] * 100  # a second, and a piece of 512 timings holds it twice
     bench.do("ir_send_raw", freq_khz=38, raw=raw, repeat=5)
-    assert [len(sent[2]) for sent in wire.sent] == [2000]
-    bench.wait(990)
+    assert [len(sent[2]) for sent in wire.sent] == [400]
+    bench.wait(1990)
     assert len(wire.sent) == 1
     bench.wait(20)
-    assert [len(sent[2]) for sent in wire.sent] == [2000, 2000]
-    bench.wait(1020)
-    assert [len(sent[2]) for sent in wire.sent] == [2000, 2000, 1000]
+    assert [len(sent[2]) for sent in wire.sent] == [400, 400]
+    bench.wait(2020)
+    assert [len(sent[2]) for sent in wire.sent] == [400, 400, 200]
     bench.wait(5000)
     assert len(wire.sent) == 3
 
@@ -276,7 +276,7 @@ def test_long_timings_become_steps_of_the_same_level():
 
 
 class OldRmt:
-    """The RMT as MicroPython had it to 1.26: a channel and a divider."""
+    """The RMT as MicroPython had it to 1.26: a divider."""
 
     made = []
 
@@ -295,11 +295,11 @@ class OldRmt:
 
 
 class NewRmt(OldRmt):
-    """The RMT without channels and dividers."""
+    """The RMT once the divider is gone: a resolution, and a channel for old times' sake."""
 
-    def __init__(self, *, pin=None, resolution_hz=10000000, idle_level=False, tx_carrier=None):
+    def __init__(self, channel=-1, *, pin=None, resolution_hz=10000000, idle_level=False, tx_carrier=None):
         self.made.append(self)
-        self.given = (None, resolution_hz, idle_level, tx_carrier)
+        self.given = (channel, resolution_hz, idle_level, tx_carrier)
         self.gone = False
         self.sent = []
 
@@ -318,12 +318,12 @@ def transmitter(kind, *arguments):
 
 
 def test_both_forms_of_the_rmt_count_in_microseconds():
-    for kind, channel in ((OldRmt, 3), (NewRmt, None)):
+    for kind in (OldRmt, NewRmt):
         first, second = transmitter(kind, 4, 3, False)
-        assert first.given == (channel, 1000000, False, (38000, 33, True))
+        assert first.given == (3, 1000000, False, (38000, 33, True))
         assert first.sent == [([500, 500], True)]
         assert first.gone, "a channel must be free before it is made again"
-        assert second.given == (channel, 1000000, False, (36000, 50, True))
+        assert second.given == (3, 1000000, False, (36000, 50, True))
         assert second.sent == [([500, 32767, 7233], [True, False, False]), ([500], True)]
         assert not second.gone
 
@@ -341,6 +341,15 @@ def test_on_the_board_the_led_is_dark_until_a_frame_is_sent():
     bench.do("ir_send_nec", address=4, command=8)
     sent = [event for event in bench.moved() if event["ev"] == "rmt"]
     assert len(sent) == 1
+    assert sent[0]["pulses"] == nec.frame(4, 8) and sent[0]["level"] == 1 and sent[0]["pin"] == 4
+    assert sent[0]["tick_hz"] == 1000000 and sent[0]["idle"] == 0
+    assert list(sent[0]["carrier"]) == [38000, 33, 1]
+    # Another carrier, and a pause that one step cannot hold, reach the same pin.
+    bench.wait(200)
+    bench.do("ir_send_raw", freq_khz=40, raw=[2400, 40000, 600], duty=25)
+    (sent,) = [event for event in bench.moved() if event["ev"] == "rmt"]
+    assert sent["pulses"] == [2400, 32767, 7233, 600] and list(sent["level"]) == [1, 0, 0, 1]
+    assert list(sent["carrier"]) == [40000, 25, 1]
 
 
 def test_options_that_make_no_sense_are_named():

@@ -1,5 +1,7 @@
 """The light whatever drives it: switching, fades, effects, power-on. Shown on a PWM dimmer."""
 
+import gc
+
 from workbench import Bench
 
 from capabilities.light import FULL, eye, linear
@@ -177,14 +179,30 @@ def test_a_new_command_goes_on_from_where_the_fade_is():
     assert seen[-1] == 0
 
 
+class Wire:
+    """In place of a PWM: keeps every duty it is given, the same again too."""
+
+    def __init__(self):
+        self.given = []
+
+    def duty_u16(self, duty):
+        self.given.append(duty)
+
+
 def test_nothing_is_written_while_nothing_changes():
     bench = Bench(LAMP)
+    wire = bench.part._pwm = Wire()
     bench.do("light_on", brightness=50)
-    duties(bench)
-    assert fade(bench, 500) == []
+    assert wire.given == [percent(50)]
+    bench.wait(500)
     bench.do("light_on")
     bench.do("light_brightness", brightness=50, transition=200)
-    assert fade(bench, 500) == []
+    bench.do("light_effect", effect="none")
+    bench.wait(500)
+    assert wire.given == [percent(50)]
+    bench.do("light_effect", effect="blink", speed=1)
+    bench.wait(40000)
+    assert wire.given == [percent(50), 0, percent(50)]
 
 
 def test_the_transition_of_the_board_is_used_where_a_command_names_none():
@@ -230,6 +248,19 @@ def test_effects_repeat_and_stay_between_dark_and_the_brightness():
         assert effect == "blink" or min(first) > 0
 
     cases([(effect, speed) for effect in ("blink", "breathe") for speed in (1, 50, 100)], judge)
+
+
+def test_an_effect_keeps_its_time_whatever_the_ticks_do():
+    bench = Bench(LAMP)
+    bench.do("light_effect", effect="blink", speed=50)
+    begun = bench.time
+
+    def look():
+        passed = (bench.time - begun) % 800
+        assert bench.part._shown == (10000 if passed < 400 else 0), passed
+
+    for step in (7, 13, 790, 1234):
+        bench.wait(step * 30, step, look)
 
 
 def test_blink_is_half_on_half_off():
@@ -297,6 +328,7 @@ def test_an_effect_ends_where_it_is_when_a_fade_follows():
     bench.do("light_effect", effect="breathe", speed=100)
     bench.wait(1000)  # half a breath: nearly dark
     low = bench.part._shown
+    duties(bench)
     bench.do("light_off", transition=1000)
     seen = fade(bench, 1000)
     assert seen[0] <= linear(low)
@@ -368,3 +400,33 @@ def test_the_eye_s_curve_is_cie_1931():
         else:
             luminance = ((lightness + 16) / 116) ** 3
         assert abs(eye(level) - luminance * 65535) <= 40, level
+
+
+class Silent:
+    """In place of a PWM: takes a duty and no memory."""
+
+    def duty_u16(self, duty):
+        self.last = duty
+
+
+def test_a_tick_takes_no_memory():
+    used = getattr(gc, "mem_alloc", None)
+    if used is None:
+        return  # CPython counts otherwise, and has memory enough
+    for effect in ("none", "blink", "breathe"):
+        bench = Bench(lamp(gamma=True))
+        part = bench.part
+        part._pwm = Silent()
+        bench.do("light_on", brightness=90, transition=3600000)
+        if effect != "none":
+            bench.do("light_effect", effect=effect, speed=1)
+            bench.do("light_brightness", brightness=10, transition=3600000)
+        gc.collect()
+        now = bench.time
+        before = used()
+        while now < 3500000:
+            now += 35000
+            part.tick(now)
+        assert part._moving
+        after = used()
+        assert after - before <= 64, (effect, after - before)

@@ -161,6 +161,9 @@ def test_the_rainbow_repeats_and_every_pixel_has_its_full_brightness():
     bench = Bench(STRIP)
     bench.do("light_on", brightness=60)
     bench.do("light_effect", effect="rainbow", speed=50)
+    writes(bench)
+    bench.part.tick(bench.time)
+    assert writes(bench) == []
     top = (255 * linear(6000) + 32767) // 65535
     turns = [[], []]
     for turn in turns:

@@ -87,10 +87,13 @@ def test_off_during_a_pulse_ends_it_for_good():
     bench = Bench(RELAY)
     bench.do("relay_pulse", duration=250)
     bench.do("relay_off")
+    bench.wait(1000)
+    assert bench.reports == ["relay"] * 2
     bench.do("relay_on")
     levels(bench)
     bench.wait(1000)
     assert levels(bench) == []
+    assert bench.state() == {"relay": "on"}
 
 
 def test_a_second_pulse_counts_from_its_own_start():
@@ -254,10 +257,12 @@ def test_a_group_whose_other_may_not_switch_yet_refuses_and_changes_nothing():
 def test_only_one_of_a_group_comes_on_at_power_on():
     error = raises(ValueError, pair, power_on="on")
     assert "motor" in str(error)
-    bench = pair(power_on="last")
-    for part in bench.parts:
-        part.restore({"on": True})
-    assert bench.state() == {"relay": "on", "down": {"relay": "off"}}
+    for interval in (0, 300):
+        bench = pair(power_on="last", min_interval=interval)
+        for part in bench.parts:
+            part.restore({"on": True})
+        bench.wait(1000)
+        assert bench.state() == {"relay": "on", "down": {"relay": "off"}}, interval
 
 
 def test_relays_of_other_groups_and_of_none_are_left_alone():

@@ -15,6 +15,8 @@ class Bench:
         self.time = 5000
         self.reports = []
         self.faults = []
+        # As after power-on: nothing drives any pin.
+        _board.pins.clear()
         del _board.trace[:]
         self.parts = capabilities.load({"parts": list(lines)}, self)
         self.registry = Registry(self.faults.append)
@@ -35,7 +37,7 @@ class Bench:
         return ack.get("result")
 
     def refused(self, action, **params):
-        """Run a command that must be refused and move nothing; returns (code, member)."""
+        """Run a command that must be refused and move nothing; returns (code, member to blame or why)."""
         self.moved()
         before = self.registry.state()
         reports = len(self.reports)
@@ -45,7 +47,7 @@ class Bench:
         assert self.moved() == [], "a refused command moved a pin"
         assert self.registry.state() == before
         assert len(self.reports) == reports
-        return ack["error"], ack.get("member")
+        return ack["error"], ack.get("member", ack.get("detail"))
 
     def wait(self, ms, step=10, look=None):
         """Let `ms` pass in steps, as the device's loop does; calls look() after each."""

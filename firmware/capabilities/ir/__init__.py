@@ -10,8 +10,9 @@ from capabilities import Part, flag, integer
 from capabilities.ir.send import Transmitter
 from hxtp.errors import COMMAND_INVALID, INVALID_PARAMS, HxtpError
 
-# Timings that are sent, or wait to be sent, in one piece: it bounds the memory.
+# Bounds of the memory: timings in one frame and in all that wait, and timings sent in one piece by repeating.
 _MOST = 2048
+_PIECE = 512
 _LONGEST_US = 10000000
 # The pause after a frame that ends with a mark, as remotes leave it.
 _GAP_US = 40000
@@ -91,7 +92,7 @@ class Infrared(Part):
         job = self._waiting[0]
         carrier, duty, timings, sends = job
         # As many sends as fit go out in one piece, with the pauses between them exact.
-        batch = min(sends, max(1, _MOST // len(timings)))
+        batch = min(sends, max(1, _PIECE // len(timings)))
         job[3] -= batch
         if not job[3]:
             self._waiting.pop(0)

@@ -44,8 +44,9 @@ class Transmitter:
         try:
             return RMT(self._channel, clock_div=80, **options)
         except TypeError:
-            # MicroPython 1.27 took channels away and deprecated clock_div; this is its own form.
-            return RMT(resolution_hz=1000000, **options)
+            # Since 1.27 MicroPython counts by resolution and means to drop the divider.
+            options["resolution_hz"] = 1000000
+            return RMT(self._channel, **options)
 
     def write(self, carrier, duty, timings):
         """Begin to send `timings` (us, mark first) on a carrier in Hz with its duty in percent."""
