@@ -1,12 +1,7 @@
 """Any commands in any order at any time: what the parts of a board must keep to all the same."""
 
-import sys
-
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/unit")
-
 from workbench import Bench
 
 from capabilities.ir import nec, send
