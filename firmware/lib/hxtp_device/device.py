@@ -1,0 +1,336 @@
+"""The device: its parts, its session and its connection, and the loop that keeps all of them going.
+
+`poll()` makes one short step and returns, whatever the network does; parts are ticked in every one of them,
+so local control goes on offline. This module must never execute what the session has not accepted.
+"""
+
+import gc
+import sys
+
+from umqtt.simple import MQTTException
+
+from hxtp.counter import Counter
+from hxtp.errors import PAYLOAD_TOO_LARGE
+from hxtp.registry import Registry
+from hxtp.session import Identity, Session
+from hxtp.sign import Key
+from hxtp.topics import SUBSCRIBED, topic
+from hxtp_device import VERSION
+
+IDLE = "IDLE"
+WIFI_CONNECTING = "WIFI_CONNECTING"
+TIME_SYNCING = "TIME_SYNCING"
+MQTT_LINKING = "MQTT_LINKING"
+SUBSCRIBING = "SUBSCRIBING"
+HELLO_SENT = "HELLO_SENT"
+READY = "READY"
+RECONNECTING = "RECONNECTING"
+ERROR = "ERROR"
+
+STATES = {
+    # state: (what each poll does in it, the state when that is done, the state when it fails)
+    IDLE: ("_start", WIFI_CONNECTING, ERROR),
+    WIFI_CONNECTING: ("_join", TIME_SYNCING, RECONNECTING),
+    TIME_SYNCING: ("_sync", MQTT_LINKING, RECONNECTING),
+    MQTT_LINKING: ("_link", SUBSCRIBING, RECONNECTING),
+    SUBSCRIBING: ("_subscribe", HELLO_SENT, RECONNECTING),
+    HELLO_SENT: ("_talk", READY, RECONNECTING),
+    READY: ("_talk", READY, RECONNECTING),
+    RECONNECTING: ("_wait", WIFI_CONNECTING, RECONNECTING),
+    ERROR: ("_wait", IDLE, ERROR),
+}
+
+# At QoS 0: what the next one makes good.
+_UNSURE = ("heartbeat", "telemetry")
+STEADY = 60000  # a session that lasts as long makes the back-off begin anew
+DEBOUNCE = 5000  # ms of quiet before states of parts are written to flash
+ASK_TIME = 600000  # ms between questions to the time server, while no authentic answer told the time
+DAY = 86400
+KINDS = 32  # of errors that are remembered
+
+
+class Device:
+    """Composition and loop. All it needs is passed in; `build` passes the stock modules.
+
+    `state` is one of STATES, `errors` counts by kind, `on_ready` is called at the beginning of each session.
+    It is also the context of its parts: `now()` and `changed(part)`.
+    """
+
+    def __init__(
+        self, settings, store, clock, wifi, link, guard, backoff, random, ntptime=None, sleep_ms=None
+    ):
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.wifi = wifi
+        self.link = link
+        self.guard = guard
+        self.registry = Registry(lambda error: self._fault("a command", error))
+        self.session = None
+        self.state = IDLE
+        self.errors = {}
+        self.on_ready = None
+        self._backoff = backoff
+        self._random = random
+        self._ntptime = ntptime
+        self._sleep_ms = sleep_ms
+        self._due = self._ask_due = self._day_due = 0
+        self._ready_since = None
+        self._changed_at = None
+        self._handled = 0
+        self._topic = topic(settings.tenant_id, settings.device_id, "")
+        self._saved = store.parts()
+
+    # -- for makers -----------------------------------------------------------------------------
+
+    def add(self, part):
+        """Add a part, before the first poll; what it saved before the power went is given back to it."""
+        if self.session:
+            raise ValueError("add parts before the first poll")
+        self.registry.add(part)
+        if part.name in self._saved and hasattr(part, "restore"):
+            part.restore(self._saved[part.name])
+
+    def telemetry(self, values):
+        """Send a sample (a flat dict) now, or when the cloud is back: the newest 32 are kept."""
+        if self.session:
+            self.session.telemetry(values, self.clock.now())
+
+    def now(self):
+        """Monotonic ms, for parts."""
+        return self.clock.now()
+
+    def changed(self, part):
+        """A part has news: its state is reported, and saved once nothing changed for 5 s."""
+        self._changed_at = self.clock.now()
+        if self.session:
+            self.session.report_state()
+
+    def run(self):
+        """Poll for ever. An error that no poll survives ends in the watchdog: only whole polls feed it."""
+        while True:
+            try:
+                busy = self.poll()
+            except Exception as error:
+                self._fault("the loop", error)
+                busy = False
+            if not busy:
+                self._sleep_ms(10)
+
+    def poll(self):
+        """One short step of everything. Returns whether there is more to do at once."""
+        now = self.clock.now()
+        for part in self.registry.parts:
+            try:
+                part.tick(now)
+            except Exception as error:
+                self._fault(part.name, error)
+        busy = self._step(now)
+        if self._changed_at is not None and now - self._changed_at >= DEBOUNCE:
+            self._changed_at = None
+            self._try("saving", self._save_parts)
+        self.guard.feed(now)
+        return busy
+
+    # -- states ---------------------------------------------------------------------------------
+
+    def _step(self, now):
+        step, done, failed = STATES[self.state]
+        self._handled = 0
+        try:
+            if self.state not in (IDLE, WIFI_CONNECTING, RECONNECTING, ERROR) and not self.wifi.up():
+                raise OSError("Wi-Fi is lost")
+            if getattr(self, step)(now):
+                before, self.state = self.state, done
+                if done == READY != before:
+                    self._ready(now)
+        except (OSError, MQTTException) as error:
+            self._fault(self.state, error)
+            self._leave(now)
+            self.state = failed
+        return self._handled
+
+    def _start(self, now):
+        settings, store = self.settings, self.store
+        store.begin()
+        identity = Identity(
+            settings.device_id,
+            settings.tenant_id,
+            settings.board["device_type"],
+            settings.firmware_version or VERSION,
+            store.boot_count,
+            self.guard.reason,
+        )
+        counter = Counter(store.used, store.reserve)
+        self.session = Session(identity, Key(settings.secret), counter, self.registry, self._random, store)
+        self.session.accept_unsigned_action = settings.accept_unsigned_action
+        self.session.serve_cloud_without_hello_ack = settings.serve_cloud_without_hello_ack
+        self.link.set_last_will(self._topic + "heartbeat", b"")
+        if settings.watchdog:
+            self.guard.watch(settings.watchdog)
+        return True
+
+    def _join(self, now):
+        return self.wifi.poll(now)
+
+    def _sync(self, now):
+        if not self._keep_time(now) and self._ntptime and self.settings.ntp and now >= self._ask_due:
+            self._ask_due = now + ASK_TIME
+            self._ntptime.host = self.settings.ntp
+            self.clock.ask(self._ntptime)
+        gc.collect()  # the handshake wants its memory in one piece
+        self.link.connect(now)
+        return True
+
+    def _link(self, now):
+        self.link.poll(now)
+        if self.link.connected:
+            self.link.subscribe([self._topic + channel for channel in SUBSCRIBED], now)
+            return True
+
+    def _subscribe(self, now):
+        self.link.poll(now)
+        if self.link.subscribed:
+            self.session.connected(now, 1000 * self.clock.wall())
+            return True
+
+    def _talk(self, now):
+        session, link = self.session, self.link
+        message = link.poll(now)
+        if message:
+            self._handled += 1
+            self._receive(message, now)
+        if session.tick(now):
+            raise MQTTException("no authentic answer from the cloud")
+        if link.ready():
+            message = self._try("a message", session.take, now)
+            if message:
+                self._handled += 1
+                channel, payload = message
+                link.publish(self._topic + channel, payload, 0 if channel in _UNSURE else 1, now)
+        if self.state == READY and now >= self._day_due:
+            self._day_due = now + 1000 * DAY
+            self._try("the time", self._keep_time, now)
+        return session.serving()
+
+    def _receive(self, message, now):
+        session = self.session
+        for channel in SUBSCRIBED:
+            if message[0] == (self._topic + channel).encode():
+                break
+        else:
+            return
+        if message[1] is None:
+            session.refused[PAYLOAD_TOO_LARGE] = session.refused.get(PAYLOAD_TOO_LARGE, 0) + 1
+            return
+        command = session.receive(channel, message[1], now, message[2])
+        if command:
+            session.finish(command, self.registry.run(command.action, command.params))
+
+    def _ready(self, now):
+        print("hxtp: READY")
+        self._ready_since = now
+        self._day_due = now
+        self.guard.healthy()
+        if self.on_ready:
+            self._try("on_ready", self.on_ready)
+
+    def _leave(self, now):
+        self.link.close()
+        if self.session:
+            self.session.disconnected(now)
+        if self._ready_since is not None and now - self._ready_since >= STEADY:
+            self._backoff.reset()
+        self._ready_since = None
+        self._due = now + self._backoff.next()
+
+    def _wait(self, now):
+        return now >= self._due
+
+    # -- the rest -------------------------------------------------------------------------------
+
+    def _keep_time(self, now):
+        time = self.session.time(now)
+        if time is None:
+            return False
+        time //= 1000
+        self.clock.set(time)
+        if abs(time - self.store.time) >= DAY:
+            self.store.save_time(time)
+        return True
+
+    def _save_parts(self):
+        states = {}
+        for part in self.registry.parts:
+            saved = part.saved() if hasattr(part, "saved") else None
+            if saved is not None:
+                states[part.name] = saved
+        self.store.save_parts(states)
+
+    def _try(self, what, function, *args):
+        try:
+            return function(*args)
+        except Exception as error:
+            self._fault(what, error)
+
+    def _fault(self, where, error):
+        """Count an error, and print it when it is the first of its kind."""
+        kind = "%s: %s %s" % (where, type(error).__name__, error)
+        if kind not in self.errors:
+            if len(self.errors) >= KINDS:
+                kind = "others"
+            print("hxtp:", kind)
+            if not isinstance(error, (OSError, MQTTException)):
+                sys.print_exception(error)
+        self.errors[kind] = self.errors.get(kind, 0) + 1
+
+
+def build(path="hxtp.json"):
+    """The device that hxtp.json describes, on a stock board. Raises SettingsError."""
+    import os
+    import time
+
+    import esp32
+    import machine
+    import network
+    import ntptime
+
+    import capabilities
+    from hxtp.sign import mqtt_password
+    from hxtp_device import BUILT, guard, net, settings
+    from hxtp_device.backoff import Backoff
+    from hxtp_device.clock import Clock
+    from hxtp_device.mqtt import Link
+    from hxtp_device.store import Store
+    from hxtp_device.wifi import Wifi
+
+    given = settings.load(path)
+    store = Store(esp32.NVS("hxtp"), os.urandom)
+    link = Link(
+        net.connect,
+        "hxtp-" + given.device_id,
+        given.host,
+        port=given.port,
+        user=given.device_id,
+        password=mqtt_password(given.secret, given.device_id, given.password_expiry),
+        keepalive=60,
+        ssl=net.context(given.ca) if given.ca else None,
+    )
+    device = Device(
+        given,
+        store,
+        Clock(time, machine.RTC(), max(BUILT, store.time)),
+        Wifi(network, given.ssid, given.password),
+        link,
+        guard.start(),
+        Backoff(os.urandom),
+        os.urandom,
+        ntptime,
+        time.sleep_ms,
+    )
+    try:
+        for part in capabilities.load(given.board, device):
+            device.add(part)
+    except ValueError as error:
+        raise settings.SettingsError("the board data: %s" % error) from None
+    return device

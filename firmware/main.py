@@ -1,0 +1,16 @@
+"""Runs the device that hxtp.json describes. Without a usable one it says what to do and leaves the prompt."""
+
+from hxtp_device import guard
+
+if guard.start().safe:
+    guard.start().stay()
+else:
+    from hxtp_device.device import build
+    from hxtp_device.settings import SettingsError
+
+    try:
+        device = build()
+    except SettingsError as mistake:
+        print("hxtp:", mistake)
+    else:
+        device.run()
