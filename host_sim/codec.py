@@ -117,6 +117,7 @@ def _parse(line: bytes) -> dict[str, Any]:
         request = json.loads(
             line.decode(),
             parse_float=Decimal,
+            parse_int=lambda text: Decimal(text) if text == "-0" else int(text),
             parse_constant=_no_constant,
             object_pairs_hook=_without_duplicates,
         )

@@ -18,6 +18,7 @@ Nor does a number that no double can hold, which one SDK crashes on and the othe
 """
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -106,7 +107,7 @@ def _write(value: Any, dialect: Dialect, put: Callable[[str], None]) -> None:
 def finite(value: float) -> float:
     """The number itself; raises ValueError where no finite double holds it."""
     try:
-        if abs(float(value)) != float("inf"):
+        if math.isfinite(value):
             return value
     except OverflowError:
         pass
