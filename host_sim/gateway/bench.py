@@ -13,7 +13,7 @@ from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
 from host_sim.gateway.gateway import Gateway
 from host_sim.gateway.pki import Pki, make_pki
-from host_sim.gateway.provision import SIMULATED_WIFI, write_board
+from host_sim.gateway.provision import SIMULATED_WIFI, board_files
 from host_sim.gateway.store import Registration, Store
 
 SERVICE = "gateway"
@@ -87,13 +87,8 @@ class Bench:
     def url(self) -> str:
         return f"mqtts://127.0.0.1:{self.broker.port}"
 
-    def write_board(
-        self,
-        folder: str | Path,
-        registration: Registration,
-        board: str,
-        wifi: tuple[str, str] = SIMULATED_WIFI,
-        **extra: Any,
-    ) -> Path:
-        """`provision.write_board` with this bench's address and CA."""
-        return write_board(folder, registration, self.url, self.pki.ca.read_text(), board, wifi, extra)
+    def board_files(
+        self, registration: Registration, board: str, wifi: tuple[str, str] = SIMULATED_WIFI, **extra: Any
+    ) -> dict[str, str]:
+        """`provision.board_files` with this bench's address and CA."""
+        return board_files(registration, self.url, self.pki.ca.read_text(), board, wifi, extra)

@@ -37,14 +37,8 @@ class DiskFile:
 
     def __init__(self, folder: Path) -> None:
         """Raises StoreError where another process uses the folder."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / "devices.json"
-        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise StoreError(f"another gateway uses {folder}; stop it, or use another folder") from None
+        self._lock = lock_folder(folder)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -64,6 +58,21 @@ class DiskFile:
 
     def close(self) -> None:
         os.close(self._lock)
+
+
+def lock_folder(folder: Path) -> int:
+    """Make `folder` (mode 0700) and keep it for this process until the returned descriptor is closed.
+
+    Raises StoreError where another process has it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StoreError(f"{folder} is used by another process; stop it, or use another folder") from None
+    return lock
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from hxtp.cloud import LIFE
 class MemoryGateway:
     """A Hub with a MemoryClient. `step()` does all that can be done at the network's present time.
 
-    Unix time is the network's. `notices` are what happened so far. A restart is a new one over the same MemoryFile.
+    Unix time is the network's. `notices` are what happened so far. To restart: a new one over the same file.
     """
 
     def __init__(

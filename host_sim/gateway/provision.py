@@ -14,22 +14,19 @@ from host_sim.gateway.store import Registration
 SIMULATED_WIFI = ("simulated", "not-a-secret")
 
 
-def write_board(
-    folder: str | Path,
+def board_files(
     registration: Registration,
     mqtt: str,
     ca_pem: str,
     board: str,
     wifi: tuple[str, str] = SIMULATED_WIFI,
     extra: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write `hxtp.json` and `ca.pem` into `folder` (the root of a board's flash) and return the former.
+) -> dict[str, str]:
+    """The files that belong into the root of a board's flash, by name.
 
     `mqtt`: "mqtts://host:port". `board`: the board data, a path on the device, "boards/NAME.json".
     `wifi`: (ssid, password). `extra`: more members, e.g. the firmware's settings.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     config = {
         "tenant_id": registration.tenant_id,
         "device_id": registration.device_id,
@@ -41,6 +38,13 @@ def write_board(
         "board": board,
         **(extra or {}),
     }
-    replace_file(folder / "ca.pem", ca_pem)
-    replace_file(folder / "hxtp.json", json.dumps(config, indent=2) + "\n")
+    return {"ca.pem": ca_pem, "hxtp.json": json.dumps(config, indent=2) + "\n"}
+
+
+def write_board(folder: str | Path, files: Mapping[str, str]) -> Path:
+    """Write what `board_files` gave into `folder`, mode 0600, and return the path of hxtp.json."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        replace_file(folder / name, text)
     return folder / "hxtp.json"

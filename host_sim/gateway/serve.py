@@ -28,7 +28,8 @@ def serve(folder: str, port: int, tenant_id: str, verbose: bool, stop: threading
         return 1
 
     def write_board(registration: Registration, board: str) -> Path:
-        return bench.write_board(Path(folder) / "boards" / registration.device_id, registration, board)
+        files = bench.board_files(registration, board)
+        return write_board(Path(folder) / "boards" / registration.device_id, files)
 
     try:
         bench.gateway.listen(lambda notice: _print(notice, verbose))

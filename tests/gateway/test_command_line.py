@@ -18,6 +18,7 @@ from host_sim.device_mqtt import MqttDevice
 from host_sim.gateway import cli, control
 from host_sim.gateway.control import Control
 from host_sim.gateway.params import Problem, checked, declared
+from host_sim.gateway.provision import write_board
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 20
@@ -27,13 +28,15 @@ WAIT = 20
 def served(bench, tmp_path):
     """A gateway with a control port and one device that is online."""
 
-    def write_board(registration, board):
-        return bench.write_board(tmp_path / "boards" / registration.device_id, registration, board)
+    def write(registration, board):
+        return write_board(
+            tmp_path / "boards" / registration.device_id, bench.board_files(registration, board)
+        )
 
     registration = bench.gateway.register("simulated")
     device = SimDevice(registration.device_id, registration.tenant_id, registration.secret, os.urandom)
     with (
-        Control(bench.gateway, bench.folder, write_board) as port,
+        Control(bench.gateway, bench.folder, write) as port,
         MqttDevice(device, bench.broker.port, registration.password_expiry, bench.pki.ca),
     ):
         end = time.monotonic() + WAIT
@@ -240,7 +243,7 @@ def test_serve_runs_until_it_is_told_to_stop(tmp_path):
 
 def test_serve_says_why_it_cannot(tmp_path, bench, capsys):
     assert cli.main(["serve", "--data", str(bench.folder), "--port", "0"]) == 1
-    assert "another gateway uses" in capsys.readouterr().err
+    assert "is used by another process" in capsys.readouterr().err
     assert cli.main(["serve", "--data", str(tmp_path / "d"), "--port", str(bench.broker.port)]) == 1
     assert f"cannot use port {bench.broker.port}" in capsys.readouterr().err
 

@@ -190,7 +190,7 @@ def test_a_gateway_that_cannot_start_says_why(bench, tmp_path):
     with ThreadedBroker() as silent:
         port = silent.port
         silent.cut(silent=True)
-        with pytest.raises(GatewayError, match="does not answer|timed out"):
+        with pytest.raises(GatewayError, match=r"does not answer|timed out"):
             Gateway(tmp_path / "one", port).start(1.0)
     with pytest.raises(GatewayError, match="cannot reach the broker"):
         Gateway(tmp_path / "one", port).start()

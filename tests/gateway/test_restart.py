@@ -139,7 +139,7 @@ def test_the_store_is_for_its_owner_alone_and_replaced_whole(tmp_path):
 
 def test_two_gateways_cannot_share_a_store(tmp_path):
     store = Store(tmp_path)
-    with pytest.raises(StoreError, match="another gateway uses"):
+    with pytest.raises(StoreError, match="is used by another process"):
         Store(tmp_path)
     store.close()
     Store(tmp_path).close()
