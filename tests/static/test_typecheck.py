@@ -10,7 +10,8 @@ import tomllib
 
 import pytest
 
-from host_sim import ROOT, runtimes
+from host_sim import ROOT
+from host_sim.fetching import FetchFailed, Unavailable
 from tools import typecheck
 
 # How firmware is written: parts that begin as None, no annotations, the stock modules as they are.
@@ -64,7 +65,7 @@ def errors_in(tmp_path_factory, request):
         conftest.missing("the ESP32's stubs", "make typecheck")
     try:
         command = typecheck.command()
-    except (runtimes.Unavailable, runtimes.FetchFailed) as reason:
+    except (Unavailable, FetchFailed) as reason:
         conftest.missing("pyright", str(reason))
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pyright"]
 
