@@ -124,6 +124,8 @@ class _Link:
         if leg.ended:
             return
         leg.ended = True
+        if self.ghost and leg is self.board:
+            return  # its end was our own doing
         if self.ghost or leg is self.peer:
             self.board.finish(abrupt)
             self.peer.finish(abrupt)

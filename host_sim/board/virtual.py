@@ -97,7 +97,7 @@ class VirtualBoard:
         self._server: asyncio.Server | None = None
         self._backplane: asyncio.Transport | None = None
         self._air: Air | None = None
-        self._associated = False
+        self._joined: str | None = None
         self._stopping = False
         self._started_at = 0.0
         self._quick_deaths = 0
@@ -282,11 +282,16 @@ class VirtualBoard:
 
     def wait_for_log(self, text: str, timeout: float = 10) -> str:
         """The first console line with `text` in it."""
+        return self.wait_until(lambda: [line for line in self._lines if text in line], timeout, text)[0]
+
+    def wait_until(self, condition: Callable[[], T], timeout: float = 10, what: str = "it") -> T:
+        """What condition() gives, once that is true; it is asked anew after every event and every console line."""
         with self._changed:
-            found = self._changed.wait_for(lambda: [one for one in self._lines if text in one], timeout)
+            found = self._changed.wait_for(condition, timeout)
             if not found:
-                raise TimeoutError("\n  ".join([f"board {self.name} never said {text!r}", *self._lines[-20:]]))
-            return found[0]
+                tail = "\n  ".join(self._lines[-20:])
+                raise TimeoutError(f"board {self.name}: no {what!r} in {timeout} s; the end of its log:\n  {tail}")
+            return found
 
     def _after(self, n: int) -> list[Event]:
         if not self._events:
@@ -355,7 +360,7 @@ class VirtualBoard:
         port = self._server.sockets[0].getsockname()[1]
         self._cause = cause
         self._boot += 1
-        self._associated = False
+        self._joined = None
         self._started_at = time.monotonic()
         environment = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(self.folder)}
         self._process = subprocess.Popen(
@@ -382,7 +387,7 @@ class VirtualBoard:
         if self._backplane is not None:
             self._backplane.abort()
             self._backplane = None
-        self._associated = False
+        self._joined = None
         if process is None:
             return None
         if process.poll() is None:
@@ -456,7 +461,9 @@ class VirtualBoard:
             self._loop.create_task(self._route(message["host"], message["port"], self._backplane))
             return
         if kind == "wifi":
-            self._associated = message["state"] == "connected"
+            # The radio is not the program: after a loss it joins again even while the program waits for a socket.
+            if message["state"] != "lost":
+                self._joined = message.get("ssid")
             self._set_air()
         elif kind == "rtc":
             self._rtc = (message["rtc_us"], time.monotonic())
@@ -495,7 +502,8 @@ class VirtualBoard:
 
     def _set_air(self) -> None:
         if self._air is not None:
-            self._air.set_link(self._associated and self._wifi["up"])
+            known = self._joined is not None and self._wifi["ssid"] in (None, self._joined)
+            self._air.set_link(known and self._wifi["up"] and self._wifi["auth"])
 
     def _set_wifi(self, **change: Any) -> None:
         self._wifi.update(change)

@@ -68,10 +68,11 @@ def step(whole, half=None):
     whole()
 
 
-# --- NVS ---------------------------------------------------------------------------------------------------------
+# --- NVS -----------------------------------------------------------------------------------------------------
 class Store:
     """All namespaces. Keys are `namespace\\0key`; an entry is (kind, place, length), the place an offset in the
-    journal, or the value itself for integers, for what is not committed yet, and where there is no journal."""
+    journal, or the value itself for integers and where there is no journal. Values are not copied more than
+    once: on MicroPython they share the firmware's small heap."""
 
     def __init__(self):
         self.entries = {}
@@ -86,59 +87,62 @@ class Store:
             file = _open(path, "rb")
         except OSError:
             return
-        torn = False
         with file:
-            while True:
-                head = file.read(5)
-                if len(head) == 0:
-                    break
-                length = struct.unpack("<I", head[1:])[0] if len(head) == 5 and head[0] == 0x4E else -1
-                payload = file.read(length) if 0 <= length <= 65536 else b""
-                check = file.read(4)
-                torn = len(payload) != length or len(check) != 4
-                if torn or struct.unpack("<I", check)[0] != binascii.crc32(payload) & 0xFFFFFFFF:
-                    torn = True
-                    break
-                self._index(payload, self.end + 5)
-                self.end += length + 9
+            while self._record(file):
+                pass
+            torn = len(file.read(1)) > 0
         if torn or self.end > COMPACT_AT:
             self._compact()
 
-    def _index(self, payload, base):
-        at = 0
-        while at < len(payload):
-            kind, names, length = struct.unpack_from("<BBH", payload, at)
-            name = payload[at + 4 : at + 4 + names].decode()
+    def _record(self, file):
+        """Take the record at self.end into the entries; False at the end, or where it is torn or damaged."""
+        file.seek(self.end)
+        head = file.read(5)
+        if len(head) < 5 or head[0] != 0x4E:
+            file.seek(self.end)
+            return False
+        length = struct.unpack("<I", head[1:])[0]
+        check = 0
+        left = length
+        while left:
+            part = file.read(min(left, 256))
+            if not part:
+                file.seek(self.end)
+                return False
+            check = binascii.crc32(part, check)
+            left -= len(part)
+        if file.read(4) != struct.pack("<I", check & 0xFFFFFFFF):
+            file.seek(self.end)
+            return False
+        at = self.end + 5
+        end = at + length
+        while at < end:
+            file.seek(at)
+            kind, names, size = struct.unpack("<BBH", file.read(4))
+            name = file.read(names).decode()
             at += 4 + names
-            if kind == ERASED:
-                self.entries.pop(name, None)
-            elif kind == I32:
-                self.entries[name] = (I32, struct.unpack_from("<i", payload, at)[0], 4)
-            else:
-                self.entries[name] = (BLOB, base + at, length)
-            at += length
+            self._enter(name, kind, struct.unpack("<i", file.read(4))[0] if kind == I32 else at, size)
+            at += size
+        self.end = end + 4
+        return True
+
+    def _enter(self, name, kind, place, size):
+        if kind == ERASED:
+            self.entries.pop(name, None)
+        else:
+            self.entries[name] = (kind, place, size)
 
     def _compact(self):
-        old = self.entries
-        payload = self._pack({name: (entry[0], self._value(entry)) for name, entry in old.items()})
+        items = {name: (self.entries[name][0], self._value(self.entries[name])) for name in self.entries}
         with _open(self.path + "~", "wb") as file:
-            if old:
-                file.write(_framed(payload))
+            if items:
+                for part in _record_of(items):
+                    file.write(part)
         _rename(self.path + "~", self.path)
+        self.end = 0
         self.entries = {}
-        self.end = len(payload) + 9 if old else 0
-        self._index(payload, 5)
-
-    def _pack(self, items):
-        payload = bytearray()
-        for name in items:
-            kind, value = items[name]
-            data = struct.pack("<i", value) if kind == I32 else value
-            encoded = name.encode()
-            payload += struct.pack("<BBH", kind, len(encoded), len(data))
-            payload += encoded
-            payload += data
-        return bytes(payload)
+        with _open(self.path, "rb") as file:
+            self._record(file)
 
     def _value(self, entry):
         kind, place, length = entry
@@ -158,52 +162,77 @@ class Store:
 
     def put(self, name, kind, value):
         """Note a change for the next commit; False if flash would not hold it."""
-        used = 0 if kind == ERASED else _entries(kind, len(value) if kind == BLOB else 4)
-        for other, entry in self.entries.items():
-            if other not in self.pending:
-                used += _entries(entry[0], entry[2])
-        for other, (held, data) in self.pending.items():
-            if other != name and held != ERASED:
-                used += _entries(held, len(data) if held == BLOB else 4)
+        used = _entries(kind, value)
+        for other in self.entries:
+            if other not in self.pending and other != name:
+                held, _, length = self.entries[other]
+                used += 2 + (length + 31) // 32 if held == BLOB else 1
+        for other in self.pending:
+            if other != name:
+                used += _entries(self.pending[other][0], self.pending[other][1])
         if used > ENTRIES:
             return False
         self.pending[name] = (kind, value)
         return True
 
     def commit(self, space):
-        """Make the pending changes of one namespace last, all of them or, if power goes, none. No change, no write."""
+        """Make the pending changes of one namespace last: all of them or, if power goes, none. No change, no
+        write."""
         mine = {name: self.pending[name] for name in self.pending if name.startswith(space + "\0")}
         if not mine:
             return
-        payload = self._pack(mine)
+        length = _length(mine)
         if self.path is None:
             step(lambda: None)
-            for name, (kind, value) in mine.items():
-                if kind == ERASED:
-                    self.entries.pop(name, None)
-                else:
-                    self.entries[name] = (kind, value, len(value) if kind == BLOB else 4)
         else:
-            record = _framed(payload)
-            step(lambda: self._append(record), lambda: self._append(record[: len(record) // 2]))
-            self._index(payload, self.end + 5)
-            self.end += len(record)
+            step(lambda: self._append(mine, length + 9), lambda: self._append(mine, (length + 9) // 2))
+        at = self.end + 5
         for name in mine:
+            kind, value = mine[name]
+            at += 4 + len(name.encode())
+            size = 4 if kind == I32 else len(value)
+            self._enter(name, kind, value if kind == I32 or self.path is None else at, size)
+            at += size
             del self.pending[name]
-        keys = [name.split("\0")[1] for name in mine]
-        _board.record("nvs", space=space, keys=sorted(keys), bytes=len(payload), writes=writes)
+        self.end += length + 9
+        keys = sorted(name.split("\0")[1] for name in mine)
+        _board.record("nvs", space=space, keys=keys, bytes=length, writes=writes)
 
-    def _append(self, data):
+    def _append(self, items, most):
+        """Write the record of the items, or its first `most` bytes."""
         with _open(self.path, "ab") as file:
-            file.write(data)
+            for part in _record_of(items):
+                file.write(part[:most] if len(part) > most else part)
+                most -= len(part)
+                if most <= 0:
+                    return
 
 
-def _framed(payload):
-    return b"N" + struct.pack("<I", len(payload)) + payload + struct.pack("<I", binascii.crc32(payload) & 0xFFFFFFFF)
+def _entries(kind, value):
+    """How many of the flash's 32-byte entries a value takes."""
+    return 2 + (len(value) + 31) // 32 if kind == BLOB else int(kind == I32)
 
 
-def _entries(kind, length):
-    return 2 + (length + 31) // 32 if kind == BLOB else 1
+def _length(items):
+    """Bytes of a record between its head of 5 and its check of 4."""
+    length = 0
+    for name in items:
+        length += 4 + len(name.encode()) + (4 if items[name][0] == I32 else len(items[name][1]))
+    return length
+
+
+def _record_of(items):
+    """The pieces of a record, one after the other."""
+    yield b"N" + struct.pack("<I", _length(items))
+    check = 0
+    for name in items:
+        kind, value = items[name]
+        encoded = name.encode()
+        data = struct.pack("<i", value) if kind == I32 else value
+        for part in (struct.pack("<BBH", kind, len(encoded), len(data)), encoded, data):
+            check = binascii.crc32(part, check)
+            yield part
+    yield struct.pack("<I", check & 0xFFFFFFFF)
 
 
 nvs = Store()

@@ -79,7 +79,7 @@ class NVS:
     def erase_key(self, key):
         if _flash.nvs.get(self._name(key)) is None:
             raise _error(ESP_ERR_NVS_NOT_FOUND)
-        self._put(key, _flash.ERASED, None)
+        self._put(key, _flash.ERASED, b"")
 
     def commit(self):
         _flash.nvs.commit(self._space)

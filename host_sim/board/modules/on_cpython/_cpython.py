@@ -105,19 +105,30 @@ class Socket(_Stream, socket.socket):
 
 
 class TLSSocket(_Stream, ssl.SSLSocket):
+    """As MicroPython's: a handshake that was put off is made by the first reads and writes."""
+
+    _shaken = False
+
     def _receive(self, n):
         with _micropython_errors():
+            self._shake()
             return _SSLSocket.read(self, n)
 
     def _transmit(self, data):
         with _micropython_errors():
+            self._shake()
             return _SSLSocket.write(self, data)
 
     recv = _receive
     send = _transmit
 
+    def _shake(self):
+        if not self._shaken:
+            self.do_handshake()
+
     def do_handshake(self, block=False):
         super().do_handshake(block)
+        self._shaken = True
         if self.server_side or self.context.verify_mode == ssl.CERT_NONE:
             return
         for der in [self.getpeercert(True), *self.context.get_ca_certs(True)]:

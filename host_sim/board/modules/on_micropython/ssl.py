@@ -56,7 +56,11 @@ class SSLContext:
         return _FATAL if self._fault else 0
 
     def wrap_socket(self, sock, *, server_side=False, do_handshake_on_connect=True, server_hostname=None):
-        """As stock: ValueError where a certificate does not verify, OSError for every other failure."""
+        """As stock: ValueError where a certificate does not verify, OSError for every other failure.
+
+        With do_handshake_on_connect=False the first reads and writes make the handshake and raise only OSErrors; for
+        the dates by the board's clock its number is -0x3000 then, where a real board has -0x2700.
+        """
         self._fault = None
         self._context.verify_callback = None if self.verify_mode == CERT_NONE else self._check
         try:

@@ -1,0 +1,111 @@
+"""`python -m host_sim board`: run the firmware on a virtual board in the foreground, as with a real one on a cable.
+
+It must never print a secret of the configuration; the console is the firmware's, and it keeps to the same rule.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from host_sim.board.trace import Event, describe
+from host_sim.board.virtual import BoardError, VirtualBoard
+from host_sim.board.waveform import rmt
+
+BOARD_FILE = "board.json"
+
+
+def main(argv: list[str]) -> int:
+    arguments = _arguments(argv)
+    try:
+        files = _files(arguments.config, arguments.board)
+    except (OSError, ValueError) as error:
+        print(f"host_sim board: {error}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="virtual-board-") as scratch:
+        try:
+            board = VirtualBoard(
+                arguments.flash or scratch,
+                runtime=arguments.runtime,
+                heap=arguments.heap,
+                name=arguments.name,
+                files=files,
+                slots=arguments.slots,
+            )
+            return _run(board, arguments.seconds)
+        except BoardError as error:
+            print(f"host_sim board: {error}", file=sys.stderr)
+            return 1
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="host_sim board", description=main.__doc__ or __doc__)
+    parser.add_argument("--config", type=Path, help="hxtp.json of the device; without it the flash has its own or none")
+    parser.add_argument("--board", type=Path, help="board data (as in firmware/boards), instead of the configured one")
+    parser.add_argument("--flash", type=Path, help="folder that is the flash and stays; else a new board each time")
+    parser.add_argument("--runtime", choices=("cpython", "micropython"), default="cpython")
+    parser.add_argument("--heap", default="128K", help="MicroPython's heap (default 128K)")
+    parser.add_argument("--name", default="board", help="which board it is: MAC address and unique id follow from it")
+    parser.add_argument("--slots", type=int, choices=(1, 2), default=1, help="application partitions")
+    parser.add_argument("--seconds", type=float, help="unplug it after so long, instead of at Ctrl-C")
+    return parser.parse_args(argv)
+
+
+def _files(config: Path | None, board: Path | None) -> dict[str, str | bytes | Path]:
+    """What goes into the flash: the configuration, the CA file that it names, and the board data."""
+    files: dict[str, str | bytes | Path] = {}
+    if board is not None:
+        files[BOARD_FILE] = board
+        board.read_bytes()
+    if config is None:
+        return files
+    settings = json.loads(config.read_text())
+    if not isinstance(settings, dict):
+        raise ValueError(f"{config} is not a JSON object")
+    ca = settings.get("ca")
+    if isinstance(ca, str) and not ca.startswith("-----"):
+        beside = config.parent / ca
+        if beside.is_file():
+            settings["ca"] = beside.name
+            files[beside.name] = beside
+    if board is not None:
+        settings["board"] = BOARD_FILE
+    files["hxtp.json"] = json.dumps(settings)
+    return files
+
+
+def _run(board: VirtualBoard, seconds: float | None) -> int:
+    over = threading.Event()
+    lock = threading.Lock()
+
+    def show(text: str) -> None:
+        with lock:
+            print(text, flush=True)
+
+    def event(one: Event) -> None:
+        line = describe(one)
+        if line is not None:
+            show(f"[{one.t_us / 1e6:10.3f}] {line}")
+        if one.ev == "rmt":
+            show(rmt(one))
+
+    def unplugged() -> bool:
+        return board.fault is not None
+
+    board.observe(event, lambda line: show(f"  | {line}"))
+    try:
+        board.start()
+        waited = 0.0
+        while not unplugged() and (seconds is None or waited < seconds):
+            over.wait(0.2)
+            waited += 0.2
+    except KeyboardInterrupt:
+        show("(unplugged)")
+    finally:
+        board.stop()
+    if board.fault:
+        print(f"host_sim board: {board.fault}", file=sys.stderr)
+        return 1
+    return 0
