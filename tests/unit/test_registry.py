@@ -70,6 +70,22 @@ def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
     assert box.state() == {"brightness": 0, "desk": {"brightness": 0}}
 
 
+def test_another_refusal_says_why():
+    box = Registry()
+    part = Lamp()
+    part.light_refuse = lambda params: schema_refusal()
+    box.add(part)
+    assert box.run("light_refuse", {}) == {
+        "ack_status": "failed",
+        "error": "COMMAND_INVALID",
+        "detail": "too early",
+    }
+
+
+def schema_refusal():
+    raise HxtpError("COMMAND_INVALID", "too early")
+
+
 def test_a_member_name_in_a_nack_is_cut():
     ack = house().run("light_on", {"x" * 5000: 1})
     assert len(ack["member"]) <= 64

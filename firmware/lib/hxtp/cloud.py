@@ -159,6 +159,7 @@ class Link:
                 return
             self._stale_answered = now
             self._answer(message, body, False, now)
+            self._commit(self)
 
     def _begin(self, message, body, now):
         boot = body["boot_count"]

@@ -118,11 +118,11 @@ class Registry:
         return ack
 
 
-def failed(code, member=""):
-    """The members of a nack: `error`, and `member` where one parameter is to blame."""
+def failed(code, detail=""):
+    """The members of a nack: `error`, and `member` (the parameter to blame) or `detail` (why, for people)."""
     ack = {"ack_status": "failed", "error": code}
-    if member:
-        ack["member"] = member[:64]
+    if detail:
+        ack["member" if code == INVALID_PARAMS else "detail"] = detail[:64]
     return ack
 
 

@@ -129,6 +129,7 @@ class Session:
         self._manifest_hash = digest(registry.manifest().encode()).decode()
         self._offset = None  # protocol time minus ticks; only an authentic answer sets it
         self._hint = None  # the same from a clock nobody signed, for our own timestamps alone
+        self._asked = self._heard = 0
         self._clear()
 
     def _clear(self):
