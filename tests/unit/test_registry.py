@@ -127,6 +127,7 @@ def test_a_declaration_that_cannot_be_used_is_refused_with_its_reason():
         (broken(actions={"light_fly": (9, "", {})}), "no such method"),
         (broken(actions={"light_on": (1, "", {"target": {"type": "string"}})}), "target"),
         (broken(actions={"light_on": (1, "", {"action": {"type": "string"}})}), "action"),
+        (broken(actions={"light_on": (1, "", {"protocol": {"type": "string"}})}), "protocol"),
         (broken(actions={"light_on": (1, "", {"n": {"type": "string", "pattern": "a"}})}), "pattern"),
         (broken(KIND="lamp"), "declared twice"),
         (broken(actions={"light_on": (1, "Otherwise", {})}), "declared twice"),

@@ -251,7 +251,7 @@ def build(key, fields, body, framed=True):
 
     `fields`: message_type, device_id, client_id, message_id, request_id, sequence_number (int),
     timestamp (int, ms), nonce (str), and where they are wanted tenant_id and action (str).
-    `body`: the JSON of the body as ASCII bytes, embedded as given.
+    `body`: the JSON object of the body as ASCII bytes without white space around it, embedded as given.
     """
     payload_hash = digest(body)
     kind = fields["message_type"]

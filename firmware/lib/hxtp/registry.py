@@ -10,9 +10,10 @@ from hxtp.jsonscan import loads
 from hxtp.jsontext import dumps
 
 RESERVED = "hxtp."
-# Members of a command's body that are not parameters.
+# Members of a command's body that are not parameters, and one that a JSON profile claims for itself.
 ACTION = "action"
 TARGET = "target"
+PROTOCOL = "protocol"
 
 
 class Registry:
@@ -45,7 +46,7 @@ class Registry:
         if not hasattr(part, action):
             raise ValueError("%s declares %s but has no such method" % (part.KIND, action))
         for name in spec[2]:
-            if name in (ACTION, TARGET):
+            if name in (ACTION, TARGET, PROTOCOL):
                 raise ValueError("%s: a parameter cannot be named %s" % (action, name))
             if "pattern" in spec[2][name]:
                 raise ValueError("%s: a device cannot check a pattern; use enum or lengths" % action)
