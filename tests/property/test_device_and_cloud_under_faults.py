@@ -42,7 +42,7 @@ class DeviceAndCloud(RuleBasedStateMachine):
 
     @rule(when=st.sampled_from(["before", "after"]), ms=st.sampled_from([1000, 12000]))
     def the_device_loses_its_power_around_a_command(self, when, ms):
-        self.rig.cut_in_command = when
+        self.rig.device.cut_in_command = when
         self.rig.submit(77)
         self.rig.run(ms)
 
@@ -71,13 +71,13 @@ class DeviceAndCloud(RuleBasedStateMachine):
     def the_device_loses_its_power(self):
         self.rig.lose_power()
 
-    @rule(writes=st.integers(0, 2), when=st.sampled_from(["before", "after"]))
-    def power_will_go_at_a_flash_write(self, writes, when):
-        self.rig.flash.cut_at = (writes, when)
+    @rule(write=st.integers(1, 3), written=st.booleans())
+    def power_will_go_at_a_flash_write(self, write, written):
+        self.rig.device.power_cut_at(write, written)
 
     @rule()
     def the_gateway_is_killed(self):
-        self.rig.restart_gateway()
+        self.rig.kill_gateway()
 
     @precondition(lambda self: self.rig.published)
     @rule(data=st.data())
@@ -103,7 +103,7 @@ class DeviceAndCloud(RuleBasedStateMachine):
             "message_id": "stranger", "request_id": "stranger", "sequence_number": number,
             "timestamp": self.rig.network.now, "nonce": f"{number:032x}",
         }  # fmt: skip
-        body = jsontext.dumps({"action": "light_on", "brightness": brightness}).encode()
+        body = jsontext.dumps({"action": "light_brightness", "brightness": brightness}).encode()
         self.rig.inject(envelope.build(Key(b"\xcd" * 32), fields, body))
 
     @precondition(lambda self: self.rig.link.orders)
@@ -119,14 +119,14 @@ class DeviceAndCloud(RuleBasedStateMachine):
 
     def all_have_ended(self):
         rig = self.rig
-        executed = set(rig.executed)
+        executed = set(rig.executed())
         for message_id, order in rig.orders.items():
             story = (order.state, order.error, rig.describe())
             if order.state == "acknowledged":
                 assert message_id in executed, story
             elif order.state == "failed" and order.error == "OUTCOME_UNKNOWN":
                 # The boot that it was published to is over.
-                assert order.boot_count < rig.flash.boots, story
+                assert order.boot_count < rig.device.boot_count, story
             elif order.state == "failed":
                 # Nobody signs the top-level action: whoever damages it has the command refused, not run.
                 refused = order.error == "COMMAND_INVALID" and message_id not in executed
@@ -139,7 +139,7 @@ class DeviceAndCloud(RuleBasedStateMachine):
             self.rig.heal()
             self.rig.check()
             self.all_have_ended()
-            assert self.rig.session.state == "READY"
+            assert self.rig.device.session.state == "READY"
 
 
 TestDeviceAndCloud = DeviceAndCloud.TestCase
