@@ -21,11 +21,16 @@ from host_sim.broker.packets import Publish
 
 _TICK_S = 0.2  # how late a timeout may be noticed
 _CLOSE_S = 5.0  # for a peer to take the last bytes before its connection is reset
+_READ_AT_ONCE = 64 * 1024  # bytes of one client served before the others have their turn
 _WRITE_BUFFER = 256 * 1024  # bytes handed to the transport before it says that the reader is behind
 
 
-class _Peer(asyncio.Protocol):
-    """One accepted connection: asyncio's transport on one side, the core's Connection on the other."""
+class _Peer(asyncio.BufferedProtocol):
+    """One accepted connection: asyncio's transport on one side, the core's Connection on the other.
+
+    All peers read into one buffer, whose size bounds how long a client with very many tiny
+    packets can keep the others waiting.
+    """
 
     def __init__(self, server: "BrokerServer") -> None:
         self.server = server
@@ -41,12 +46,15 @@ class _Peer(asyncio.Protocol):
         self.connection = self.server.broker.open(self.server.now(), self)
         self.server.peers[self] = None
         if self.server.outage == "refuse":
-            self.transport.abort()
+            self.reset()
         self.server.flush()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.server.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if not self.deaf:
-            self.connection.receive(data, self.server.now())
+            self.connection.receive(bytes(self.server.read_buffer[:nbytes]), self.server.now())
             self.server.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -61,6 +69,11 @@ class _Peer(asyncio.Protocol):
         self.paused = False
         self.flush()
         self.server.flush()
+
+    def reset(self) -> None:
+        """End the connection at once, so that the client sees a reset and not an orderly end."""
+        _linger_not(self.transport.get_extra_info("socket"))
+        self.transport.abort()
 
     def flush(self) -> None:
         """Pass on what the core has for this peer, in one write, unless it is behind or cut off."""
@@ -105,10 +118,11 @@ class BrokerServer:
         self.broker = Broker(authority, settings, on_message, on_event)
         self.outage: str | None = None  # "refuse" or "silent", see cut()
         self.peers: dict[_Peer, None] = {}
+        self.read_buffer = memoryview(bytearray(_READ_AT_ONCE))
         self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]  # known in start()
         self.tls = tls
         self._listener: socket.socket | None = None
-        self._unheard: list[socket.socket] = []  # accepted in a silent outage
+        self._waiting: set[socket.socket] = set()  # accepted, no peer yet: TLS handshake, or a silent outage
         self._tasks: set[asyncio.Task] = set()
         self._epoch = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
 
@@ -141,6 +155,8 @@ class BrokerServer:
 
     async def stop(self) -> None:
         """Close everything. What waits for a client that is not behind is still written."""
+        for _ in range(3):  # who has just been accepted becomes a peer, and is closed like the others
+            await asyncio.sleep(0)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -150,16 +166,16 @@ class BrokerServer:
             self._listener = None
         for peer in list(self.peers):
             peer.flush()
-            peer.transport.close()
-        for sock in self._unheard:
-            _reset(sock)
-        self._unheard.clear()
-        for _ in range(20):  # a second for those who take their last bytes
+            if not peer.transport.is_closing():  # closing a TLS transport twice makes it deaf to abort()
+                peer.transport.close()
+        self._reset_waiting()
+        for pause in (0, 0.01, 0.05, 0.2, 0.7):  # about a second for those who still take their last bytes
             if not self.peers:
                 break
-            await asyncio.sleep(0.001 if _ == 0 else 0.05)
+            await asyncio.sleep(pause)
         self._abort_all()
-        await asyncio.sleep(0)
+        for _ in range(3):  # transports end in the loop's next rounds
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> "BrokerServer":
         return await self.start()
@@ -197,10 +213,8 @@ class BrokerServer:
         if self.outage == "silent":
             for peer in list(self.peers):
                 if peer.deaf:
-                    peer.transport.abort()
-            for sock in self._unheard:
-                _reset(sock)
-            self._unheard.clear()
+                    peer.reset()
+            self._reset_waiting()
         self.outage = None
 
     def flush(self) -> None:
@@ -210,9 +224,13 @@ class BrokerServer:
             for connection in broker.take_dirty():
                 connection.peer.flush()
 
+    def _reset_waiting(self) -> None:
+        while self._waiting:
+            _reset(self._waiting.pop())
+
     def _abort_all(self) -> None:
         for peer in list(self.peers):
-            peer.transport.abort()
+            peer.reset()
 
     def _spawn(self, coroutine: Any) -> None:
         task = self.loop.create_task(coroutine)
@@ -228,9 +246,9 @@ class BrokerServer:
                 continue
             if self.outage == "refuse":
                 _reset(sock)
-            elif self.outage == "silent":
-                self._unheard.append(sock)
-            else:
+                continue
+            self._waiting.add(sock)
+            if self.outage is None:
                 self._spawn(self._serve(sock))
 
     async def _serve(self, sock: socket.socket) -> None:
@@ -241,6 +259,7 @@ class BrokerServer:
             await self.loop.connect_accepted_socket(
                 lambda: _Peer(self), sock, ssl=self.tls, ssl_handshake_timeout=timeout
             )
+        self._waiting.discard(sock)
 
     async def _ticker(self) -> None:
         while True:
@@ -249,9 +268,14 @@ class BrokerServer:
             self.flush()
 
 
+def _linger_not(sock: Any) -> None:
+    """Make close() send a reset."""
+    with contextlib.suppress(OSError):  # it may be closed already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def _reset(sock: socket.socket) -> None:
-    """Close so that the other side sees a reset, not an orderly end."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    _linger_not(sock)
     sock.close()
 
 

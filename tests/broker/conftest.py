@@ -17,7 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from host_sim.broker.server import ThreadedBroker
-from tests.broker.wire import TIMEOUT, Wire
+from tests.broker.wire import TIMEOUT, Wire, opened
+
+
+@pytest.fixture(autouse=True)
+def close_wires():
+    yield
+    while opened:
+        opened.pop().close()
 
 
 @pytest.fixture

@@ -21,12 +21,20 @@ from host_sim.broker.packets import (
 TIMEOUT = 10  # seconds; only a failing test waits for it
 
 
+opened: list["Wire"] = []  # closed by a fixture after each test
+
+
 class Wire:
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
         if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+            try:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+            except OSError:
+                self.socket.close()
+                raise
         self._parser = Parser()
+        opened.append(self)
 
     def send(self, *items: Packet | bytes) -> "Wire":
         """A peer that has already closed is no error here: what it did before is what a test looks at."""
