@@ -44,10 +44,8 @@ def main(argv: list[str]) -> int:
 
 def _loud(missing: list[str], remedy: str) -> int:
     bar = "!" * 78
-    print(
-        f"{bar}\nMISSING: {', '.join(missing)}. Tests that need them will be skipped, or fail in CI.\n{remedy}\n{bar}",
-        flush=True,
-    )
+    lacking = f"MISSING: {', '.join(missing)}. Tests that need them will be skipped, or fail in CI."
+    print(bar, lacking, remedy, bar, sep="\n", flush=True)
     return 0
 
 

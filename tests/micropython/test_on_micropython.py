@@ -37,7 +37,7 @@ def test_passes_on_the_newest(file, micropython_wasm):
 
 
 def test_the_protocol_compiles_on_the_device(micropython):
-    """A device may be given the sources: all of the protocol, compiled one after the other in the same heap."""
+    """A device may be given the sources: all of the protocol, compiled in one heap."""
     folder = ROOT / "firmware" / "lib"
     names = [
         f"hxtp.{path.stem}" for path in sorted((folder / "hxtp").glob("*.py")) if path.stem != "__init__"
