@@ -71,6 +71,7 @@ def certificates(tmp_path_factory) -> Certificates:
     ca = (
         builder(ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_signs_certificates(), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
@@ -91,6 +92,18 @@ def certificates(tmp_path_factory) -> Certificates:
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return files
+
+
+def _signs_certificates() -> x509.KeyUsage:
+    """Python 3.13 takes no CA without it."""
+    uses = dict.fromkeys(
+        (
+            "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+            "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+        ),
+        False,
+    )  # fmt: skip
+    return x509.KeyUsage(**{**uses, "key_cert_sign": True})
 
 
 @contextlib.contextmanager
