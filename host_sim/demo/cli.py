@@ -1,0 +1,79 @@
+"""`python -m host_sim demo`: play the story once, or stay (`--keep`).
+
+It must never leave a process behind, whichever way it ends.
+"""
+
+import argparse
+import logging
+import signal
+from pathlib import Path
+
+from host_sim import ROOT
+from host_sim.demo.screen import Screen
+from host_sim.demo.stage import DemoError, Stage
+from host_sim.demo.stay import stay
+from host_sim.demo.story import Story
+
+FOLDER = ROOT / "build" / "demo"
+
+
+def main(argv: list[str]) -> int:
+    """0 if all came true, 1 if not, 130 after Ctrl-C in the middle of the story."""
+    options = _options(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    screen = Screen(colour=False if options.no_colour else None)
+    staying = False
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        screen.title(
+            "HxTP/3.0: three virtual ESP32 boards run the real firmware against a broker and a gateway"
+        )
+        screen.note(f"The boards are simulated ({options.runtime}); TLS, MQTT and signatures are real.")
+        with Stage(options.folder, options.runtime, options.firmware) as stage:
+            Story(stage, screen).tell()
+            screen.title(f"\nAll of it came true in {screen.seconds():.1f} s.")
+            screen.note(f"The boards' consoles: {options.folder}/*.console.txt")
+            if options.keep:
+                staying = True
+                stay(stage, screen)
+        return 0
+    except DemoError as error:
+        screen.title("")
+        screen.trouble(str(error))
+        screen.drawing(error.hints)
+        return 1
+    except KeyboardInterrupt:
+        # Whoever stays ends it so; in the story it is an interruption.
+        screen.title("\nended" if staying else "\ninterrupted")
+        return 0 if staying else 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _options(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m host_sim demo",
+        description="Broker, gateway and three virtual boards with the real firmware play a story.",
+    )
+    parser.add_argument("--keep", action="store_true", help="stay up afterwards, for commands by hand")
+    parser.add_argument(
+        "--runtime", choices=("cpython", "micropython"), default="cpython", help="what runs the firmware"
+    )
+    parser.add_argument(
+        "--no-colour", "--no-color", action="store_true", help="as NO_COLOR in the environment"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=FOLDER,
+        help="for consoles, flashes and the gateway's data (build/demo)",
+    )
+    parser.add_argument("--firmware", type=Path, help="another copy of firmware/ to put onto the boards")
+    options = parser.parse_args(argv)
+    if options.firmware is not None and not (options.firmware / "main.py").is_file():
+        parser.error(f"there is no main.py in {options.firmware}")
+    return options
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

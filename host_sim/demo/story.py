@@ -1,0 +1,307 @@
+"""The story: each step says what happens, lets it happen, checks it, and shows what the pins did.
+
+A step that does not come true raises DemoError; nothing here is told that was not measured.
+"""
+
+import time
+from collections import Counter
+
+from host_sim.demo import attacker, drawings
+from host_sim.demo.screen import Screen
+from host_sim.demo.stage import DemoBoard, DemoError, Stage
+
+FADE_MS = 2000
+PULSE_MS = 300
+NEC_ADDRESS, NEC_COMMAND = 0x04, 0x08
+QUIET = 0.5  # seconds in which pins must not move after a refused message
+AWAY = 2.0  # seconds of the outage
+
+
+class Story:
+    def __init__(self, stage: Stage, screen: Screen) -> None:
+        self.stage = stage
+        self.screen = screen
+        self.lamp, self.relays, self.blaster = stage.boards.values()
+        self._codes: Counter[str] = Counter()  # of the attacks that were refused
+        self._at: list[float] = []  # when they were
+        self._begun = 0.0
+
+    def tell(self) -> None:
+        """All of it, in order."""
+        for step in (
+            self.hello, self.manifest, self.light, self.relay, self.infrared, self.wrong_parameter,
+            self.attack, self.still_there, self.outage, self.totals,
+        ):  # fmt: skip
+            step()
+
+    # -- meeting --------------------------------------------------------------------------------
+
+    def hello(self) -> None:
+        self.screen.step(
+            "Hello",
+            "Each board joins Wi-Fi, connects to the broker over TLS and says hello, signed with its own "
+            "key. The gateway's signed answer brings it the time and lets it begin.",
+        )
+        for board in self.stage.boards.values():
+            self.stage.until(
+                lambda board=board: self.stage.device(board).state is not None,
+                25,
+                f"the {board.name} never got as far as telling its state",
+            )
+            device = self.stage.device(board)
+            hello = dict(device.hello or {})
+            self.screen.fact(
+                f"{board.name:<8} {board.device_id[:8]}…  {hello['device_type']}, firmware "
+                f"{hello['firmware_version']}, after {hello['reset_reason']}"
+            )
+
+    def manifest(self) -> None:
+        self.screen.step(
+            "Manifest",
+            "Each board tells what it can do; the gateway takes the list whose hash was in the hello.",
+        )
+        for board in self.stage.boards.values():
+            manifest = self.stage.device(board).manifest
+            if not manifest:
+                raise DemoError(f"the {board.name} sent no manifest", self.stage.hints(board))
+            names = [entry["action"] for entry in manifest["capabilities"]]
+            self.screen.fact(f"{board.name:<8} {board.what}: {', '.join(names)}")
+
+    # -- commands -------------------------------------------------------------------------------
+
+    def light(self) -> None:
+        self.screen.step(
+            "Light to 80 %",
+            f"The gateway signs light_brightness with a transition of {FADE_MS / 1000:g} s; the lamp answers "
+            "at once and fades by itself. This is the duty of its PWM pin, in the board's own time:",
+        )
+        mark = self.lamp.mark()
+        self.stage.execute(self.lamp, "light_brightness", brightness=80, transition=FADE_MS)
+        self._settled(self.lamp, mark, "the lamp's pin never came to rest", FADE_MS / 1000)
+        fade = drawings.fade(self.lamp.since(mark), 25)
+        if fade is None or not fade.rising or fade.last < 10:
+            raise DemoError("the lamp did not fade up on GPIO25", self.stage.hints(self.lamp))
+        self.screen.drawing(fade.drawing)
+        self._state(self.lamp, "brightness", 80)
+        self.screen.fact(
+            f"acknowledged; duty {fade.first:.0f} % to {fade.last:.1f} % in {fade.seconds:.2f} s and "
+            f"{fade.steps} steps, never falling; the state that it reports says brightness 80"
+        )
+        self.screen.note(
+            "The duty is less than 80 % because eyes are not linear: the light corrects for them."
+        )
+
+    def relay(self) -> None:
+        self.screen.step(
+            "Relay pulse",
+            f"relay_pulse with a duration of {PULSE_MS} ms opens the garage: high once, and low again.",
+        )
+        mark = self.relays.mark()
+        self.stage.execute(self.relays, "relay_pulse", duration=PULSE_MS)
+        pulse = self.stage.until(
+            lambda: drawings.pulse(self.relays.since(mark), 26), 10, "GPIO26 did not go high and low again"
+        )
+        self.screen.drawing(pulse.drawing)
+        if pulse.ms < PULSE_MS or {event["pin"] for event in self.relays.since(mark)} != {26}:
+            raise DemoError(f"not one pulse of {PULSE_MS} ms on GPIO26 alone", self.stage.hints(self.relays))
+        self.screen.fact(f"acknowledged; GPIO26 was high for {pulse.ms:.1f} ms, GPIO27 did not move")
+
+    def infrared(self) -> None:
+        self.screen.step(
+            "Infrared",
+            f"ir_send_nec: the key {NEC_COMMAND:#04x} of the remote control {NEC_ADDRESS:#04x}. Marks "
+            "(carrier on) are high, spaces low; a long space is a 1.",
+        )
+        mark = self.blaster.mark()
+        self.stage.execute(self.blaster, "ir_send_nec", address=NEC_ADDRESS, command=NEC_COMMAND)
+        sent = self.stage.until(
+            lambda: drawings.nec(self.blaster.since(mark)), 5, "no NEC frame left the infrared LED"
+        )
+        self.screen.drawing(sent.drawing)
+        self.screen.drawing(
+            [f"bits  {drawings.bits(sent.data)}", "      address  ~address command  ~command"]
+        )
+        if (sent.address, sent.command) != (NEC_ADDRESS, NEC_COMMAND) or not sent.sound:
+            raise DemoError(
+                f"the frame says {sent.address:#04x} {sent.command:#04x}", self.stage.hints(self.blaster)
+            )
+        self.screen.fact(
+            f"acknowledged; decoded from GPIO{sent.pin}: address {sent.address:#04x}, command "
+            f"{sent.command:#04x}, complements right, carrier {sent.carrier / 1000:g} kHz"
+        )
+
+    def wrong_parameter(self) -> None:
+        self.screen.step(
+            "A wrong parameter",
+            "Signed by the gateway, but there is no brightness 300: the lamp says so, and names the member.",
+        )
+        mark = self.lamp.mark()
+        ticket = self.stage.send(self.lamp, "light_brightness", brightness=300)
+        self.stage.until(ticket.done, 15, "the lamp did not answer")
+        if ticket.error != "INVALID_PARAMS":
+            raise DemoError(
+                f"brightness 300 ended as {ticket.state}: {ticket.error}", self.stage.hints(self.lamp)
+            )
+        self._unmoved(self.lamp, mark)
+        self.screen.fact(f"{ticket.error} ({ticket.result.get('member')}); no pin moved")
+
+    # -- attacks --------------------------------------------------------------------------------
+
+    def attack(self) -> None:
+        heard = self.stage.attacker.heard(self.relays.device_id, "cmd", "command")
+        if not heard:
+            raise DemoError("the eavesdropper heard no command", self.stage.hints())
+        last = heard[-1]
+        self.screen.step(
+            "The garage again, please",
+            "Somebody with a service's login at the broker has heard it all, has no key, and now publishes "
+            "to the relays. A refused message is counted by its code and answered with nothing.",
+        )
+        self._begun = time.monotonic()
+        self._attack("the very same bytes again", "NONCE_REUSED", last.payload)
+        longer = 10 * PULSE_MS
+        self._attack(
+            "the pulse made longer, under a new nonce",
+            "HASH_MISMATCH",
+            attacker.tampered(last, duration=longer),
+        )
+        self._attack(
+            "and with a fitting hash, number and time",
+            "SIGNATURE_INVALID",
+            attacker.tampered_with_care(last, duration=longer),
+        )
+        self._attack(
+            "flawless, signed with a stranger's key", "SIGNATURE_INVALID", attacker.by_a_stranger(last)
+        )
+        if self.relays.board.pins()[26] != {"value": 0}:
+            raise DemoError("GPIO26 of the relays is not low", self.stage.hints(self.relays))
+        self.screen.drawing(drawings.still(26, self._begun, time.monotonic(), self._at))
+        self.screen.note("GPIO26 over that time; the numbers are the messages.")
+
+    def _attack(self, what: str, code: str, payload: bytes) -> None:
+        board, mallory = self.relays, self.stage.attacker
+        mark, before = board.mark(), board.refusals()
+        answers = len(mallory.heard(board.device_id, "cmd_ack"))
+        self._at.append(time.monotonic())
+        mallory.publish(f"hxtp/{board.registration.tenant_id}/device/{board.device_id}/cmd", payload)
+        refused = self.stage.until(
+            lambda: board.refusals() - before or board.since(mark),
+            10,
+            f"the relays did not say that they refused it ({what})",
+        )
+        self._unmoved(board, mark)
+        if list(refused) != [code]:
+            raise DemoError(f"{what}: refused with {', '.join(refused)}, not {code}", self.stage.hints(board))
+        if len(mallory.heard(board.device_id, "cmd_ack")) != answers:
+            raise DemoError(f"{what}: was answered", self.stage.hints(board))
+        self._codes[code] += 1
+        self.screen.fact(f"{len(self._at)}. {what:<44}{code:<19}no pin moved, no answer")
+
+    def still_there(self) -> None:
+        self.screen.step(
+            "Still there",
+            "The forged messages carried numbers far ahead. None was remembered, so nobody is locked out.",
+        )
+        mark = self.relays.mark()
+        self.stage.execute(self.relays, "relay_pulse", duration=100)
+        pulse = self.stage.until(
+            lambda: drawings.pulse(self.relays.since(mark), 26), 10, "GPIO26 did not go high and low again"
+        )
+        self.screen.drawing(pulse.drawing)
+        self.screen.fact(f"acknowledged; GPIO26 was high for {pulse.ms:.1f} ms")
+
+    # -- outage ---------------------------------------------------------------------------------
+
+    def outage(self) -> None:
+        stage = self.stage
+        self.screen.step(
+            "The network is cut, and comes back",
+            "All connections break. Two commands are given meanwhile: they wait in the gateway's store, and "
+            "arrive, freshly signed, once everybody has found back.",
+        )
+        stage.bench.broker.cut()
+        stage.until(lambda: not stage.bench.gateway.connected, 10, "the gateway did not notice the cut")
+        lamp_mark, relay_mark = self.lamp.mark(), self.relays.mark()
+        tickets = [
+            stage.send(self.lamp, "light_off", transition=1000),
+            stage.send(self.relays, "relay_on", target="relay2"),
+        ]
+        time.sleep(AWAY)
+        stage.check()
+        if any(ticket.done() for ticket in tickets) or self.lamp.since(lamp_mark):
+            raise DemoError("something got through although the network is cut", stage.hints())
+        self.screen.fact(f"cut for {AWAY:g} s: light_off and relay_on (of relay2) wait, no pin moved")
+        stage.bench.broker.restore()
+        restored = time.monotonic()
+        for ticket in tickets:
+            stage.until(ticket.done, 40, f"{ticket.action} was not delivered after the outage")
+            if not ticket.executed:
+                raise DemoError(f"{ticket.action} ended as {ticket.state}: {ticket.error}", stage.hints())
+        seconds = time.monotonic() - restored
+        self._settled(self.lamp, lamp_mark, "the lamp's pin never came to rest", 1.0)
+        fade = drawings.fade(self.lamp.since(lamp_mark), 25, self._last_duty(lamp_mark))
+        if fade is None or fade.last > 0:
+            raise DemoError("the lamp did not go off on GPIO25", stage.hints(self.lamp))
+        self.screen.drawing(fade.drawing)
+        moved = [event["pin"] for event in self.relays.since(relay_mark)]
+        if moved != [27]:
+            raise DemoError(f"the relays moved {moved}, not GPIO27 once", stage.hints(self.relays))
+        self.screen.fact(f"both delivered {seconds:.1f} s after the network came back; GPIO27 is high")
+        self._state(self.lamp, "light", "off")
+        for board in stage.boards.values():
+            stage.until(lambda board=board: stage.device(board).online, 20, f"the {board.name} stayed away")
+        self.screen.fact("the gateway's picture has caught up with the boards' states")
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def totals(self) -> None:
+        stage = self.stage
+        counts = stage.bench.broker.counts
+        done = sum(ticket.executed for ticket in stage.tickets)
+        nacked = len(stage.tickets) - done
+        self.screen.step("Totals", "What this account was made of:")
+        pins = sum(len(board.since(0)) for board in stage.boards.values())
+        refused = ", ".join(f"{code} ×{count}" for code, count in sorted(self._codes.items()))
+        for line in (
+            f"{len(stage.tickets)} commands signed, {done} executed, {nacked} refused by its device",
+            f"{len(self._at)} forged or replayed messages, {self._codes.total()} refused: {refused}",
+            f"{counts.received} messages through the broker, {counts.connected} logins over TLS",
+            f"{pins} pin events on {len(stage.boards)} boards ({stage.runtime})",
+        ):
+            self.screen.fact(line)
+
+    # -- what steps share -----------------------------------------------------------------------
+
+    def _settled(self, board: DemoBoard, mark: int, otherwise: str, seconds: float) -> None:
+        """Wait until its pins have moved and then rested for a moment."""
+        state = {"count": 0, "at": time.monotonic()}
+
+        def rested() -> bool:
+            count = len(board.since(mark))
+            if count != state["count"]:
+                state["count"], state["at"] = count, time.monotonic()
+            return count > 0 and time.monotonic() - state["at"] > QUIET
+
+        self.stage.until(rested, seconds + 10, otherwise)
+
+    def _unmoved(self, board: DemoBoard, mark: int) -> None:
+        """Raise DemoError if a pin moves within a moment."""
+        time.sleep(QUIET)
+        self.stage.check()
+        moved = board.since(mark)
+        if moved:
+            raise DemoError(f"GPIO{moved[0]['pin']} of the {board.name} moved", self.stage.hints(board))
+
+    def _state(self, board: DemoBoard, member: str, wanted: object) -> None:
+        def caught_up() -> bool:
+            return (self.stage.device(board).state or {}).get(member) == wanted
+
+        self.stage.until(caught_up, 10, f"the {board.name} never reported {member} {wanted}")
+
+    def _last_duty(self, mark: int) -> float:
+        duties = [
+            event["duty_u16"] * 100 / drawings.FULL
+            for event in self.lamp.since(0)
+            if event.n <= mark and event.ev == "pwm" and event["pin"] == 25
+        ]
+        return duties[-1] if duties else 0.0

@@ -1,0 +1,232 @@
+"""The demonstration as a newcomer meets it: a program that tells a story and ends."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = (
+    "Hello",
+    "Manifest",
+    "Light to 80 %",
+    "Relay pulse",
+    "Infrared",
+    "A wrong parameter",
+    "The garage again, please",
+    "Still there",
+    "The network is cut, and comes back",
+    "Totals",
+)
+LIMIT = 100  # seconds: the story ends itself in less
+
+
+class Demo:
+    """`python -m host_sim demo` in a process group of its own."""
+
+    def __init__(self, folder: Path, *options: str, **environment: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "host_sim", "demo", "--folder", str(folder), *options],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            encoding="utf-8",
+        )
+        self.output = ""
+
+    def read_until(self, text: str) -> None:
+        while text not in self.output:
+            line = self.process.stdout.readline()
+            assert line, self.output
+            self.output += line
+
+    def end(self) -> int:
+        """Wait for it; its exit status. Nothing of it may be left."""
+        self.output += self.process.communicate(timeout=LIMIT)[0]
+        end = time.monotonic() + 5
+        while self.alive() and time.monotonic() < end:
+            time.sleep(0.05)  # a process that was killed is there until it is waited for
+        assert not self.alive(), "a process outlived the demonstration"
+        return self.process.returncode
+
+    def alive(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        if self.alive():
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """demo(*options) starts one; whatever is left of it is ended with the test."""
+    started = []
+
+    def start(*options: str, **environment: str) -> Demo:
+        started.append(Demo(tmp_path / "demo", *options, **environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def firmware(tmp_path):
+    """A copy of the firmware, and a way to change a line of it."""
+    copy = tmp_path / "firmware"
+    shutil.copytree(ROOT / "firmware", copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def change(name: str, old: str, new: str) -> Path:
+        text = (copy / name).read_text()
+        assert old in text
+        (copy / name).write_text(text.replace(old, new))
+        return copy
+
+    return change
+
+
+def secrets(folder: Path) -> list[str]:
+    devices = json.loads((folder / "gateway" / "devices.json").read_text())["devices"]
+    return [device["secret"] for device in devices.values()]
+
+
+@pytest.mark.slow
+def test_the_story_comes_true(demo):
+    running = demo()
+    assert running.end() == 0, running.output
+    output = running.output
+    places = [output.index(f"{number}. {step}") for number, step in enumerate(STEPS, 1)]
+    assert places == sorted(places)
+    for said in (
+        "brightness 80",
+        "address 0x04, command 0x08",
+        "INVALID_PARAMS (brightness)",
+        "GPIO27 is high",
+    ):
+        assert said in output
+    refused = re.findall(r"\d\. .*?([A-Z]+_[A-Z]+) +no pin moved, no answer", output)
+    assert refused == ["NONCE_REUSED", "HASH_MISMATCH", "SIGNATURE_INVALID", "SIGNATURE_INVALID"]
+    assert max(map(len, output.splitlines())) <= 100 and "\x1b" not in output
+    assert float(re.search(r"came true in ([\d.]+) s", output)[1]) < 60
+    consoles = sorted(running.folder.glob("*.console.txt"))
+    assert [path.name for path in consoles] == [
+        "blaster.console.txt",
+        "lamp.console.txt",
+        "relays.console.txt",
+    ]
+    told = output + "".join(path.read_text() for path in consoles)
+    for secret in secrets(running.folder):
+        assert secret not in told
+    for name in ("hxtp.json", "ca.pem"):
+        mode = (running.folder / "boards" / "lamp" / "fs" / name).stat().st_mode
+        assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.mark.slow
+def test_the_story_comes_true_on_micropython(demo, micropython):
+    running = demo("--runtime", "micropython")
+    assert running.end() == 0, running.output
+    assert "(micropython)" in running.output
+
+
+def test_a_capability_that_raises_is_named_with_the_console_to_look_at(demo, firmware):
+    changed = firmware(
+        "capabilities/relay.py", "def relay_pulse(self, params):", "def relay_pulse(self, params, oops):"
+    )
+    running = demo("--firmware", str(changed))
+    assert running.end() == 1, running.output
+    assert "relay_pulse ended as failed: INTERNAL_ERROR" in running.output
+    assert "TypeError" in running.output and "relays.console.txt" in running.output
+    assert "TypeError" in (running.folder / "relays.console.txt").read_text()
+    assert "Traceback" not in running.output.split("✗")[0]
+
+
+def test_a_board_with_a_wrong_secret_is_named(demo, firmware):
+    changed = firmware("lib/hxtp_device/settings.py", "unhexlify(secret)", "bytes(32)")
+    running = demo("--firmware", str(changed))
+    assert running.end() == 1, running.output
+    assert re.search(r"the broker refused the login of the \w+: wrong secret or expired", running.output)
+
+
+def test_firmware_that_does_not_start_is_named(demo, firmware):
+    changed = firmware("main.py", "guard", "gaurd")
+    running = demo("--firmware", str(changed))
+    assert running.end() == 1, running.output
+    assert "ended with ImportError" in running.output
+
+
+def test_a_relay_that_does_not_move_is_noticed_though_it_says_executed(demo, firmware):
+    changed = firmware(
+        "capabilities/relay.py",
+        "def relay_pulse(self, params):",
+        "def relay_pulse(self, params):\n        return None",
+    )
+    running = demo("--firmware", str(changed))
+    assert running.end() == 1, running.output
+    assert "GPIO26 did not go high and low again" in running.output
+
+
+def test_firmware_that_takes_a_replayed_command_is_found_out(demo, firmware):
+    changed = firmware("lib/hxtp/envelope.py", "            code = NONCE_REUSED", "            code = None")
+    running = demo("--firmware", str(changed))
+    assert running.end() == 1, running.output
+    assert "✗" in running.output and "NONCE_REUSED       no pin moved" not in running.output
+
+
+@pytest.mark.slow
+def test_it_stays_for_commands_by_hand_until_ctrl_c(demo):
+    running = demo("--keep")
+    running.read_until("ir_send_nec address=4 command=9")
+    line = next(line for line in running.output.splitlines() if " relay_pulse duration=500" in line).split()
+    sent = subprocess.run(
+        [sys.executable, *line[1:]], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (sent.returncode, sent.stdout) == (0, "relay_pulse: executed\n"), sent.stderr
+    running.read_until("GPIO26  high at 0 ms, low at ")
+    os.kill(running.process.pid, signal.SIGINT)
+    assert running.end() == 0, running.output
+    assert "Traceback" not in running.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_story_leaves_nothing_behind(demo, number):
+    running = demo()
+    running.read_until("2. Manifest")
+    os.kill(running.process.pid, number)
+    assert running.end() == 130
+    assert "interrupted" in running.output and "Traceback" not in running.output
+
+
+def test_two_stories_in_one_folder_do_not_mix(demo):
+    first = demo()
+    first.read_until("1. Hello")
+    second = demo()
+    assert second.end() == 1
+    assert "is used by another process" in second.output
+    os.kill(first.process.pid, signal.SIGINT)
+    assert first.end() == 130
+
+
+def test_output_that_cannot_take_the_drawings_gets_plain_ones(demo):
+    running = demo(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    running.read_until("4. Relay pulse")
+    os.kill(running.process.pid, signal.SIGINT)
+    assert running.end() == 130
+    assert "GPIO25  ___" in running.output and "?" not in running.output
