@@ -98,8 +98,8 @@ def _signs_certificates() -> x509.KeyUsage:
     """Python 3.13 takes no CA without it."""
     uses = dict.fromkeys(
         (
-            "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-            "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+            "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+            "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
         ),
         False,
     )  # fmt: skip
