@@ -23,7 +23,7 @@ HOST_CODE := host_sim tests tools firmware
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test runtimes packages lint format rules typecheck coverage fuzz sizes lock clean distclean
+.PHONY: help setup demo test runtimes packages lint format typecheck coverage fuzz sizes lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
