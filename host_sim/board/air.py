@@ -1,8 +1,8 @@
 """The air between a virtual board and its peers: every connection of the board passes through here.
 
-With the link down nothing passes in either direction and nobody is told, as when a real station is out of reach: the
-peer learns of it from its own time-outs. It must never alter a byte, and never close the peer's side for a board that
-lost power, since such a board closes nothing.
+With the link down nothing passes in either direction and nobody is told, as when a real station is out of
+reach: the peer learns of it from its own time-outs. It must never alter a byte, and never close the peer's
+side for a board that lost power, since such a board closes nothing.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ import socket
 import struct
 from collections.abc import Callable
 
-SETTLE_S = 0.05  # how long a closing connection waits to see whether its board died (which says nothing to the peer)
-# Connections of a dead board that are still open at the peer's side; more than a broker would keep for one device.
+# how long a closing connection waits to see whether its board died (which says nothing to the peer)
+SETTLE_S = 0.05
+# Connections of a dead board that are still open at the peer's side; more than a broker would keep for one
+# device.
 GHOSTS = 32
 
 
@@ -100,7 +102,8 @@ class _Link:
         try:
             await loop.create_connection(lambda: self.peer, self.host, self.port)
         except OSError:
-            self.board.finish(abrupt=True)  # a refused connection is a reset, and lwIP calls it ECONNRESET too
+            # a refused connection is a reset, and lwIP calls it ECONNRESET too
+            self.board.finish(abrupt=True)
             self.air.links.discard(self)
             return
         self.board.other, self.peer.other = self.peer, self.board
@@ -184,7 +187,9 @@ class Air:
                 await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError):
                 return None
-            self._routes[key] = await loop.create_server(lambda: _Link(self, host, port).board, "127.0.0.1", 0)
+            self._routes[key] = await loop.create_server(
+                lambda: _Link(self, host, port).board, "127.0.0.1", 0
+            )
         return self._routes[key].sockets[0].getsockname()[1]
 
     def set_link(self, up: bool) -> None:
@@ -200,7 +205,8 @@ class Air:
         self.answer_ghosts()
 
     def answer_ghosts(self) -> None:
-        """A board that is back resets the connections that it knows nothing of, once their peer has sent something."""
+        """A board that is back resets the connections that it knows nothing of, once their peer has sent
+        something."""
         if not self.up:
             return
         for link in list(self.links):

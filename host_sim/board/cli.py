@@ -1,6 +1,8 @@
-"""`python -m host_sim board`: run the firmware on a virtual board in the foreground, as with a real one on a cable.
+"""`python -m host_sim board`: run the firmware on a virtual board in the foreground, as with a real one on a
+cable.
 
-It must never print a secret of the configuration; the console is the firmware's, and it keeps to the same rule.
+It must never print a secret of the configuration; the console is the firmware's, and it keeps to the same
+rule.
 """
 
 import argparse
@@ -10,8 +12,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from host_sim.board.supervisor import BoardError
 from host_sim.board.trace import Event, describe
-from host_sim.board.virtual import BoardError, VirtualBoard
+from host_sim.board.virtual import VirtualBoard
 from host_sim.board.waveform import rmt
 
 BOARD_FILE = "board.json"
@@ -42,12 +45,20 @@ def main(argv: list[str]) -> int:
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="host_sim board", description=main.__doc__ or __doc__)
-    parser.add_argument("--config", type=Path, help="hxtp.json of the device; without it the flash has its own or none")
-    parser.add_argument("--board", type=Path, help="board data (as in firmware/boards), instead of the configured one")
-    parser.add_argument("--flash", type=Path, help="folder that is the flash and stays; else a new board each time")
+    parser.add_argument(
+        "--config", type=Path, help="hxtp.json of the device; without it the flash has its own or none"
+    )
+    parser.add_argument(
+        "--board", type=Path, help="board data (as in firmware/boards), instead of the configured one"
+    )
+    parser.add_argument(
+        "--flash", type=Path, help="folder that is the flash and stays; else a new board each time"
+    )
     parser.add_argument("--runtime", choices=("cpython", "micropython"), default="cpython")
     parser.add_argument("--heap", default="128K", help="MicroPython's heap (default 128K)")
-    parser.add_argument("--name", default="board", help="which board it is: MAC address and unique id follow from it")
+    parser.add_argument(
+        "--name", default="board", help="which board it is: MAC address and unique id follow from it"
+    )
     parser.add_argument("--slots", type=int, choices=(1, 2), default=1, help="application partitions")
     parser.add_argument("--seconds", type=float, help="unplug it after so long, instead of at Ctrl-C")
     return parser.parse_args(argv)

@@ -1,17 +1,23 @@
 """Start one run of a virtual board: `launch.py FLASH PORT`, on CPython or on MicroPython.
 
-It joins the backplane at PORT, puts the stand-in modules first on the path, makes FLASH/fs the working directory and
-runs boot.py and then main.py as the ESP32 does. It must never take a secret from its arguments or its environment:
-what the firmware needs lies in FLASH/fs.
+It joins the backplane at PORT, puts the stand-in modules first on the path, makes FLASH/fs the working
+directory and runs boot.py and then main.py as the ESP32 does. It must never take a secret from its arguments
+or its environment: what the firmware needs lies in FLASH/fs.
 """
 
 import sys
 
 MICROPYTHON = sys.implementation.name == "micropython"
 
+if MICROPYTHON:
+    import uos as os
+else:
+    import os
+
 
 def _paths(here):
-    """Stand-ins first, then the flash's root and /lib as on the ESP32, then what the runtime itself brings."""
+    """Stand-ins first, then the flash's root and /lib as on the ESP32, then what the runtime itself
+    brings."""
     own = "/on_micropython" if MICROPYTHON else "/on_cpython"
     rest = [".frozen"] if MICROPYTHON else [path for path in sys.path if path and path != here]
     sys.path[:] = [here + "/modules" + own, here + "/modules", "", "lib"]
@@ -19,7 +25,8 @@ def _paths(here):
 
 
 def _connect(port):
-    """(socket, wait): the backplane, and a function that waits at most so many ms for something to read from it."""
+    """(socket, wait): the backplane, and a function that waits at most so many ms for something to read from
+    it."""
     if MICROPYTHON:
         import select
 
@@ -51,7 +58,8 @@ def _connect(port):
 
 
 def _prepare(folder, port):
-    """Become the board: tell the host that we are there, learn what the world is like, take over the runtime."""
+    """Become the board: tell the host that we are there, learn what the world is like, take over the
+    runtime."""
     import _board
     import _flash
     import _process
@@ -67,16 +75,10 @@ def _prepare(folder, port):
     if MICROPYTHON:
         import builtins
 
-        import uos
-
         builtins.open = _flash.open_file
-        uos.chdir(folder + "/fs")
     else:
-        import os
-
         import _cpython
 
-        os.chdir(folder + "/fs")
         _cpython.install()
     if boot["wdt_ms"]:  # a soft reset does not stop the watchdog
         _process.arm(boot["wdt_ms"])
@@ -85,7 +87,8 @@ def _prepare(folder, port):
 
 
 def _run(board, name, names):
-    """Run one script of the flash; False if it raised, as then the ESP32 goes to its prompt without the next one."""
+    """Run one script of the flash; False if it raised, as then the ESP32 goes to its prompt without the next
+    one."""
     try:
         with board.host_open(name) as file:
             source = file.read()
@@ -115,5 +118,6 @@ def main(folder, port):
         board.sleep_ms(1000)
 
 
+os.chdir(sys.argv[1] + "/fs")  # before the path is searched: CPython keeps where "lib" was then
 _paths(sys.argv[0].rsplit("/", 1)[0])
 main(sys.argv[1], int(sys.argv[2]))

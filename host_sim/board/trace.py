@@ -14,13 +14,16 @@ RESET_CAUSES = {1: "power-on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "s
 class Event:
     """One line of the trace.
 
-    `n` counts from 1 over the board's whole life, `boot` from 1 over its starts; `t_us` is the board's own time since
-    that start and `at` the host's `time.monotonic()` when the event arrived. `ev` is the kind, `data` the rest:
+    `n` counts from 1 over the board's whole life, `boot` from 1 over its starts; `t_us` is the board's own
+    time since that start and `at` the host's `time.monotonic()` when the event arrived. `ev` is the kind,
+    `data` the rest:
 
-        boot {cause, runtime}  end {}  exit {script}  crash {script, error}  reset {cause}  power_cut {at, writes}
+        boot {cause, runtime}  end {}  exit {script}  crash {script, error}
+        reset {cause}  deepsleep {ms}  power_cut {at, writes}
         pin {pin, value: 0|1|None}   pwm {pin, freq, duty_u16}; freq 0 means stopped   input {pin, value}
         neopixel {pin, data: hex in wire order, timing}   ap {ssid}   wifi {state, ssid}
-        rmt {pin, channel, tick_hz, carrier: [Hz, duty, level]|None, idle, loop, level: 0|1|[…], pulses: [ticks…]}
+        rmt {pin, channel, tick_hz, carrier: [Hz, duty, level]|None, idle, loop,
+             level: 0|1|[…], pulses: [ticks…]}
         nvs {space, keys, bytes, writes}   file {op, name, bytes?, writes}   rtc {rtc_us}   wdt {timeout_ms}
         and from the host's side: off {cause: str}
     """

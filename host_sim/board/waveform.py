@@ -16,8 +16,9 @@ LONGEST = 12  # columns of one pulse, so that a leader of 9 ms leaves room for t
 def frame(pulses: Sequence[tuple[int, float]], *, width: int = 72, carrier: int | None = None) -> str:
     """An RMT frame, (level, µs) pairs, as lines of at most `width` columns.
 
-    A column is as long as the frame's shortest pulse; long pulses are cut to 12 columns, and carry their µs beneath,
-    as does whatever else has room for its label. The last lines tell which lengths there are, and how often.
+    A column is as long as the frame's shortest pulse; long pulses are cut to 12 columns, and carry their µs
+    beneath, as does whatever else has room for its label. The last lines tell which lengths there are, and
+    how often.
     """
     if not pulses:
         return "(no pulses)"
@@ -65,8 +66,9 @@ def _lengths(values: list[float], apart: float = 1.25) -> str:
 
 
 def timeline(events: Iterable[Event], *, width: int = 72, pins: Iterable[int] | None = None) -> str:
-    """The pins of a trace over time, one line each: ▔ high, ▁ low, shades for PWM and NeoPixel, ▒ for moved more
-    than once within a column, a blank where the pin was not driven. Time is the host's, from first to last event.
+    """The pins of a trace over time, one line each: ▔ high, ▁ low, shades for PWM and NeoPixel, ▒ for moved
+    more than once within a column, a blank where the pin was not driven. Time is the host's, from first to
+    last event.
     """
     wanted = None if pins is None else set(pins)
     moves: dict[int, list[tuple[float, str]]] = {}
@@ -88,7 +90,9 @@ def timeline(events: Iterable[Event], *, width: int = 72, pins: Iterable[int] | 
     name_width = max(len(f"GPIO{pin}") for pin in moves)
     columns = max(8, width - name_width - 1)
     step = (last - first) / columns or 1e-6
-    lines = [f"GPIO{pin}".ljust(name_width + 1) + _draw(moves[pin], first, step, columns) for pin in sorted(moves)]
+    lines = [
+        f"GPIO{pin}".ljust(name_width + 1) + _draw(moves[pin], first, step, columns) for pin in sorted(moves)
+    ]
     end = f"{last - first:.3f} s"
     lines.append(" " * (name_width + 1) + "0 s".ljust(columns - len(end)) + end)
     return "\n".join(lines)

@@ -7,6 +7,7 @@ import pytest
 from host_sim.board import VirtualBoard
 from tests.board.running import finish
 
+
 @pytest.fixture(params=["cpython", "micropython"])
 def runtime(request):
     if request.param == "micropython":
@@ -16,7 +17,8 @@ def runtime(request):
 
 @pytest.fixture
 def make(tmp_path, runtime):
-    """make(main, boot=None, files={…}, start=True, …) is a board that runs `main`; it is unplugged after the test."""
+    """make(main, boot=None, files={…}, start=True, …) is a board that runs `main`; it is unplugged after the
+    test."""
     made = []
 
     def make(main, boot=None, files=None, start=True, folder="flash", **options):

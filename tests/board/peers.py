@@ -110,9 +110,11 @@ class Authority:
 
 
 class TLSGreeter:
-    """Says `greeting` to everyone who completes a TLS handshake, and waits for them to close."""
+    """Says `greeting` to everyone who completes a TLS handshake and has said something that ends with
+    `after`."""
 
-    def __init__(self, context, greeting=b"hello\n"):
+    def __init__(self, context, greeting=b"hello\n", after=b""):
+        self._after = after
         self._peer = Peer()
         self.port = self._peer.port
         self._context = context
@@ -128,8 +130,12 @@ class TLSGreeter:
                 return
             # A board that refuses us ends the handshake; what it says about it is the test's business.
             with contextlib.suppress(OSError), self._context.wrap_socket(connection, server_side=True) as tls:
+                said = b""
+                while not said.endswith(self._after):
+                    said += tls.recv(4096)
                 tls.sendall(self._greeting)
-                tls.recv(1)
+                if not said:
+                    tls.recv(1)
 
     def close(self):
         self._peer._listener.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,5 @@
-"""Flash: NVS keeps what was committed and nothing else, at whatever write the power goes; files are as harsh."""
+"""Flash: NVS keeps what was committed and nothing else, at whatever write the power goes; files are as
+harsh."""
 
 import json
 import random
@@ -70,7 +71,7 @@ def test_a_commit_is_whole_or_not_at_all_wherever_the_power_goes(make, at):
     for write in (1, 2, 3):
         board.power_cut(at_write=write, at=at)
         since = board.last
-        if board._thread is None:
+        if not board.plugged_in:
             board.start()
         else:
             board.power_on()
@@ -166,7 +167,9 @@ def test_writing_beside_and_renaming_survives_every_cut(make):
 
 
 def test_a_file_written_in_place_can_be_half_there(make):
-    board = make("open('x', 'w').close()\nfile = open('x', 'w')\nfile.write('0123456789')\nfile.close()", start=False)
+    board = make(
+        "open('x', 'w').close()\nfile = open('x', 'w')\nfile.write('0123456789')\nfile.close()", start=False
+    )
     board.power_cut(at_write=3, at="within")
     board.start()
     board.wait_for(lambda event: event.ev == "off")
@@ -210,7 +213,7 @@ def test_file_writes_are_counted_and_named(run):
     assert said(board) == ['{"a": [1, 2]} 10001', "2"]
 
 
-# --- the journal itself, on CPython ----------------------------------------------------------------------------
+# --- the journal itself, on CPython -------------------------------------------------------------------------
 
 
 def store(path):

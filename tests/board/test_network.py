@@ -125,7 +125,16 @@ def test_without_a_network_nothing_is_found(run):
 
 
 def test_a_name_that_does_not_exist_is_not_found(run):
-    board = run(JOIN + "import socket\ntry:\n    socket.getaddrinfo('no.invalid', 1)\nexcept OSError as error:\n    print(error.args[0])")
+    board = run(
+        JOIN
+        + """
+import socket
+try:
+    socket.getaddrinfo("no.invalid", 1)
+except OSError as error:
+    print(error.args[0])
+"""
+    )
     assert said(board) == ["-202"]
 
 
@@ -226,7 +235,9 @@ print(sock.read(1))
 
 
 def test_a_connection_closed_while_out_of_reach_ends_when_it_is_back(make, peer):
-    board = make(dial(peer.port) + "sock.write(b'1')\nwhile wlan.isconnected():\n    time.sleep_ms(5)\nsock.close()")
+    board = make(
+        dial(peer.port) + "sock.write(b'1')\nwhile wlan.isconnected():\n    time.sleep_ms(5)\nsock.close()"
+    )
     connection = peer.accept()
     assert exactly(connection, 1) == b"1"
     board.wifi(False)
@@ -262,7 +273,10 @@ def test_a_reset_closes_nothing(make, peer, end):
 
 
 def test_a_router_that_starts_anew_resets_both_sides(make, peer):
-    board = make(dial(peer.port) + "sock.write(b'1')\ntry:\n    sock.read(1)\nexcept OSError as error:\n    print(error.args[0])")
+    board = make(
+        dial(peer.port)
+        + "sock.write(b'1')\ntry:\n    sock.read(1)\nexcept OSError as error:\n    print(error.args[0])"
+    )
     connection = peer.accept()
     assert exactly(connection, 1) == b"1"
     board.reset_connections()

@@ -6,10 +6,10 @@ import sys
 import time
 
 import pytest
-from tests.board.running import finish, said
 
 from host_sim import ROOT
 from host_sim.board import BoardError, VirtualBoard
+from tests.board.running import finish, said
 
 # Prints the cause of each start, and does what the n-th line of `acts` says.
 STARTS = """
@@ -173,10 +173,9 @@ def test_every_board_has_an_id_of_its_own(run, runtime, tmp_path):
 def test_unplugging_ends_the_process_even_in_a_busy_loop(make):
     board = make("print('busy')\nwhile True:\n    pass")
     board.wait_for_log("busy")
-    process = board._process
-    assert process is not None
+    pid = board.pid
     board.stop()
-    assert process.poll() is not None
+    assert board.pid is None and not _runs(pid)
     board.stop()
 
 
@@ -189,7 +188,7 @@ board = VirtualBoard({str(tmp_path / "flash")!r}, runtime={runtime!r}, firmware=
                      files={{"main.py": "print('busy')\\nwhile True:\\n    pass"}})
 board.start()
 board.wait_for_log("busy")
-print(board._process.pid, flush=True)
+print(board.pid, flush=True)
 time.sleep(60)
 """
     started = subprocess.Popen([sys.executable, "-c", host], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -214,12 +213,13 @@ def _runs(pid):
 
 
 def test_nothing_of_the_configuration_is_on_the_command_line_or_in_the_environment(make):
-    board = make("print('up')\nimport time\ntime.sleep(60)", files={"hxtp.json": '{"secret": "' + "ab" * 32 + '"}'})
+    board = make(
+        "print('up')\nimport time\ntime.sleep(60)", files={"hxtp.json": '{"secret": "' + "ab" * 32 + '"}'}
+    )
     board.wait_for_log("up")
     assert (board.fs / "hxtp.json").stat().st_mode & 0o777 == 0o600
-    assert board._process is not None
     for what in ("cmdline", "environ"):
-        with open(f"/proc/{board._process.pid}/{what}", "rb") as file:
+        with open(f"/proc/{board.pid}/{what}", "rb") as file:
             assert b"abab" not in file.read()
 
 

@@ -11,13 +11,13 @@ def test_the_clock_starts_in_2000_and_gives_whole_seconds(run):
     board = run("""
         import time
         from machine import RTC
-        print(time.time() < 5, isinstance(time.time(), int), time.gmtime(0), time.gmtime(1)[5], time.localtime(0)[0])
+        print(time.time() < 5, isinstance(time.time(), int), time.gmtime(0), time.gmtime(1)[5])
         print(time.mktime((2024, 2, 29, 12, 0, 0, 0, 0)), time.gmtime(762523200))
         RTC().datetime((2026, 3, 1, 0, 1, 2, 3, 0))
         print(time.gmtime(), RTC().datetime()[:7])
     """)
     assert said(board) == [
-        "True True (2000, 1, 1, 0, 0, 0, 5, 1) 1 2000",
+        "True True (2000, 1, 1, 0, 0, 0, 5, 1) 1",
         "762523200 (2024, 2, 29, 12, 0, 0, 3, 60)",
         "(2026, 3, 1, 1, 2, 3, 6, 60) (2026, 3, 1, 6, 1, 2, 3)",
     ]

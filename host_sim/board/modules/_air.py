@@ -10,7 +10,8 @@ if _board.MICROPYTHON:
 else:
     from socket import getaddrinfo as _getaddrinfo
 
-# What an ESP32 raises, in its own numbers: lwIP's for a failed look-up, newlib's for a host that cannot be reached.
+# What an ESP32 raises, in its own numbers: lwIP's for a failed look-up, newlib's for a host that cannot be
+# reached.
 EAI_FAIL = -202
 EHOSTUNREACH = 118
 
@@ -20,8 +21,8 @@ def _is_address(host):
 
 
 def getaddrinfo(host, port, *hints):
-    """As socket.getaddrinfo. OSError(-202) for a name without a network or without an answer, OSError(118) for an
-    address without a network."""
+    """As socket.getaddrinfo. OSError(-202) for a name without a network or without an answer, OSError(118)
+    for an address without a network."""
     if not _board.launched:
         return _getaddrinfo(host, port, *hints)
     if isinstance(host, (bytes, bytearray)):

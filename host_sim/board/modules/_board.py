@@ -1,18 +1,21 @@
-"""The simulated board behind every stand-in module: its clock, its trace, its backplane and its memory of the world.
+"""The simulated board behind every stand-in module: its clock, its trace, its backplane and its memory of the
+world.
 
 It must never decide anything that the firmware decides, never hold back without bound, and never put a value
 from NVS, a password or a message into the trace.
 
 The same file runs on CPython and on MicroPython. Started by `launch.py` it is joined to the host by the
 *backplane*: one loopback TCP connection with a JSON object a line, events going out and commands coming in.
-Imported straight into a unit test there is no backplane; then the last `KEEP` events stay in the list `trace`.
+Imported straight into a unit test there is no backplane; then the last `KEEP` events stay in the list
+`trace`.
 """
 
 import json
 import sys
 
 MICROPYTHON = sys.implementation.name == "micropython"
-PERIOD = 1 << 30  # of the ticks, as on an ESP32: ticks_ms() wraps after 12.4 days, ticks_us() after 18 minutes
+# of the ticks, as on an ESP32: ticks_ms() wraps after 12.4 days, ticks_us() after 18 minutes
+PERIOD = 1 << 30
 _MASK = PERIOD - 1
 KEEP = 64 if MICROPYTHON else 10000
 PUMP_MS = 4  # how long the clock may be read before the backplane and the timers are looked at again
@@ -79,7 +82,7 @@ class Reset(BaseException):
         self.cause = cause
 
 
-# --- the board's state; the host's boot message sets it before the firmware runs ---------------------------------
+# --- the board's state; the host's boot message sets it before the firmware runs ----------------------------
 launched = False  # True in a process of its own, where resets and the watchdog are real
 folder = None  # of the flash: holds `fs/`, `nvs`, `rtc`; None keeps NVS in memory
 trace = []
@@ -113,7 +116,7 @@ _rtc_base_us = 0  # the RTC, in µs since 2000-01-01, when the board started
 host_open = open  # before a started board replaces it
 
 
-# --- clock -------------------------------------------------------------------------------------------------------
+# --- clock --------------------------------------------------------------------------------------------------
 def now_us():
     """Microseconds since the board started; never wraps."""
     global _last_us, _elapsed_us
@@ -177,7 +180,8 @@ def _wait(ms):
 
 
 def rtc_us():
-    """The board's wall clock: µs since 2000-01-01. Nothing has set it after power-on, so it then starts at 0."""
+    """The board's wall clock: µs since 2000-01-01. Nothing has set it after power-on, so it then starts at
+    0."""
     return _rtc_base_us + now_us()
 
 
@@ -238,9 +242,10 @@ def mktime(date):
     return seconds_of(date[0], date[1], date[2], date[3], date[4], date[5])
 
 
-# --- trace and backplane -----------------------------------------------------------------------------------------
+# --- trace and backplane ------------------------------------------------------------------------------------
 def record(ev, **fields):
-    """One line of the trace. `fields` may be numbers, strings and lists of numbers; the time is added here."""
+    """One line of the trace. `fields` may be numbers, strings and lists of numbers; the time is added
+    here."""
     fields["t_us"] = now_us()
     fields["ev"] = ev
     if _link is not None:
@@ -356,7 +361,8 @@ def set_input(pin, value):
 
 
 def pump():
-    """Let the rest of the board live: the host's commands, timers that are due, modules with a state of their own."""
+    """Let the rest of the board live: the host's commands, timers that are due, modules with a state of their
+    own."""
     global _pumping
     if _pumping:
         return
@@ -391,7 +397,7 @@ def print_exception(error):
         traceback.print_exception(error, file=sys.stdout)
 
 
-# --- the end of a run --------------------------------------------------------------------------------------------
+# --- the end of a run ---------------------------------------------------------------------------------------
 def reset(new_cause):
     record("reset", cause=new_cause)
     if not launched:

@@ -2,14 +2,15 @@
 
 It must never let a value out through the trace: only names, keys and counts.
 
-A *flash write* is one step that real flash makes or does not make: a commit of NVS, a block of at most 4 KiB of a
-file, emptying a file on opening it, a rename, a removal, a new folder. `cut(n, at)` ends the power at the n-th of
-them from now: "before" it, "within" it (half of the bytes are there) or "after" it.
+A *flash write* is one step that real flash makes or does not make: a commit of NVS, a block of at most 4 KiB
+of a file, emptying a file on opening it, a rename, a removal, a new folder. `cut(n, at)` ends the power at
+the n-th of them from now: "before" it, "within" it (half of the bytes are there) or "after" it.
 
-NVS keeps what was committed; what was only set is gone after a reset, and a commit is there whole or not at all. The
-journal holds one record a commit, `N`, the length, the items and their CRC-32; a torn record at the end is ignored
-and dropped at the next start. Files are harsher than littlefs on a real board, which shows a file's new content only
-when it is closed: here a half-written file is half-written. Firmware that writes beside and renames is safe in both.
+NVS keeps what was committed; what was only set is gone after a reset, and a commit is there whole or not at
+all. The journal holds one record a commit, `N`, the length, the items and their CRC-32; a torn record at the
+end is ignored and dropped at the next start. Files are harsher than littlefs on a real board, which shows a
+file's new content only when it is closed: here a half-written file is half-written. Firmware that writes
+beside and renames is safe in both.
 """
 
 import binascii
@@ -68,11 +69,11 @@ def step(whole, half=None):
     whole()
 
 
-# --- NVS -----------------------------------------------------------------------------------------------------
+# --- NVS ----------------------------------------------------------------------------------------------------
 class Store:
-    """All namespaces. Keys are `namespace\\0key`; an entry is (kind, place, length), the place an offset in the
-    journal, or the value itself for integers and where there is no journal. Values are not copied more than
-    once: on MicroPython they share the firmware's small heap."""
+    """All namespaces. Keys are `namespace\\0key`; an entry is (kind, place, length), the place an offset in
+    the journal, or the value itself for integers and where there is no journal. Values are not copied more
+    than once: on MicroPython they share the firmware's small heap."""
 
     def __init__(self):
         self.entries = {}
@@ -238,7 +239,7 @@ def _record_of(items):
 nvs = Store()
 
 
-# --- files -------------------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------------------
 class Writer(io.IOBase):
     """A file opened for writing: gathers a block, then makes one flash write of it."""
 
@@ -288,7 +289,8 @@ class Writer(io.IOBase):
 
 
 def open_file(name, mode="r", *more, **options):
-    """`open` of a started board. Reading, and writing in place ("+"), is the host's own; the rest can be cut."""
+    """`open` of a started board. Reading, and writing in place ("+"), is the host's own; the rest can be
+    cut."""
     if "+" in mode or not ("w" in mode or "a" in mode or "x" in mode):
         return _open(name, mode, *more, **options)
     return Writer(name, mode)

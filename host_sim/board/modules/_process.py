@@ -1,4 +1,5 @@
-"""What a board's process needs of the operating system: to end at once, a watchdog in the kernel, to die with its parent.
+"""What a board's process needs of the operating system: to end at once, a watchdog in the kernel, to die with
+its parent.
 
 It must only be used by a started board: no other process is its own to end.
 MicroPython reaches libc through `ffi`, CPython has it in its library.
@@ -20,9 +21,11 @@ if sys.implementation.name == "micropython":
         _exit(status)
 
     def arm(ms):
-        """Have the kernel kill this process (SIGALRM) in `ms` milliseconds, unless armed again before; 0 disarms.
+        """Have the kernel kill this process (SIGALRM) in `ms` milliseconds, unless armed again before; 0
+        disarms.
 
-        Even a loop that never looks at the clock, or a read that never returns, is ended: as by the real watchdog.
+        Even a loop that never looks at the clock, or a read that never returns, is ended: as by the real
+        watchdog.
         """
         global _timer
         _timer = struct.pack("llll", 0, 0, ms // 1000, ms % 1000 * 1000)
@@ -46,7 +49,8 @@ else:
         os._exit(status)
 
     def arm(ms):
-        """Have the kernel kill this process (SIGALRM) in `ms` milliseconds, unless armed again before; 0 disarms."""
+        """Have the kernel kill this process (SIGALRM) in `ms` milliseconds, unless armed again before; 0
+        disarms."""
         global _seconds
         _seconds = ms / 1000
         feed()
@@ -55,7 +59,8 @@ else:
         signal.setitimer(signal.ITIMER_REAL, _seconds)
 
     def die_with_parent():
-        """Be killed when the thread that started us ends, however it ends (Linux; elsewhere the backplane's end does it)."""
+        """Be killed when the thread that started us ends, however it ends (Linux; elsewhere the backplane's
+        end does it)."""
         import ctypes
 
         prctl = getattr(ctypes.CDLL(None), "prctl", None)

@@ -1,7 +1,8 @@
 """The validity dates of a certificate, held against the *board's* clock.
 
-The TLS library under the stand-ins reads the host's clock, which is right; a real ESP32 reads its own, which is not
-before anybody has set it. It must never judge anything but the dates: signatures and names are the library's.
+The TLS library under the stand-ins reads the host's clock, which is right; a real ESP32 reads its own, which
+is not before anybody has set it. It must never judge anything but the dates: signatures and names are the
+library's.
 """
 
 import _board

@@ -1,7 +1,7 @@
 """`esp32` of the simulated board: NVS, RMT (sending, as stock) and Partition.
 
-It must never accept what would end a real board's run or send something else than asked; where stock is silent about
-such a thing and the simulation is not, the docstring says so.
+It must never accept what would end a real board's run or send something else than asked; where stock is
+silent about such a thing and the simulation is not, the docstring says so.
 """
 
 import _board
@@ -29,9 +29,11 @@ def _error(code):
 
 
 class NVS:
-    """One namespace of the non-volatile storage. Nothing is safe before commit(); a commit is whole or not at all.
+    """One namespace of the non-volatile storage. Nothing is safe before commit(); a commit is whole or not at
+    all.
 
-    Names are 1–15 characters. Stock ESP-IDF may write a value before the commit; here it is never in flash before.
+    Names are 1–15 characters. Stock ESP-IDF may write a value before the commit; here it is never in flash
+    before.
     """
 
     def __init__(self, namespace):
@@ -88,9 +90,9 @@ class NVS:
 class RMT:
     """Pulses on a pin, timed by hardware: sent while the firmware goes on. Channels 0–7.
 
-    A tick is `clock_div` / 80 MHz, or 1 / `resolution_hz` s; default 100 ns. `tx_carrier` is (Hz, duty in percent,
-    level that it modulates). Stock cuts a duration to 15 bits and ends the frame at a 0 without a word; that would
-    be another frame than asked for, so here it is a ValueError.
+    A tick is `clock_div` / 80 MHz, or 1 / `resolution_hz` s; default 100 ns. `tx_carrier` is (Hz, duty in
+    percent, level that it modulates). Stock cuts a duration to 15 bits and ends the frame at a 0 without a
+    word; that would be another frame than asked for, so here it is a ValueError.
     """
 
     PULSE_MAX = 32767
@@ -173,8 +175,8 @@ class RMT:
         return True
 
     def write_pulses(self, duration, data=True):
-        """Send. Durations in ticks with the first level in `data` and alternating after it; or one duration and a
-        sequence of levels; or a sequence of each. Waits for the frame before it, not for this one."""
+        """Send. Durations in ticks with the first level in `data` and alternating after it; or one duration
+        and a sequence of levels; or a sequence of each. Waits for the frame before it, not for this one."""
         self._live()
         levels = None
         if isinstance(data, (list, tuple)):

@@ -23,8 +23,8 @@ NO_PINS = (20, 24, 28, 29, 30, 31)
 class Pin:
     """One GPIO. Asking for the same number again gives the same object, as on the ESP32.
 
-    ValueError for a number the chip lacks and, stricter than hardware, for those of the flash chip (6–11), whose use
-    ends a real board's run.
+    ValueError for a number the chip lacks and, stricter than hardware, for those of the flash chip (6–11),
+    whose use ends a real board's run.
     """
 
     IN = 1
@@ -84,7 +84,8 @@ class Pin:
                 self.edge(1 - level)
 
     def value(self, *level):
-        """The level: 0 or 1; with an argument, drive it. An input that nothing drives follows its pull, else is 0."""
+        """The level: 0 or 1; with an argument, drive it. An input that nothing drives follows its pull, else
+        is 0."""
         if level:
             if self.mode_ in (self.OUT, self.OPEN_DRAIN):
                 self._drive(int(bool(level[0])))
@@ -111,7 +112,8 @@ class Pin:
         self.value(1 - (self.level or 0))
 
     def irq(self, handler=None, trigger=3, wake=None):
-        """Call handler(pin) on an edge. It runs between two lines of the firmware, as a soft interrupt does."""
+        """Call handler(pin) on an edge. It runs between two lines of the firmware, as a soft interrupt
+        does."""
         self.handler = handler
         self.trigger = trigger
         return self
@@ -130,7 +132,8 @@ class Pin:
 class PWM:
     """A PWM signal on a pin: 1 Hz–40 MHz, 16 channels; duty in 1023rds, 65535ths or ns. Default 5 kHz, 50 %.
 
-    The real chip has eight frequencies at a time and rounds to what its dividers can do; here every value holds.
+    The real chip has eight frequencies at a time and rounds to what its dividers can do; here every value
+    holds.
     """
 
     def __init__(self, dest, freq=-1, duty=-1, *, duty_u16=-1, duty_ns=-1, invert=0):
@@ -224,8 +227,8 @@ class PWM:
 
 
 class Timer:
-    """A timer of whole milliseconds: ids 0–3, and -1 as often as one likes. Its callback runs when the firmware
-    sleeps, reads the clock or idles, never twice for periods that were missed."""
+    """A timer of whole milliseconds: ids 0–3, and -1 as often as one likes. Its callback runs when the
+    firmware sleeps, reads the clock or idles, never twice for periods that were missed."""
 
     ONE_SHOT = 0
     PERIODIC = 1
@@ -275,8 +278,8 @@ class Timer:
 
 
 class WDT:
-    """The watchdog. Once started it cannot be stopped; unfed for `timeout` ms it resets the board, whatever the
-    firmware is doing. In unit tests, where no board was started, it only notes when it was fed last."""
+    """The watchdog. Once started it cannot be stopped; unfed for `timeout` ms it resets the board, whatever
+    the firmware is doing. In unit tests, where no board was started, it only notes when it was fed last."""
 
     def __init__(self, id=0, timeout=5000):
         if id != 0:
@@ -303,7 +306,8 @@ class RTC:
     """The wall clock: it starts at 2000-01-01 after power-on and runs through every other reset."""
 
     def datetime(self, *date):
-        """(year, month, day, weekday, hours, minutes, seconds, µs); the weekday is not looked at when setting."""
+        """(year, month, day, weekday, hours, minutes, seconds, µs); the weekday is not looked at when
+        setting."""
         if date:
             year, month, day, _, hour, minute, second, us = date[0]
             _board.set_rtc(_board.seconds_of(year, month, day, hour, minute, second) * 1000000 + us)
@@ -316,7 +320,8 @@ class RTC:
         self.datetime(date)
 
     def memory(self, *data):
-        """Up to 2048 bytes that outlive a reset, though not a power cut. Without a started board: this process."""
+        """Up to 2048 bytes that outlive a reset, though not a power cut. Without a started board: this
+        process."""
         global _memory
         if data:
             if len(data[0]) > 2048:
@@ -340,7 +345,8 @@ _hz = 160000000
 
 
 def reset():
-    """As the reset line or esp_restart(): flash and RTC stay, the rest starts anew. The cause is HARD_RESET."""
+    """As the reset line or esp_restart(): flash and RTC stay, the rest starts anew. The cause is
+    HARD_RESET."""
     _board.reset(HARD_RESET)
 
 

@@ -1,6 +1,8 @@
-"""`network` of the simulated ESP32: a station that the host can take off the air, and an access point that is only noted.
+"""`network` of the simulated ESP32: a station that the host can take off the air, and an access point that is
+only noted.
 
-It must never carry data, and never let a password out. Like the real driver it joins again by itself after a loss.
+It must never carry data, and never let a password out. Like the real driver it joins again by itself after a
+loss.
 """
 
 import _board

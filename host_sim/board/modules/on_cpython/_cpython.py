@@ -1,7 +1,9 @@
-"""Make a CPython process look like an ESP32 to the firmware: time, sockets, TLS, files and the odd missing function.
+"""Make a CPython process look like an ESP32 to the firmware: time, sockets, TLS, files and the odd missing
+function.
 
-It must only ever run in a started board's own process: it changes the standard library's modules in place. Nothing
-here shadows `ssl`, `socket` or `time`: they stay CPython's, with MicroPython's behaviour where the two differ.
+It must only ever run in a started board's own process: it changes the standard library's modules in place.
+Nothing here shadows `ssl`, `socket` or `time`: they stay CPython's, with MicroPython's behaviour where the
+two differ.
 """
 
 import builtins
@@ -40,7 +42,8 @@ def _micropython_errors():
 class _Stream:
     """MicroPython's stream methods over _receive(n) and _transmit(data).
 
-    read(n) waits for all n bytes or the end of the stream; a non-blocking stream with nothing to read gives None.
+    read(n) waits for all n bytes or the end of the stream; a non-blocking stream with nothing to read gives
+    None.
     """
 
     def read(self, n=-1):
@@ -138,7 +141,8 @@ class TLSSocket(_Stream, ssl.SSLSocket):
 
 
 def _set_verify_mode(context, mode):
-    """MicroPython has no check_hostname: with a required certificate the name is checked, without one nothing is."""
+    """MicroPython has no check_hostname: with a required certificate the name is checked, without one nothing
+    is."""
     if context.protocol == ssl.PROTOCOL_TLS_CLIENT:
         context.check_hostname = mode == ssl.CERT_REQUIRED
     _verify_mode.__set__(context, mode)
@@ -172,7 +176,8 @@ def _wrap_socket(
 
 
 class Poll:
-    """MicroPython's poll object: gives back the objects that were registered, and knows what TLS has read ahead."""
+    """MicroPython's poll object: gives back the objects that were registered, and knows what TLS has read
+    ahead."""
 
     def __init__(self):
         self._poll = _Poll()

@@ -1,4 +1,5 @@
-"""`micropython` for CPython: the decorators and calls that firmware uses do here what they mean without a compiler.
+"""`micropython` for CPython: the decorators and calls that firmware uses do here what they mean without a
+compiler.
 
 It must never change what a function computes.
 """

@@ -1,7 +1,8 @@
-"""`requests` as stock ESP32 firmware has it frozen, for CPython; MicroPython's unix port brings the genuine one.
+"""`requests` as stock ESP32 firmware has it frozen, for CPython; MicroPython's unix port brings the genuine
+one.
 
-It must never verify a certificate: stock does not, and firmware that relies on it would only find out in the field.
-HTTP/1.0, one request a connection, the whole answer read when `content` is asked for.
+It must never verify a certificate: stock does not, and firmware that relies on it would only find out in the
+field. HTTP/1.0, one request a connection, the whole answer read when `content` is asked for.
 """
 
 import json as _json
@@ -126,7 +127,8 @@ def request(
     timeout=None,
     parse_headers=True,
 ):
-    """One exchange. `data` is bytes or str; OSError for the network's failures, ValueError for what is not HTTP."""
+    """One exchange. `data` is bytes or str; OSError for the network's failures, ValueError for what is not
+    HTTP."""
     headers = dict(headers or {})
     if auth is not None:
         import binascii

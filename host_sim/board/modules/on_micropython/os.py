@@ -19,4 +19,10 @@ def sync():
 
 
 def uname():
-    return ("esp32", "esp32", "1.25.0", "v1.25.0 simulated board", "Generic ESP32 module with ESP32 (simulated)")
+    return (
+        "esp32",
+        "esp32",
+        "1.25.0",
+        "v1.25.0 simulated board",
+        "Generic ESP32 module with ESP32 (simulated)",
+    )

@@ -1,7 +1,8 @@
 """`ssl` over the unix port's `tls`, with the interface that stock ESP32 firmware has frozen.
 
-It must never verify less than stock does. The unix port's mbedTLS checks certificate dates against the host's clock;
-a board's own clock is what counts on a real ESP32, so the dates are checked once more here, in the verify callback.
+It must never verify less than stock does. The unix port's mbedTLS checks certificate dates against the host's
+clock; a board's own clock is what counts on a real ESP32, so the dates are checked once more here, in the
+verify callback.
 """
 
 import _x509
@@ -58,8 +59,9 @@ class SSLContext:
     def wrap_socket(self, sock, *, server_side=False, do_handshake_on_connect=True, server_hostname=None):
         """As stock: ValueError where a certificate does not verify, OSError for every other failure.
 
-        With do_handshake_on_connect=False the first reads and writes make the handshake and raise only OSErrors; for
-        the dates by the board's clock its number is -0x3000 then, where a real board has -0x2700.
+        With do_handshake_on_connect=False the first reads and writes make the handshake and raise only
+        OSErrors; for the dates by the board's clock its number is -0x3000 then, where a real board has
+        -0x2700.
         """
         self._fault = None
         self._context.verify_callback = None if self.verify_mode == CERT_NONE else self._check

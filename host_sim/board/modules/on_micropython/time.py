@@ -1,5 +1,5 @@
-"""`time` as an ESP32 has it, for MicroPython's unix port: ticks of 2**30, epoch 2000, whole seconds, a board that lives
-while one sleeps. It must never read the host's wall clock."""
+"""`time` as an ESP32 has it, for MicroPython's unix port: ticks of 2**30, epoch 2000, whole seconds, a board
+that lives while one sleeps. It must never read the host's wall clock."""
 
 from _board import (  # noqa: F401
     gmtime,

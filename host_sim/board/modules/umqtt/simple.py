@@ -1,8 +1,8 @@
 """`umqtt.simple` as stock ESP32 firmware has it frozen: the same interface, and the same traps.
 
-Written anew from the interface. It must never be better than stock, or firmware that leans on it fails in the field:
-wait_msg() turns the socket blocking and so drops a time-out, packet ids never wrap, publish(qos=1) waits for its
-PUBACK for ever, nothing sends a ping by itself, and a length is trusted however large it is.
+Written anew from the interface. It must never be better than stock, or firmware that leans on it fails in the
+field: wait_msg() turns the socket blocking and so drops a time-out, packet ids never wrap, publish(qos=1)
+waits for its PUBACK for ever, nothing sends a ping by itself, and a length is trusted however large it is.
 """
 
 import socket
@@ -77,7 +77,8 @@ class MQTTClient:
         self.lw_retain = retain
 
     def connect(self, clean_session=True, timeout=None):
-        """Connect; True if the broker had a session. `timeout` in seconds holds for the socket until wait_msg()."""
+        """Connect; True if the broker had a session. `timeout` in seconds holds for the socket until
+        wait_msg()."""
         self.sock = socket.socket()
         self.sock.settimeout(timeout)
         self.sock.connect(socket.getaddrinfo(self.server, self.port)[0][-1])

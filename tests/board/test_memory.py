@@ -1,0 +1,68 @@
+"""The stand-ins share the firmware's small heap: they are kept lean, and their trace piles nothing up."""
+
+import pytest
+
+from tests.board.running import finish, said
+
+# With all of them imported. On a real board these modules are in ROM and take none of it.
+MOST = 48000
+
+
+@pytest.fixture
+def runtime(micropython):
+    if micropython.bits != 32:
+        pytest.skip("objects are larger than on a device")
+    return "micropython"
+
+
+def test_all_stand_ins_together_leave_most_of_a_devices_heap(run):
+    board = run("""
+        import esp32, gc, machine, micropython, neopixel, network, ntptime, socket, ssl, time, urequests
+        import umqtt.simple
+        gc.collect()
+        print(gc.mem_alloc())
+    """)
+    assert int(said(board)[0]) < MOST
+
+
+def test_events_leave_nothing_behind(run):
+    board = run("""
+        import esp32, gc, machine, time
+        pwm = machine.PWM(machine.Pin(2))
+        led = machine.Pin(4, machine.Pin.OUT)
+        rmt = esp32.RMT(0, pin=5, clock_div=1)
+        nvs = esp32.NVS("a")
+        def work(n):
+            for i in range(n):
+                pwm.duty_u16(i)
+                led.toggle()
+                rmt.write_pulses([1, 2, 3])
+                time.ticks_ms()
+                if i % 50 == 0:
+                    nvs.set_i32("n", i)
+                    nvs.commit()
+        work(100)
+        gc.collect()
+        before = gc.mem_free()
+        work(2000)
+        gc.collect()
+        print(before - gc.mem_free())
+    """)
+    assert int(said(board)[0]) <= 64
+    assert sum(event.ev == "pwm" for event in board.trace) >= 2099
+
+
+def test_the_heap_is_a_hard_limit(make):
+    board = make("hoard = []\nwhile True:\n    hoard.append(bytearray(1000))", heap="96K")
+    event = board.wait_for(lambda event: event.ev == "crash")
+    assert event["error"] == "MemoryError"
+
+
+def test_the_firmware_can_be_placed_as_bytecode(tmp_path):
+    from host_sim.board import VirtualBoard
+
+    board = VirtualBoard(tmp_path / "flash", runtime="micropython", mpy=True)
+    assert (board.fs / "lib" / "hxtp" / "frame.mpy").exists() and not list((board.fs / "lib").rglob("*.py"))
+    with board:
+        finish(board)
+    assert any("hxtp.json is not on the board" in line for line in board.log)
