@@ -49,7 +49,7 @@ class Message:
     the raw bytes of a top-level action or None, `authentic` whether a secret signed it.
     """
 
-    code = None
+    code: "str | None" = None
     authentic = False
     rotated = False
     slot = None
