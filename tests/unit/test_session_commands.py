@@ -53,6 +53,7 @@ def test_a_byte_identical_replay_is_unanswered():
     command = [message for message in world.wire if opened(message).type == "command"][-1]
     world.to_device(command)
     assert world.device.refused == {"NONCE_REUSED": 1} and device_snapshot(world.device) == before
+    assert world.device.refusal == "NONCE_REUSED"
     assert world.device.take(world.now) is None
 
 

@@ -117,6 +117,7 @@ class Session:
         self.results = Results()
         self.state = OFFLINE
         self.refused = {}
+        self.refusal = None  # of the last message, if it was refused
         self.heartbeat = HEARTBEAT * 1000
         self._memory = memory or Memory()
         self._key = key
@@ -224,8 +225,10 @@ class Session:
     def receive(self, channel, payload, now, retained=False):
         """Take one message. Returns a Command to run (then call `finish`), or None.
 
-        A refusal is counted in `refused` by its code, answers nothing and changes nothing else.
+        A refusal is counted in `refused` by its code, named in `refusal`, answers nothing and changes
+        nothing else.
         """
+        self.refusal = None
         if self.state == OFFLINE:
             return self._refuse(PROTOCOL_NOT_READY)
         if retained:
@@ -239,6 +242,7 @@ class Session:
             return self._refuse(BUFFER_OVERFLOW)
 
     def _refuse(self, code):
+        self.refusal = code
         self.refused[code] = self.refused.get(code, 0) + 1
 
     def _receive(self, message, now):
