@@ -88,7 +88,7 @@ class HxtpAuthority:
 
     devices: device id -> tenant id, a live mapping: who is taken out of it loses every
         permission at once (though not its connection: see `Broker.disconnect`).
-    check_password(device_id, password, now_s): the device's password rule (decision 16), given
+    check_password(device_id, password, now_s): the device's password rule (hxtp.sign.mqtt_password), given
         the password as text and the time as Unix seconds; `now` of the broker must then be
         Unix time in ms, which `BrokerServer` sees to.
     services: user name -> password of the cloud's own clients. They may use any client id but a device's.

@@ -21,7 +21,7 @@ from hxtp.window import Window
 __all__ = ["MemoryFile", "Registration", "Store", "StoreError"]
 
 FORMAT = 1
-PASSWORD_LIFE = 30 * 86400  # seconds; the longest that decision 16 allows
+PASSWORD_LIFE = 30 * 86400  # seconds; the longest that the protocol allows
 CLOCK_SLACK = 300  # seconds by which an expiry may lie above that: the device's clock may run ahead
 NUMBERS_AHEAD = 1024  # outgoing numbers reserved per write
 
