@@ -12,5 +12,8 @@ else:
         device = build()
     except SettingsError as mistake:
         print("hxtp:", mistake)
+    except Exception:
+        guard.start().again()
+        raise
     else:
         device.run()

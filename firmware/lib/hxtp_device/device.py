@@ -45,7 +45,8 @@ _UNSURE = ("heartbeat", "telemetry")
 STEADY = 60000  # a session that lasts as long makes the back-off begin anew
 DEBOUNCE = 5000  # ms of quiet before states of parts are written to flash
 ASK_TIME = 600000  # ms between questions to the time server, while no authentic answer told the time
-DAY = 86400
+HOUR = 3600000  # ms
+DAY = 86400  # s
 KINDS = 32  # of errors that are remembered
 
 
@@ -74,7 +75,8 @@ class Device:
         self._random = random
         self._ntptime = ntptime
         self._sleep_ms = sleep_ms
-        self._due = self._ask_due = self._day_due = 0
+        self._due = self._ask_due = self._hour_due = 0
+        self._begun = False
         self._ready_since = None
         self._changed_at = None
         self._handled = 0
@@ -108,14 +110,17 @@ class Device:
 
     def run(self):
         """Poll for ever. An error that no poll survives ends in the watchdog: only whole polls feed it."""
-        while True:
-            try:
-                busy = self.poll()
-            except Exception as error:
-                self._fault("the loop", error)
-                busy = False
-            if not busy:
-                self._sleep_ms(10)
+        try:
+            while True:
+                try:
+                    busy = self.poll()
+                except Exception as error:
+                    self._fault("the loop", error)
+                    busy = False
+                if not busy:
+                    self._sleep_ms(10)
+        finally:
+            self.guard.rest()
 
     def poll(self):
         """One short step of everything. Returns whether there is more to do at once."""
@@ -144,7 +149,7 @@ class Device:
                 before, self.state = self.state, done
                 if done == READY != before:
                     self._ready(now)
-        except (OSError, MQTTException) as error:
+        except Exception as error:  # whatever it is, it must not stop the parts
             self._fault(self.state, error)
             self._leave(now)
             self.state = failed
@@ -152,7 +157,9 @@ class Device:
 
     def _start(self, now):
         settings, store = self.settings, self.store
-        store.begin()
+        if not self._begun:
+            store.begin()
+            self._begun = True
         identity = Identity(
             settings.device_id,
             settings.tenant_id,
@@ -203,15 +210,23 @@ class Device:
         if session.tick(now):
             raise MQTTException("no authentic answer from the cloud")
         if link.ready():
-            message = self._try("a message", session.take, now)
+            message = self._take(now)
             if message:
                 self._handled += 1
                 channel, payload = message
                 link.publish(self._topic + channel, payload, 0 if channel in _UNSURE else 1, now)
-        if self.state == READY and now >= self._day_due:
-            self._day_due = now + 1000 * DAY
+        if self.state == READY and now >= self._hour_due:
+            self._hour_due = now + HOUR
             self._try("the time", self._keep_time, now)
         return session.serving()
+
+    def _take(self, now):
+        try:
+            return self.session.take(now)
+        except (OSError, MemoryError):  # flash or heap: a new session brings what is lost
+            raise
+        except Exception as error:  # a value of a part or of the maker that has no JSON form
+            self._fault("a message", error)
 
     def _receive(self, message, now):
         session = self.session
@@ -228,9 +243,10 @@ class Device:
             session.finish(command, self.registry.run(command.action, command.params))
 
     def _ready(self, now):
+        gc.collect()  # the manifest may be asked for
         print("hxtp: READY")
         self._ready_since = now
-        self._day_due = now
+        self._hour_due = now
         self.guard.healthy()
         if self.on_ready:
             self._try("on_ready", self.on_ready)
@@ -276,9 +292,9 @@ class Device:
     def _fault(self, where, error):
         """Count an error, and print it when it is the first of its kind."""
         kind = "%s: %s %s" % (where, type(error).__name__, error)
+        if kind not in self.errors and len(self.errors) >= KINDS:
+            kind = "others"
         if kind not in self.errors:
-            if len(self.errors) >= KINDS:
-                kind = "others"
             print("hxtp:", kind)
             if not isinstance(error, (OSError, MQTTException)):
                 sys.print_exception(error)
@@ -296,6 +312,7 @@ def build(path="hxtp.json"):
     import ntptime
 
     import capabilities
+    import hxtp_device
     from hxtp.sign import mqtt_password
     from hxtp_device import BUILT, guard, net, settings
     from hxtp_device.backoff import Backoff
@@ -305,7 +322,13 @@ def build(path="hxtp.json"):
     from hxtp_device.wifi import Wifi
 
     given = settings.load(path)
+    wrong = settings.SettingsError
+    del sys.modules["hxtp_device.settings"], hxtp_device.settings, settings  # 4 kB that are needed once
     store = Store(esp32.NVS("hxtp"), os.urandom)
+    try:
+        tls = net.context(given.ca) if given.ca else None
+    except (OSError, ValueError) as error:
+        raise wrong('"ca" holds no usable certificate: %s' % error) from None
     link = Link(
         net.connect,
         "hxtp-" + given.device_id,
@@ -314,7 +337,7 @@ def build(path="hxtp.json"):
         user=given.device_id,
         password=mqtt_password(given.secret, given.device_id, given.password_expiry),
         keepalive=60,
-        ssl=net.context(given.ca) if given.ca else None,
+        ssl=tls,
     )
     device = Device(
         given,
@@ -332,5 +355,5 @@ def build(path="hxtp.json"):
         for part in capabilities.load(given.board, device):
             device.add(part)
     except ValueError as error:
-        raise settings.SettingsError("the board data: %s" % error) from None
+        raise wrong("the board data: %s" % error) from None
     return device

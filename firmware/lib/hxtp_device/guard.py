@@ -49,6 +49,11 @@ class Guard:
         """Start the watchdog: from now on `feed` must be called more often than every `seconds`."""
         self._dog = self._machine.WDT(timeout=1000 * seconds)
 
+    def rest(self):
+        """The loop was stopped from the prompt. A watchdog cannot be: it gets an hour."""
+        if self._dog:
+            self.watch(3600)
+
     def feed(self, now):
         """The loop is healthy; `now` is ms since the start. A minute of it ends the counting."""
         if self._dog:
@@ -63,15 +68,13 @@ class Guard:
     def stay(self):
         """Safe mode: say so, leave the prompt, and try again later by a reset."""
         self._count(LIMIT - 2)  # the reset that tries again counts too, and leaves one attempt
-        print(
-            "hxtp: SAFE MODE after %d failed starts: no part is started. Here is the prompt;" % LIMIT,
-            "switch the power off and on to try at once, or wait: it tries again in 10 minutes.",
-        )
+        print("hxtp: SAFE MODE after %d failed starts: no part is started." % LIMIT)
         self.again()
 
     def again(self):
         """Reset in ten minutes, while the prompt stays reachable."""
         machine = self._machine
+        print("hxtp: the next start is in 10 minutes, or when you switch the power off and on.")
         self._timer = machine.Timer(0)
         self._timer.init(period=AGAIN, mode=machine.Timer.ONE_SHOT, callback=lambda _: machine.reset())
 

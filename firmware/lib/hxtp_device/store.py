@@ -5,7 +5,7 @@ How that holds, whatever a write was doing when the power went:
   the blob that was older, and what it would have allowed has not been used yet.
 - At each boot one write counts the boot and reserves the first numbers, before anything is signed or run.
 - Where one of the two is spoilt, it may also be the newer one, gone bad later: then the device goes on beyond
-  all that such a record could have allowed.
+  all that such a record could have allowed, and writes both anew: no leap is ever in one of them alone.
 - Where nothing can be read (a new device, an erased or broken flash) nobody here knows which numbers were
   used. Boot count and numbers then begin at random points below 2**29: a cloud that has seen more says so in
   its hello_ack, and one that waits for the results of an earlier boot is not fooled by an equal count.
@@ -100,7 +100,10 @@ class Store:
 
     def begin(self):
         """Count this boot and reserve the first numbers, in one write; to be called once, before all else."""
-        self._save(_LIMIT, self.used + FIRST_CHUNK, 1)
+        limit = self.used + FIRST_CHUNK
+        self._save(_LIMIT, limit, 1)
+        if self._core.spoilt:
+            self._save(_LIMIT, limit)
 
     def reserve(self, limit):
         """For hxtp.counter.Counter: make numbers up to `limit` usable. No write where they already are."""

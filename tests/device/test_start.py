@@ -1,0 +1,152 @@
+"""boot.py and main.py on a virtual board: what a maker sees when something is missing or broken."""
+
+import json
+
+import pytest
+
+from host_sim.board import VirtualBoard
+from tests.device.cloud import SECRET, hxtp_json
+
+BOARD = "boards/demo-relay.json"
+BROKEN = """
+class Capability:
+    def __init__(self, *args):
+        raise RuntimeError("a bug")
+"""
+# A part whose program hangs, so that the watchdog bites; and one that resets at once.
+HANGING = """
+from capabilities import Part
+class Hanging(Part):
+    KIND = "hanging"
+    ACTIONS = {}
+    def __init__(self, name, options, context):
+        super().__init__(name, context)
+        self.begun = context.now()
+    def tick(self, now):
+        while now - self.begun > 50:
+            pass
+Capability = Hanging
+"""
+RESETTING = """
+import machine
+from capabilities import Part
+class Resetting(Part):
+    KIND = "resetting"
+    ACTIONS = {}
+    def __init__(self, name, options, context):
+        super().__init__(name, context)
+        machine.Pin(26, machine.Pin.OUT, value=1)
+    def tick(self, now):
+        machine.reset()
+Capability = Resetting
+"""
+
+
+@pytest.fixture(params=["cpython", "micropython"])
+def board(request, tmp_path):
+    if request.param == "micropython":
+        request.getfixturevalue("micropython")
+    made = []
+
+    def make(**files):
+        made.append(VirtualBoard(tmp_path / "flash", runtime=request.param, files=files))
+        return made[0]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def ended(board, how="end"):
+    board.start()
+    event = board.wait_for(lambda event: event.ev in ("end", "crash"), 60)
+    assert event.ev == how, board.log
+    board.wait_for_log("the firmware has ended")
+    return "\n".join(board.log)
+
+
+def touched(board):
+    return [event for event in board.trace if event.ev in ("pin", "pwm", "neopixel", "rmt")]
+
+
+def test_without_settings_it_says_what_to_copy_and_leaves_the_prompt(board):
+    one = board()
+    log = ended(one)
+    assert "hxtp.json is not on the board" in log and "mpremote cp hxtp.json :hxtp.json" in log
+    assert "Traceback" not in log
+    assert touched(one) == [] and not [event for event in one.trace if event.ev == "wdt"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "not json", "null"])
+def test_settings_that_are_no_json_are_told_without_a_traceback(board, text):
+    log = ended(board(**{"hxtp.json": text}))
+    assert "hxtp: " in log and "Traceback" not in log
+
+
+def test_a_mistake_in_the_settings_is_told_without_the_secret(board):
+    log = ended(board(**{"hxtp.json": hxtp_json(1883, BOARD, watchdog="often")}))
+    assert '"watchdog" must be' in log
+    assert SECRET.hex() not in log and "not-a-secret" not in log and "Traceback" not in log
+
+
+def test_a_board_without_its_file_is_told(board):
+    log = ended(board(**{"hxtp.json": hxtp_json(1883, "boards/mine.json")}))
+    assert "boards/mine.json is not on the board" in log and "Traceback" not in log
+
+
+def test_board_data_that_cannot_be_used_are_told(board):
+    data = json.dumps({"device_type": "x", "parts": [{"kind": "relay", "pin": 26, "colour": "red"}]})
+    log = ended(board(**{"hxtp.json": hxtp_json(1883, "boards/mine.json"), "boards/mine.json": data}))
+    assert "colour" in log and "Traceback" not in log
+
+
+def test_a_certificate_that_is_none_is_told(board):
+    pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    settings = hxtp_json(1883, BOARD, mqtt="mqtts://127.0.0.1:1", ca="ca.pem")
+    log = ended(board(**{"hxtp.json": settings, "ca.pem": pem}))
+    assert '"ca" holds no usable certificate' in log and "Traceback" not in log
+
+
+def test_a_bug_in_a_capability_leaves_the_prompt_with_its_traceback(board):
+    data = json.dumps({"device_type": "x", "parts": [{"kind": "mine"}]})
+    files = {
+        "hxtp.json": hxtp_json(1883, "boards/mine.json"),
+        "boards/mine.json": data,
+        "capabilities/mine.py": BROKEN,
+    }
+    one = board(**files)
+    ended(one, "crash")
+    assert "RuntimeError: a bug" in "\n".join(one.log)
+    assert "10 minutes" in "\n".join(one.log)
+
+
+def make_safe_mode(board, capability):
+    data = json.dumps({"device_type": "x", "parts": [{"kind": "mine"}]})
+    files = {
+        "hxtp.json": hxtp_json(1883, "boards/mine.json", watchdog=1),
+        "boards/mine.json": data,
+        "capabilities/mine.py": capability,
+    }
+    one = board(**files)
+    one.start()
+    one.wait_for_log("10 minutes", 60)
+    return one
+
+
+@pytest.mark.parametrize("capability", [HANGING, RESETTING], ids=["watchdog", "reset"])
+def test_five_failed_starts_lead_to_safe_mode_which_touches_no_pin(board, capability):
+    one = make_safe_mode(board, capability)
+    assert "\n".join(one.log).count("SAFE MODE") == 1
+    assert one.restarts == 5
+    last = max(event.boot for event in one.trace)
+    events = [event for event in one.trace if event.boot == last]
+    assert not [event for event in events if event.ev in ("pin", "pwm", "wdt", "wifi")]
+    assert one.powered
+
+
+def test_after_safe_mode_a_power_cycle_tries_again_at_once(board):
+    one = make_safe_mode(board, RESETTING)
+    one.power_cut()
+    since = one.last
+    one.power_on()
+    one.wait_for(lambda event: event.ev == "pin" and event["pin"] == 26, 30, since)
