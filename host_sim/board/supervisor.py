@@ -20,8 +20,6 @@ from host_sim.board.air import Air
 from host_sim.board.recorder import Recorder
 from host_sim.board.world import World
 
-LAUNCH = Path(__file__).with_name("launch.py")
-
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 EXIT_RESET, EXIT_POWER = 64, 80  # as modules/_board.py has them
 CALL_S = 30  # for the thread to do what it is asked
@@ -37,9 +35,11 @@ class BoardError(Exception):
 
 
 class Supervisor:
-    """`argv` is the runtime's command line up to the script; `world` is what the board finds around it."""
+    """`argv(port)` is the board's command line; `world` is what the board finds around it."""
 
-    def __init__(self, folder: Path, argv: Callable[[], list[str]], world: World, recorder: Recorder) -> None:
+    def __init__(
+        self, folder: Path, argv: Callable[[int], list[str]], world: World, recorder: Recorder
+    ) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.backplane: asyncio.Transport | None = None
         self._folder = folder
@@ -148,7 +148,7 @@ class Supervisor:
         self._recorder.boot += 1
         self._started_at = time.monotonic()
         self.process = subprocess.Popen(
-            [*self._argv(), str(LAUNCH), str(self._folder), str(port)],
+            self._argv(port),
             cwd=self._folder,
             env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(self._folder)},
             stdin=subprocess.DEVNULL,

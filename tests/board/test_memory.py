@@ -5,7 +5,7 @@ import pytest
 from tests.board.running import finish, said
 
 # With all of them imported. On a real board these modules are in ROM and take none of it.
-MOST = 48000
+MOST = 30000
 
 
 @pytest.fixture

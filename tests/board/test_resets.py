@@ -225,7 +225,7 @@ def test_nothing_of_the_configuration_is_on_the_command_line_or_in_the_environme
 
 def test_a_runtime_that_cannot_start_is_reported(tmp_path):
     board = VirtualBoard(tmp_path / "flash", firmware=None, files={"main.py": ""})
-    board._argv = lambda: ["/bin/false"]
+    board._argv = lambda port: ["/bin/false"]
     with pytest.raises(BoardError, match="times in a row"):
         board.start()
 
