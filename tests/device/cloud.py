@@ -36,13 +36,13 @@ def check_password(device_id: str, password: str, now_s: int) -> bool:
     return device_id == DEVICE and password == mqtt_password(SECRET, DEVICE, EXPIRY)
 
 
-def make_broker(pki: Pki | None = None, port: int = 0) -> ThreadedBroker:
+def make_broker(pki: Pki | None = None, host: str = "127.0.0.1") -> ThreadedBroker:
     tls = None
     if pki is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(pki.certificate, pki.key)
     return ThreadedBroker(
-        port=port, tls=tls, authority=HxtpAuthority({DEVICE: TENANT}, check_password, dict([SERVICE]))
+        host=host, tls=tls, authority=HxtpAuthority({DEVICE: TENANT}, check_password, dict([SERVICE]))
     )
 
 

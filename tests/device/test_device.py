@@ -322,6 +322,19 @@ def test_an_oversize_message_is_counted_and_the_next_one_runs():
     assert rig.device.session.refused == {PAYLOAD_TOO_LARGE: 1}
 
 
+def test_each_refusal_is_told_on_the_console(capsys):
+    rig = Rig().ready()
+    rig.cloud.submit("lamp_set", {"level": 5}, rig.now)
+    _, payload = rig.cloud.take(rig.now)
+    rig.send("cmd", payload.replace(b'"level":5', b'"level":6'))
+    rig.send("cmd", b"{" * 20000)
+    rig.steps(2000)
+    out = capsys.readouterr().out
+    assert out.count("hxtp: refused HASH_MISMATCH") == 1
+    assert out.count("hxtp: refused PAYLOAD_TOO_LARGE") == 1
+    assert rig.lamp.runs == 0
+
+
 def test_messages_on_foreign_topics_are_ignored():
     rig = Rig().ready()
     order = rig.cloud.submit("lamp_set", {"level": 5}, rig.now)
@@ -571,7 +584,7 @@ def test_without_any_time_the_second_hello_is_accepted():
 
 
 def test_a_lying_time_server_costs_one_hello_and_moves_nothing_else():
-    for lie in (-10**7, 10**8):
+    for lie in (-(10**7), 10**8):
         rig = Rig()
         rig.ntp.answer = NOW - 946684800 + lie
         rig.ready()

@@ -236,9 +236,12 @@ class Device:
         else:
             return
         if message[1] is None:
+            print("hxtp: refused", PAYLOAD_TOO_LARGE)
             session.refused[PAYLOAD_TOO_LARGE] = session.refused.get(PAYLOAD_TOO_LARGE, 0) + 1
             return
         command = session.receive(channel, message[1], now, message[2])
+        if session.refusal:
+            print("hxtp: refused", session.refusal)
         if command:
             session.finish(command, self.registry.run(command.action, command.params))
 
@@ -323,7 +326,8 @@ def build(path="hxtp.json"):
 
     given = settings.load(path)
     wrong = settings.SettingsError
-    del sys.modules["hxtp_device.settings"], hxtp_device.settings, settings  # 4 kB that are needed once
+    del sys.modules["hxtp_device.settings"], settings  # 4 kB that are needed once
+    delattr(hxtp_device, "settings")
     store = Store(esp32.NVS("hxtp"), os.urandom)
     try:
         tls = net.context(given.ca) if given.ca else None

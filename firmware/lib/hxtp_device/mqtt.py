@@ -49,8 +49,11 @@ class Link(MQTTClient):
         self._opening = None
         self.close()
 
-    # These wait for the broker, or write past what is still queued.
-    wait_msg = check_msg = ping = disconnect = None
+    def wait_msg(self):
+        """Not here, like the next three: they wait for the broker, or write past what is still queued."""
+        raise MQTTException("use poll")
+
+    check_msg = ping = disconnect = wait_msg
 
     def close(self):
         """Drop the connection, whatever state it is in; the broker then publishes the will."""

@@ -34,6 +34,24 @@ class Settings:
     `password`; `board` is the board data (dict), `firmware_version` None by default, `watchdog` seconds.
     """
 
+    # For whoever reads or checks types; this makes nothing on the device.
+    tenant_id: str
+    device_id: str
+    secret: bytes
+    host: str
+    port: int
+    password_expiry: int
+    ca: "bytes | None"
+    ssid: "str | None"
+    password: str
+    board: dict
+    firmware_version: "str | None"
+    ntp: str
+    watchdog: int
+    allow_unencrypted_mqtt: bool
+    accept_unsigned_action: bool
+    serve_cloud_without_hello_ack: bool
+
 
 def load(path="hxtp.json"):
     """Settings from flash. Raises SettingsError."""
