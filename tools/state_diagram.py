@@ -16,17 +16,17 @@ from hxtp.session import OFFLINE, TRANSITIONS  # noqa: E402
 HEAD = """\
 # The session of a device
 
-Made from `TRANSITIONS` in `firmware/lib/hxtp/session.py` by `python tools/state_diagram.py`; a test compares them.
-An arrow says which event leads on, and what is done on the way.
+Made from `TRANSITIONS` in `firmware/lib/hxtp/session.py` by `python tools/state_diagram.py`; a test
+compares them. An arrow says which event leads on, and what is done on the way.
 
 | event | when |
 |---|---|
 | connected | the transport is up and subscribed |
 | accepted | a hello_ack that echoes the outstanding challenge says `session: true` |
-| repaired | such a hello_ack says `session: false`: it brought the time and the numbers, and hello is said again |
+| repaired | such a hello_ack says `session: false`: it brings time and numbers, and hello is said again |
 | silence | 60 s passed without an answer |
 | alone | the same, where a setting lets the device serve a cloud that never answers hello |
-| renew | 6 h passed, or 10 min without an authentic message, or one came that is signed but out of time or order |
+| renew | 6 h passed, or 10 min without an authentic message, or a signed one came out of time or order |
 | disconnected | the transport is gone |
 
 ```mermaid
