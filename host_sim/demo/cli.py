@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     except DemoError as error:
         screen.title("")
         screen.trouble(str(error))
-        screen.drawing(error.hints)
+        screen.quote(error.hints)
         return 1
     except KeyboardInterrupt:
         # Whoever stays ends it so; in the story it is an interruption.

@@ -52,7 +52,7 @@ class Screen:
         self.text(sentence)
 
     def text(self, text: str) -> None:
-        for line in textwrap.wrap(text, WIDTH - len(INDENT)):
+        for line in _wrap(text, WIDTH - len(INDENT)):
             self._write(INDENT + line)
 
     def fact(self, text: str) -> None:
@@ -63,16 +63,28 @@ class Screen:
         self._marked("bad", "✗", text)
 
     def note(self, text: str) -> None:
-        for line in textwrap.wrap(text, WIDTH - len(INDENT)):
+        for line in _wrap(text, WIDTH - len(INDENT)):
             self._write(INDENT + self._style("dim", line))
+
+    def commands(self, lines: Iterable[str]) -> None:
+        """Lines to be copied: however long, they are never broken."""
+        for line in lines:
+            self._write(INDENT * 2 + line)
 
     def drawing(self, lines: str | Iterable[str]) -> None:
         """Lines as they are, at most 92 columns wide."""
         for line in lines.splitlines() if isinstance(lines, str) else lines:
             self._write(INDENT * 2 + line[: WIDTH - 2 * len(INDENT)].rstrip())
 
+    def quote(self, lines: Iterable[str]) -> None:
+        """Lines of any length; nothing of them is lost."""
+        room = WIDTH - 2 * len(INDENT)
+        for line in lines:
+            for start in range(0, max(1, len(line)), room):
+                self._write(INDENT * 2 + line[start : start + room])
+
     def _marked(self, style: str, mark: str, text: str) -> None:
-        first, *others = textwrap.wrap(text, WIDTH - len(INDENT) - 2) or [""]
+        first, *others = _wrap(text, WIDTH - len(INDENT) - 2) or [""]
         self._write(f"{INDENT}{self._style(style, mark)} {first}")
         for line in others:
             self._write(f"{INDENT}  {line}")
@@ -85,3 +97,8 @@ class Screen:
             encoding = self._out.encoding or "ascii"
             line = line.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
         print(line, file=self._out, flush=True)
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    # A path that is broken in two can neither be read nor copied.
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)

@@ -224,6 +224,7 @@ class Stage:
 
     def hints(self, board: DemoBoard | None = None) -> list[str]:
         """Where to look: what the gateway refused, the ends of the consoles."""
+        time.sleep(0.3)  # a console may lag behind what it tells about
         hints = []
         names = {one.device_id: one.name for one in self.boards.values()}
         refused = Counter(

@@ -12,9 +12,10 @@ from host_sim import ROOT
 from host_sim.demo.drawings import activity
 from host_sim.demo.screen import Screen
 from host_sim.demo.stage import Stage
+from host_sim.gateway.client import PLACES
 from host_sim.gateway.control import Control
 
-REST = 0.4  # seconds without a move, after which a drawing is made
+REST = 0.8  # seconds without a move, after which a drawing is made
 
 
 def stay(stage: Stage, screen: Screen) -> None:
@@ -39,15 +40,17 @@ def stay(stage: Stage, screen: Screen) -> None:
 
 def _explain(stage: Stage, screen: Screen) -> None:
     call = f"{_python()} -m host_sim gateway"
-    data = f"--data {_shown(stage.bench.folder)}"
+    # Where the gateway's commands look by themselves, nothing needs to be said.
+    usual = stage.bench.folder.absolute() in map(Path.absolute, PLACES)
+    data = "" if usual else f" --data {stage.bench.folder}"
     ids = {name: board.device_id[:6] for name, board in stage.boards.items()}
     screen.step("Yours", "Everything stays up until Ctrl-C. From another terminal, in this folder:")
-    screen.drawing(
+    screen.commands(
         [
-            f"{call} devices {data}",
-            f"{call} command {data} {ids['lamp']} light_brightness brightness=30 transition=1000",
-            f"{call} command {data} {ids['relays']} relay_pulse duration=500",
-            f"{call} command {data} {ids['blaster']} ir_send_nec address=4 command=9",
+            f"{call} devices{data}",
+            f"{call} command{data} {ids['lamp']} light_brightness brightness=30 transition=1000",
+            f"{call} command{data} {ids['relays']} relay_pulse duration=500",
+            f"{call} command{data} {ids['blaster']} ir_send_nec address=4 command=9",
         ]
     )
 

@@ -102,7 +102,9 @@ class Story:
             lambda: drawings.pulse(self.relays.since(mark), 26), 10, "GPIO26 did not go high and low again"
         )
         self.screen.drawing(pulse.drawing)
-        if pulse.ms < PULSE_MS or {event["pin"] for event in self.relays.since(mark)} != {26}:
+        # The board counts whole milliseconds; how late it may be is for a busy machine to say.
+        as_asked = PULSE_MS - 2 < pulse.ms < PULSE_MS + 1000
+        if not as_asked or any(event["pin"] != 26 for event in self.relays.since(mark)):
             raise DemoError(f"not one pulse of {PULSE_MS} ms on GPIO26 alone", self.stage.hints(self.relays))
         self.screen.fact(f"acknowledged; GPIO26 was high for {pulse.ms:.1f} ms, GPIO27 did not move")
 
@@ -182,18 +184,22 @@ class Story:
         board, mallory = self.relays, self.stage.attacker
         mark, before = board.mark(), board.refusals()
         answers = len(mallory.heard(board.device_id, "cmd_ack"))
+
+        def answered() -> bool:
+            return len(mallory.heard(board.device_id, "cmd_ack")) != answers
+
         self._at.append(time.monotonic())
         mallory.publish(f"hxtp/{board.registration.tenant_id}/device/{board.device_id}/cmd", payload)
         refused = self.stage.until(
-            lambda: board.refusals() - before or board.since(mark),
+            lambda: board.refusals() - before or board.since(mark) or answered(),
             10,
             f"the relays did not say that they refused it ({what})",
         )
         self._unmoved(board, mark)
+        if answered():
+            raise DemoError(f"{what}: was answered", self.stage.hints(board))
         if list(refused) != [code]:
             raise DemoError(f"{what}: refused with {', '.join(refused)}, not {code}", self.stage.hints(board))
-        if len(mallory.heard(board.device_id, "cmd_ack")) != answers:
-            raise DemoError(f"{what}: was answered", self.stage.hints(board))
         self._codes[code] += 1
         self.screen.fact(f"{len(self._at)}. {what:<44}{code:<19}no pin moved, no answer")
 

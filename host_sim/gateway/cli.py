@@ -14,9 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host_sim.gateway.client import ControlError, ask
-
-DATA = "build/gateway"
+from host_sim.gateway.client import PLACES, ControlError, ask, usual_place
 
 EPILOG = """\
 examples:
@@ -58,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         call.add_argument(
             "--data",
             metavar="FOLDER",
-            default=os.environ.get("HXTP_GATEWAY_DATA", DATA),
-            help=f"the gateway's data (default: $HXTP_GATEWAY_DATA, else {DATA})",
+            default=os.environ.get("HXTP_GATEWAY_DATA") or (PLACES[0] if run is _serve else usual_place()),
+            help="the gateway's data (default: $HXTP_GATEWAY_DATA, else where a gateway runs under build/)",
         )
         return call
 

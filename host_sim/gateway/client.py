@@ -5,6 +5,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 FILE = "control.json"
+PLACES = (Path("build/gateway"), Path("build/demo/gateway"))  # of `gateway serve` and of the demonstration
 
 
 class ControlError(Exception):
@@ -14,6 +15,11 @@ class ControlError(Exception):
         super().__init__(message)
         self.code = code
         self.choices = choices
+
+
+def usual_place() -> Path:
+    """The data folder that is meant where none is named: the first of the usual ones with a gateway on it."""
+    return next((place for place in PLACES if (place / FILE).exists()), PLACES[0])
 
 
 def ask(

@@ -236,7 +236,7 @@ class Gateway:
             client.tls_set_context(ssl.create_default_context(cafile=str(ca_file)))
         if username is not None:
             client.username_pw_set(username, password)
-        client.reconnect_delay_set(0.2, 2)  # seconds; a test bench's broker is near
+        client.reconnect_delay_set(0.1, 0.5)  # seconds; a test bench's broker is near
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
