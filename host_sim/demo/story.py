@@ -254,6 +254,7 @@ class Story:
             raise DemoError(f"the relays moved {moved}, not GPIO27 once", stage.hints(self.relays))
         self.screen.fact(f"both delivered {seconds:.1f} s after the network came back; GPIO27 is high")
         self._state(self.lamp, "light", "off")
+        self._state(self.relays, "relay2", {"relay": "on"})
         for board in stage.boards.values():
             stage.until(lambda board=board: stage.device(board).online, 20, f"the {board.name} stayed away")
         self.screen.fact("the gateway's picture has caught up with the boards' states")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from host_sim.gateway.client import PLACES, ControlError, ask, usual_place
+from host_sim.gateway.params import plain
 
 EPILOG = """\
 examples:
@@ -33,9 +34,9 @@ def main(argv: list[str]) -> int:
     try:
         return options.run(options)
     except ControlError as error:
-        print(f"host_sim gateway: {f'{error.code}: ' if error.code else ''}{error}", file=sys.stderr)
+        print(plain(f"host_sim gateway: {f'{error.code}: ' if error.code else ''}{error}"), file=sys.stderr)
         for choice in error.choices:
-            print(f"    {choice}", file=sys.stderr)
+            print(f"    {plain(choice)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -95,10 +96,10 @@ def _devices(options: argparse.Namespace) -> int:
         print("no devices yet; make one: python -m host_sim gateway register TYPE --board boards/NAME.json")
     for device in devices:
         where = "online" if device["online"] else "offline" if device["last_seen"] else "never seen"
-        firmware = f", firmware {device['firmware_version']}" if device["firmware_version"] else ""
+        firmware = f", firmware {plain(device['firmware_version'])}" if device["firmware_version"] else ""
         print(f"{device['device_id']}  {device['device_type']}, {where}{firmware}")
         if device["actions"]:
-            print(f"    can     {' '.join(device['actions'])}")
+            print(f"    can     {' '.join(map(plain, device['actions']))}")
         if device["state"]:
             print(f"    state   {json.dumps(device['state'], sort_keys=True)}")
         if device["refused"]:
@@ -129,7 +130,8 @@ def _command(options: argparse.Namespace) -> int:
         return 1
     member = ticket["result"].get("member")
     reason = ticket["error"] or "it was never sent"
-    print(f"{options.action}: {ticket['state']}, {reason}{f' ({member})' if member else ''}", file=sys.stderr)
+    told = f"{options.action}: {ticket['state']}, {reason}{f' ({member})' if member else ''}"
+    print(plain(told), file=sys.stderr)
     return 1
 
 

@@ -90,6 +90,11 @@ def describe(rule: Mapping[str, Any]) -> str:
     return " ".join(words) + (", required" if rule.get("required") else "")
 
 
+def plain(text: object) -> str:
+    """What a device said, for a terminal: without control characters, which could steer it."""
+    return "".join(char if char.isprintable() else "?" for char in str(text))
+
+
 def _rule(named: tuple[str, Any]) -> tuple[str, dict | None]:
     # The parts of a property that can be used here. A pattern is not: matching it could take for ever.
     name, rule = named

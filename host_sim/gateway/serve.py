@@ -10,6 +10,8 @@ from host_sim.gateway.bench import Bench
 from host_sim.gateway.control import Control
 from host_sim.gateway.gateway import GatewayError
 from host_sim.gateway.hub import Notice
+from host_sim.gateway.params import plain
+from host_sim.gateway.provision import write_board
 from host_sim.gateway.store import Registration, StoreError
 
 _QUIET = ("heartbeat", "telemetry")
@@ -27,13 +29,13 @@ def serve(folder: str, port: int, tenant_id: str, verbose: bool, stop: threading
         print(f"host_sim gateway: cannot use port {port} or {folder}: {error}", file=sys.stderr)
         return 1
 
-    def write_board(registration: Registration, board: str) -> Path:
+    def new_board(registration: Registration, board: str) -> Path:
         files = bench.board_files(registration, board)
         return write_board(Path(folder) / "boards" / registration.device_id, files)
 
     try:
         bench.gateway.listen(lambda notice: _print(notice, verbose))
-        with Control(bench.gateway, folder, write_board):
+        with Control(bench.gateway, folder, new_board):
             print(f"tenant {bench.gateway.tenant_id}, broker {bench.url}, data {folder}", flush=True)
             while not stop.wait(1.0):
                 pass
@@ -49,9 +51,9 @@ def _print(notice: Notice, verbose: bool) -> None:
     who = (notice.device_id or "-")[:8]
     told = notice.code
     if notice.kind == "refused":
-        told += f" on {notice.topic[:120]!a}"
+        told += f" on {notice.topic[:120]}"
     elif notice.ticket is not None:
         told = f"{notice.ticket.action} {notice.ticket.state} {told}"
     elif notice.kind in ("state", "telemetry", "ack"):
         told = json.dumps(notice.body, sort_keys=True)
-    print(f"{time.strftime('%H:%M:%S')} {who} {notice.kind} {told}".rstrip(), flush=True)
+    print(plain(f"{time.strftime('%H:%M:%S')} {who} {notice.kind} {told}").rstrip(), flush=True)

@@ -114,13 +114,6 @@ class Store:
         self.write()
         return record.registration
 
-    def remove(self, device_id: str) -> None:
-        """Forget a device and its secret. Raises KeyError. Its connection is the broker's to end."""
-        del self._records[device_id]
-        del self._tenants[device_id]
-        self._dirty.add(device_id)
-        self.write()
-
     def link(self, device_id: str) -> Link | None:
         record = self._records.get(device_id)
         return record and record.link
@@ -157,9 +150,8 @@ class Store:
         if not self._dirty:
             return
         for device_id in self._dirty:
-            record = self._records.get(device_id)
-            if record:
-                record.text = json.dumps(_dump(record), separators=(",", ":"))
+            record = self._records[device_id]
+            record.text = json.dumps(_dump(record), separators=(",", ":"))
         devices = ",\n".join(f"{json.dumps(name)}:{record.text}" for name, record in self._records.items())
         text = f'{{"format":{FORMAT},"tenant_id":{json.dumps(self.tenant_id)},"devices":{{\n{devices}\n}}}}\n'
         self._file.write(text)

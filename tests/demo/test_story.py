@@ -211,7 +211,7 @@ def test_it_stays_for_commands_by_hand_until_ctrl_c(demo):
     )
     assert (sent.returncode, sent.stdout) == (0, "relay_pulse: executed\n"), sent.stderr
     running.read_until("GPIO26  high at 0 ms, low at ")
-    os.kill(running.process.pid, signal.SIGINT)
+    os.killpg(running.process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the boards' processes too
     assert running.end() == 0, running.output
     assert "Traceback" not in running.output
 

@@ -19,6 +19,7 @@ from host_sim.gateway import cli, control
 from host_sim.gateway.control import Control
 from host_sim.gateway.params import Problem, checked, declared
 from host_sim.gateway.provision import write_board
+from hxtp.errors import HxtpError
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 20
@@ -122,6 +123,15 @@ def test_a_device_that_is_away_is_told_so(run, served):
     assert "never seen" in out and "waiting light_on" in out
 
 
+def test_what_a_device_says_cannot_steer_the_terminal(run, served, monkeypatch):
+    def evil(params):
+        raise HxtpError("\x1b[2J\x07")
+
+    monkeypatch.setattr(served.device.parts[0], "light_on", evil)
+    status, _, err = run("command", served.device.device_id, "light_on")
+    assert status == 1 and "\x1b" not in err and "?[2J?" in err
+
+
 def test_without_a_gateway_it_says_how_to_start_one(run, tmp_path):
     status, _, err = run("devices", data=tmp_path / "nothing")
     assert status == 1 and "no gateway is running" in err and "gateway serve --data" in err
@@ -210,35 +220,51 @@ def test_a_request_that_takes_too_long_is_dropped_and_others_are_served(served, 
         assert slow.recv(100) == b""
 
 
-def test_serve_runs_until_it_is_told_to_stop(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "host_sim",
-        "gateway",
-        "serve",
-        "--data",
-        str(tmp_path / "d"),
-        "--port",
-        "0",
-    ]
+def test_serve_is_all_that_a_board_needs_until_it_is_told_to_stop(tmp_path):
+    data = tmp_path / "data"
+    program = [sys.executable, "-m", "host_sim", "gateway"]
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(
+            [*program, words[0], "--data", str(data), *words[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*program, "serve", "--data", str(data), "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
-            line = process.stdout.readline()
-            assert line.startswith("tenant home, broker mqtts://127.0.0.1:")
-            listed = subprocess.run(
-                [*command[:4], "devices", "--data", str(tmp_path / "d")],
-                cwd=ROOT, capture_output=True, text=True, timeout=WAIT,
-            )  # fmt: skip
-            assert listed.returncode == 0 and "no devices yet" in listed.stdout
+            assert process.stdout.readline().startswith("tenant home, broker mqtts://127.0.0.1:")
+            assert "no devices yet" in ask("devices")
+            file = (
+                next((data / "boards").glob("*/hxtp.json"))
+                if ask("register", "lamp", "--board", "b")
+                else None
+            )
+            config = json.loads(file.read_text())
+            device = SimDevice(
+                config["device_id"], config["tenant_id"], bytes.fromhex(config["secret"]), os.urandom
+            )
+            port = int(config["mqtt"].rpartition(":")[2])
+            with MqttDevice(device, port, config["password_expiry"], file.parent / config["ca"]):
+                assert ask("command", config["device_id"][:8], "relay_toggle") == "relay_toggle: executed\n"
             process.send_signal(signal.SIGINT)
-            rest = process.communicate(timeout=WAIT)[0]
+            told = process.communicate(timeout=WAIT)[0]
         finally:
             process.kill()
-    assert process.returncode == 0 and rest == "stopped\n"
-    assert not (tmp_path / "d" / "control.json").exists()
+    assert process.returncode == 0 and told.endswith("stopped\n")
+    assert " hello" in told and "relay_toggle acknowledged" in told and '"relay": true' in told
+    assert config["secret"] not in told and "Traceback" not in told
+    assert not (data / "control.json").exists()
 
 
 def test_serve_says_why_it_cannot(tmp_path, bench, capsys):
