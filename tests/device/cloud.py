@@ -214,3 +214,20 @@ class World:
         self.board.stop()
         self.cloud.close()
         self.broker.stop()
+
+
+RELAY_PIN = 26
+
+
+def pin(world: World, number: int = RELAY_PIN) -> int:
+    """The level of a pin now."""
+    return world.board.pins()[number]["value"]
+
+
+def wait_pin(world: World, value: int, number: int = RELAY_PIN) -> None:
+    world.board.wait_until(lambda: pin(world, number) == value, 20, f"GPIO {number} at {value}")
+
+
+def log(world: World) -> str:
+    """The board's console so far."""
+    return "\n".join(world.board.log)

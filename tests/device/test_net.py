@@ -19,6 +19,12 @@ def run(steps, seconds=10):
     raise AssertionError("no connection")
 
 
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """Each test begins without an address from another."""
+    monkeypatch.setattr(net, "_known", [None, None, 0])
+
+
 @pytest.fixture
 def listener():
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -45,6 +51,42 @@ def test_a_refused_connection_raises(listener):
 def test_a_name_that_does_not_exist_raises():
     with pytest.raises(OSError):
         run(net.connect("no-such-name.invalid", 1, None))
+
+
+def test_an_address_is_kept_for_eight_attempts(listener, monkeypatch):
+    asked = []
+
+    def look_up(host, port, *hints):
+        asked.append(host)
+        return real(host, port, *hints)
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(net.socket, "getaddrinfo", look_up)
+    port = listener.getsockname()[1]
+    for attempt in range(1, 17):
+        run(net.connect("localhost", port, None)).close()
+        assert len(asked) == (attempt + 7) // 8
+
+
+def test_a_failed_look_up_is_not_kept(listener, monkeypatch):
+    def fail(*_):
+        raise OSError(-202)
+
+    port = listener.getsockname()[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(net.socket, "getaddrinfo", fail)
+        for _ in range(3):
+            with pytest.raises(OSError, match="-202"):
+                run(net.connect("localhost", port, None))
+    run(net.connect("localhost", port, None)).close()
+
+
+def test_another_target_is_looked_up_at_once(listener):
+    run(net.connect("localhost", listener.getsockname()[1], None)).close()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        sock = run(net.connect("localhost", other.getsockname()[1], None))
+        with sock:
+            assert sock.getpeername()[1] == other.getsockname()[1]
 
 
 class Recorded(socket.socket):

@@ -1,13 +1,18 @@
 """Opens a TCP or TLS connection in small steps.
 
-It must never wait for the peer, nor take a server that it cannot verify. The one thing that waits is the
-look-up of a name, which stock firmware only has blocking; an address in the settings spares it.
+It must never wait for the peer, nor take a server that it cannot verify. The one thing that waits, for
+seconds where nobody answers, is the look-up of a name: stock firmware only has it blocking. So an address is
+kept for some attempts, lest parts stand still at each of them while the Internet is away; an address in the
+settings is never looked up.
 """
 
 import select
 import socket
 
 _IN_PROGRESS = (115, 119)  # EINPROGRESS of Linux and of the ESP32
+LOOK_UP_EVERY = 8  # attempts
+
+_known = [None, None, 0]  # (host, port), its address, for how many more attempts it is good
 
 
 def context(ca):
@@ -25,7 +30,12 @@ def connect(host, port, tls):
 
     `tls`: a context, or None. The handshake is made by the first reads and writes. Raises OSError.
     """
-    address = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][-1]
+    target = (host, port)
+    if _known[0] != target or not _known[2]:
+        address = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][-1]
+        _known[:] = target, address, LOOK_UP_EVERY
+    address = _known[1]
+    _known[2] -= 1
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     done = False
     try:

@@ -122,7 +122,7 @@ def check(data):
     good = password == "" or (_text(password, 64) and len(password) > 7)
     _need(good, "password", 'the Wi-Fi password of 8 to 63 characters, or "" for an open network')
     board = get("board")
-    _need(_text(board, 128), "board", 'the name of a file, like "boards/demo-light.json"')
+    _need(_text(board, 256), "board", 'the name of a file, like "boards/demo-light.json"')
     settings.board = _json(board)
     _need(_text(settings.board.get("device_type"), 64), "device_type", "in %s: what this device is" % board)
     version = settings.firmware_version = get("firmware_version")
