@@ -1,7 +1,18 @@
-"""A virtual ESP32: the stock modules over recorded pins (`modules/`), and the host's side of them
-(`virtual.py`).
+"""A virtual ESP32: the stock modules over recorded pins (`modules/`), and the host's side of them.
 
 It must never contain any of the firmware: boot.py and main.py run here as they are.
+
+    modules/            what both runtimes import: machine, network, esp32, neopixel, umqtt.simple …
+    modules/on_*/       what one of them needs besides: MicroPython's time, os, socket, ssl; CPython's rest
+    launch.py           begins the board's process, in which rom.py's image has the modules on MicroPython
+    virtual.py          VirtualBoard, over supervisor.py (the process), world.py, recorder.py and air.py
+    trace.py            what it did, which waveform.py draws; cli.py runs a board in the foreground
+
+To add a stock module: write it in modules/ in what both runtimes understand, raise what the real one raises,
+tell what the outside could see with `_board.record(kind, …)`, never a value or a secret, and say the kind in
+trace.Event. What has to happen by itself hangs on `_board.timers` or `_board.hooks`; what the world does to
+it is a command in `_board._obey` and a method of VirtualBoard. tests/board runs it on both runtimes and holds
+its size.
 """
 
 import sys

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="host_sim board", description=main.__doc__ or __doc__)
+    parser = argparse.ArgumentParser(prog="host_sim board", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument(
         "--config", type=Path, help="hxtp.json of the device; without it the flash has its own or none"
     )

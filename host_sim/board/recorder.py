@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Recorder:
-    """Thread-safe. `fault`, once set, ends all waiting: nothing will come any more."""
+    """Thread-safe. `fault`, once set, ends all waiting: nothing that can be relied on will come any more."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,8 +40,7 @@ class Recorder:
             if len(self._events) > KEEP_EVENTS:
                 del self._events[: KEEP_EVENTS // 10]
             self._changed.notify_all()
-        for observer in self._observers:
-            observer(event)
+        self._show(self._observers, event)
 
     def line(self, line: str) -> None:
         with self._changed:
@@ -49,8 +48,14 @@ class Recorder:
             if len(self._lines) > KEEP_LINES:
                 del self._lines[: KEEP_LINES // 10]
             self._changed.notify_all()
-        for observer in self._line_observers:
-            observer(line)
+        self._show(self._line_observers, line)
+
+    def _show(self, observers: list[Callable[[Any], None]], what: Event | str) -> None:
+        for observer in observers:
+            try:
+                observer(what)
+            except Exception as error:  # the board's thread must go on, and whoever waits must learn of it
+                self.fault = f"an observer failed: {error!r}"
 
     @property
     def fault(self) -> str | None:

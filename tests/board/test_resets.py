@@ -223,6 +223,25 @@ def test_nothing_of_the_configuration_is_on_the_command_line_or_in_the_environme
             assert b"abab" not in file.read()
 
 
+def test_an_unplugged_board_can_be_plugged_in_again(make):
+    board = make(STARTS % "")
+    finish(board)
+    board.stop()
+    with pytest.raises(BoardError):
+        board.power_on()
+    board.start()
+    finish(board, since=board.last - 1)
+    assert causes(board) == [1, 1] and said(board)
+
+
+def test_an_observer_that_fails_is_reported(make):
+    board = make("import time\ntime.sleep(60)", start=False)
+    board.observe(lambda event: 1 // 0)
+    with pytest.raises((BoardError, TimeoutError), match="ZeroDivisionError"):
+        board.start()
+        board.wait_for_log("what never comes", 60)
+
+
 def test_a_runtime_that_cannot_start_is_reported(tmp_path):
     board = VirtualBoard(tmp_path / "flash", firmware=None, files={"main.py": ""})
     board._argv = lambda port: ["/bin/false"]

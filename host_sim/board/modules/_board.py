@@ -106,6 +106,7 @@ _wait_link = None  # _wait_link(ms): wait for a command from the host, at most m
 _inbox = b""
 _replies = []
 _pumping = False
+_kept = 0  # uptime when now_us() was last kept from losing a turn of the microseconds
 _origin_ms = _raw_ms()
 _last_us = _raw_us()
 _elapsed_us = 0
@@ -363,10 +364,13 @@ def set_input(pin, value):
 def pump():
     """Let the rest of the board live: the host's commands, timers that are due, modules with a state of their
     own."""
-    global _pumping
+    global _pumping, _kept
     if _pumping:
         return
     _pumping = True
+    if not -60000 < ticks_diff(_kept, uptime_ms()) <= 0:
+        _kept = uptime_ms()
+        now_us()
     try:
         if _wait_link is not None:
             _receive()
