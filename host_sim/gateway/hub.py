@@ -184,7 +184,6 @@ class Hub:
         if not payload and channel == "heartbeat":
             self._tell("will", device_id, now, name)
             return None
-        before = dict(link.refused)
         try:
             event = link.receive(channel, payload, now)
         except Exception:
@@ -192,9 +191,7 @@ class Hub:
             log.exception("fault while receiving from %s", name)
             return self._refuse(device_id, INTERNAL_ERROR, name, now)
         if event is None:
-            for code, count in link.refused.items():
-                if count != before.get(code, 0):
-                    self._notices.append(Notice("refused", device_id, now, name, code))
+            self._notices.append(Notice("refused", device_id, now, name, link.refusal or ""))
             return None
         self._tell(event.type, device_id, now, name, event.body)
         return event
@@ -271,7 +268,7 @@ class Hub:
             del self._tickets[oldest]
 
     def _settle(self, now: int) -> None:
-        # A hello settles orders without saying so, hence the look at all of them.
+        # Not from Event.ended alone: what a message settled is told only once it is in the store.
         for device_id, tickets in self._open.items():
             ended = [ticket for ticket in tickets if ticket._order.settled()]
             for ticket in ended:

@@ -200,7 +200,7 @@ class Store:
         link.sent = saved.get("reserved", 0)
         link.orders = [_order(entry) for entry in saved.get("orders", ())]
         # Numbers of orders only matter beside those of other unsettled ones.
-        link._submitted = max((order.number for order in link.orders), default=0)
+        link.submitted = max((order.number for order in link.orders), default=0)
         record = _Record(registration, link, window, link.sent)
         record.text = json.dumps(_dump(record), separators=(",", ":"))
         self._records[registration.device_id] = record

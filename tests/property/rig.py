@@ -93,7 +93,7 @@ class Rig:
         "last_seen",
         "sent",
         "orders",
-        "_submitted",
+        "submitted",
     )
 
     def __init__(self, seed=0, slice_bytes=0):

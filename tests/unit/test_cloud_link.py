@@ -122,6 +122,17 @@ def test_refused_messages_change_nothing_and_are_counted():
     assert world.to_cloud(good).body == {"light": "on"}
 
 
+def test_a_number_that_no_double_holds_is_refused():
+    world = ready()
+    before = link_snapshot(world.cloud)
+    for raw in (b'{"a":1e999}', b'{"a":[{"b":-1e999}]}'):
+        message = Forger(world, first=9000).send("state", {}, "state", deliver=False, raw=raw)
+        assert world.to_cloud(message) is None and world.cloud.refusal == "FRAME_SCHEMA_INVALID"
+    assert link_snapshot(world.cloud) == before
+    good = Forger(world, first=9000).send("state", {"a": [1.5, {"b": 1}]}, "state", deliver=False)
+    assert world.to_cloud(good) and world.cloud.refusal is None
+
+
 def test_messages_out_of_order_are_taken_once_each():
     world = ready()
     device = Sayer(world)

@@ -51,7 +51,8 @@ def test_after_another_boot_a_published_command_has_an_unknown_outcome_and_an_un
     world.device.disconnected(world.now)
     world.boot()
     world.wait(5000)
-    world.connect()
+    events = world.connect()
+    assert [event.ended for event in events if event.ended] == [[published], [waiting]]
     assert (published.state, published.error) == ("failed", "OUTCOME_UNKNOWN")
     assert waiting.state == "acknowledged" and world.lamp.done == [2]
 

@@ -100,6 +100,17 @@ def test_a_fault_in_a_part_is_an_internal_error_and_is_told_to_the_owner():
     assert house().run("light_fail", {})["error"] == "INTERNAL_ERROR"
 
 
+def test_a_result_that_cannot_be_sent_is_left_out_and_told():
+    for result in ({"x": b"bytes"}, {"x": float("nan")}, {"x": "y" * 9000}):
+        faults = []
+        box = Registry(faults.append)
+        part = Lamp()
+        part.light_refuse = lambda params, result=result: result
+        box.add(part)
+        assert box.run("light_refuse", {}) == {"ack_status": "executed"}
+        assert len(faults) == 1
+
+
 def test_the_manifest_is_sorted_compact_and_lists_each_action_once():
     assert (
         house()

@@ -2,6 +2,8 @@
 
 from world import START, Forger, World, opened, ready
 
+from check import raises
+
 
 def test_heartbeats_come_at_the_interval():
     world = ready()
@@ -72,3 +74,54 @@ def test_a_device_never_uses_a_number_twice_over_reboots():
         world.wire.clear()
         world.boot()
         world.wait(5000)
+
+
+def test_what_flash_or_memory_keeps_from_leaving_is_not_forgotten():
+    world = World()
+    world.connect()
+    world.device.disconnected(world.now)
+    world.connect()
+    order = world.order()
+    world.to_device(world.cloud.take(world.time()))
+    world.device.telemetry({"n": 1}, world.now)
+    world.wait(30000)
+    world.device.report_state()
+    world.device._manifest_wanted = True
+    next_number = world.device._counter.next
+
+    def broken():
+        raise OSError(5)
+
+    seen = []
+    for _ in range(5):
+        world.device._counter.next = broken
+        assert raises(OSError, world.device.take, world.now)
+        world.device._counter.next = next_number
+        message = world.device.take(world.now)
+        seen.append(opened(message).type)
+        world.to_cloud(message)
+    assert seen == ["ack", "manifest", "state", "heartbeat", "telemetry"]
+    assert world.device.take(world.now) is None and order.state == "acknowledged"
+
+
+def test_a_sample_without_a_json_form_is_the_callers_error():
+    world = World()
+    raises(TypeError, world.device.telemetry, {"n": b"bytes"}, world.now)
+    raises(ValueError, world.device.telemetry, {"n": float("nan")}, world.now)
+    assert world.device.outbox.samples == []
+
+
+def test_a_state_without_a_json_form_does_not_stop_the_rest():
+    world = World()
+    world.connect()
+    world.lamp.state = lambda: {"light": b"on"}
+    world.device.report_state()
+    world.device.telemetry({"n": 1}, world.now)
+    raises(TypeError, world.device.take, world.now)
+    assert opened(world.device.take(world.now)).type == "telemetry"
+
+
+def test_the_transport_can_count_what_it_refused():
+    world = World()
+    world.device.refuse("PAYLOAD_TOO_LARGE")
+    assert world.device.refused == {"PAYLOAD_TOO_LARGE": 1} and world.device.refusal == "PAYLOAD_TOO_LARGE"

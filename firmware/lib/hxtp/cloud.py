@@ -56,12 +56,12 @@ class Order:
 
 
 class Event:
-    """What an authentic message told: its `type`, its `body` (dict), and the Order that an ack settles."""
+    """What an authentic message told: its `type`, its `body` (dict), and the orders that ended by it."""
 
-    def __init__(self, type, body, order=None):
+    def __init__(self, type, body, ended):
         self.type = type
         self.body = body
-        self.order = order
+        self.ended = ended
 
 
 class Link:
@@ -77,6 +77,7 @@ class Link:
         self.tenant_id = tenant_id
         self.framed = True
         self.refused = {}
+        self.refusal = None  # of the last message, if it was refused
         self.session = False
         self.boot_count = None
         self.results_kept = 1
@@ -89,7 +90,7 @@ class Link:
         self.limits = {"max_age_s": 300, "future_s": 60}
         self.sent = 0  # the last number given out under the signing key
         self.orders = []  # unsettled, in the order of their numbers
-        self._submitted = 0
+        self.submitted = 0  # the number of the last order
         self._slots = slots
         self._random = random
         self._commit = commit or _nothing
@@ -100,11 +101,13 @@ class Link:
     # -- from the device ------------------------------------------------------------------------
 
     def receive(self, channel, payload, now):
-        """Take one message. Returns an Event, or None for a refusal, which `refused` counts by code."""
+        """Take one message. Returns an Event, or None for a refusal: its code is in `refusal` and counted."""
+        self.refusal = None
         message = self._verifier.judge(payload, now, channel)
         try:
             return self._receive(message, now)
         except HxtpError as refusal:
+            self.refusal = refusal.code
             self.refused[refusal.code] = self.refused.get(refusal.code, 0) + 1
             return None
 
@@ -114,25 +117,27 @@ class Link:
         if message.code:
             raise HxtpError(message.code)
         body = message.params()
-        order = None
+        if not _finite(body):
+            raise HxtpError(FRAME_SCHEMA_INVALID)
+        ended = []
         if message.type == "hello":
             self._check_hello(body)
         elif message.type == "manifest" and message.payload_hash.decode() != self.manifest_hash:
             raise HxtpError(HASH_MISMATCH)
         elif message.type == "ack":
-            order = self._order(body)
+            ended.append(self._order(body))
         self._verifier.accept(message)
         self.last_seen = now
         if message.type == "hello":
-            self._begin(message, body, now)
+            ended = self._begin(message, body, now)
         elif message.type == "manifest":
             self.manifest = body
         elif message.type == "state":
             self.state = body
         elif message.type == "ack":
-            self._settle_by(order, body)
+            self._settle_by(ended[0], body)
         self._commit(self)
-        return Event(message.type, body, order)
+        return Event(message.type, body, ended)
 
     def _check_hello(self, body):
         challenge = body.get("challenge")
@@ -169,6 +174,7 @@ class Link:
                     order.due = now
                 else:
                     self._settle(order, FAILED, OUTCOME_UNKNOWN)
+        ended = [order for order in self.orders if order.settled()]
         self.orders = [order for order in self.orders if not order.settled()]
         self.session = True
         self.boot_count = boot
@@ -179,6 +185,7 @@ class Link:
             self.manifest_hash = body.get("manifest_hash")
             self.manifest = None
         self._answer(message, body, True, now)
+        return ended
 
     def _answer(self, message, hello, session, now):
         fields = self._fields("hello_ack", now)
@@ -228,9 +235,9 @@ class Link:
             raise HxtpError(BUFFER_OVERFLOW, "too many commands wait for this device")
         body = dict(params)
         body["action"] = action
-        self._submitted += 1
+        self.submitted += 1
         text = jsontext.dumps(body).encode()
-        order = Order(uuid4(self._random(16)), self._submitted, action, text, now + life)
+        order = Order(uuid4(self._random(16)), self.submitted, action, text, now + life)
         self.orders.append(order)
         self._commit(self)
         return order
@@ -293,6 +300,18 @@ class Link:
 
 def _whole(value, low, high):
     return isinstance(value, int) and value is not True and value is not False and low <= value <= high
+
+
+def _finite(value):
+    """Whether every number in it is one: 1e999 is JSON, and no double."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            if not _finite(item):
+                return False
+        return True
+    return not isinstance(value, float) or value - value == 0
 
 
 def _nothing(link):

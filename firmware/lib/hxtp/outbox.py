@@ -27,12 +27,16 @@ class Outbox:
             self.dropped += 1
         self.samples.append((tick, values))
 
-    def take_sample(self, to_time):
+    def first_sample(self, to_time):
         """The oldest sample as the body of a telemetry message; `to_time(tick)` gives its ms since 1970."""
-        tick, values = self.samples.pop(0)
+        tick, values = self.samples[0]
         body = dict(values)
         body["sampled_at"] = to_time(tick)
         if self.dropped:
             body["dropped"] = self.dropped
-            self.dropped = 0
         return body
+
+    def forget_sample(self):
+        """The oldest sample was sent, and what was dropped before it was told."""
+        self.samples.pop(0)
+        self.dropped = 0

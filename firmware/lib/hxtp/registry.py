@@ -15,6 +15,8 @@ ACTION = "action"
 TARGET = "target"
 PROTOCOL = "protocol"
 
+MAX_RESULT = 8192  # bytes of JSON that a command may answer with
+
 
 class Registry:
     """The parts of one device, in the order of its board data."""
@@ -64,17 +66,20 @@ class Registry:
             spec, parts = self._actions[action]
             properties = dict(spec[2])
             properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
+            # One text for each entry: a small heap has no room for all their pieces at once.
             entries.append(
-                {
-                    "action": action,
-                    "description": spec[1],
-                    "id": spec[0],
-                    "paramSchema": {"additionalProperties": False, "properties": properties},
-                    "safetyClass": spec[3] if len(spec) > 3 else "normal",
-                    "supportsDryRun": False,
-                }
+                dumps(
+                    {
+                        "action": action,
+                        "description": spec[1],
+                        "id": spec[0],
+                        "paramSchema": {"additionalProperties": False, "properties": properties},
+                        "safetyClass": spec[3] if len(spec) > 3 else "normal",
+                        "supportsDryRun": False,
+                    }
+                )
             )
-        return dumps({"capabilities": entries})
+        return '{"capabilities":[%s]}' % ",".join(entries)
 
     def state(self):
         """State by part: flat for the first of a kind, under its name for the others."""
@@ -110,13 +115,21 @@ class Registry:
         except HxtpError as refusal:
             return failed(refusal.code, refusal.detail)
         except Exception as fault:  # a fault in a part must not take the device down
-            if self._on_error:
-                self._on_error(fault)
+            self._tell(fault)
             return failed(INTERNAL_ERROR)
         ack = {"ack_status": "executed"}
         if result:
-            ack["result"] = result
+            try:
+                if len(dumps(result)) > MAX_RESULT:
+                    raise ValueError("the result of %s is too large" % action)
+                ack["result"] = result
+            except (TypeError, ValueError) as fault:  # it was executed, all the same
+                self._tell(fault)
         return ack
+
+    def _tell(self, fault):
+        if self._on_error:
+            self._on_error(fault)
 
 
 def failed(code, detail=""):

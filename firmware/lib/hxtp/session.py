@@ -142,7 +142,10 @@ class Session:
     # -- events ---------------------------------------------------------------------------------
 
     def connected(self, now, wall=None):
-        """The transport is up and subscribed. `wall`: ms since 1970 by a clock nobody signed, or None."""
+        """The transport is up and subscribed; after a lost one, `disconnected` comes first.
+
+        `wall`: ms since 1970 by a clock nobody signed, or None.
+        """
         self._clear()
         self._hint = None if wall is None else wall - now
         self._event("connected", now)
@@ -165,7 +168,8 @@ class Session:
         self.outbox.state = True
 
     def telemetry(self, values, now):
-        """Queue a sample (a flat dict), taken now."""
+        """Queue a sample (a flat dict) of now. Raises TypeError or ValueError for what has no JSON form."""
+        jsontext.dumps(values)
         self.outbox.sample(now, values)
 
     def serving(self):
@@ -230,18 +234,19 @@ class Session:
         """
         self.refusal = None
         if self.state == OFFLINE:
-            return self._refuse(PROTOCOL_NOT_READY)
+            return self.refuse(PROTOCOL_NOT_READY)
         if retained:
-            return self._refuse(COMMAND_INVALID)
+            return self.refuse(COMMAND_INVALID)
         message = self._verifier.judge(payload, self.time(now), channel)
         try:
             return self._receive(message, now)
         except HxtpError as refusal:
-            return self._refuse(refusal.code)
+            return self.refuse(refusal.code)
         except MemoryError:
-            return self._refuse(BUFFER_OVERFLOW)
+            return self.refuse(BUFFER_OVERFLOW)
 
-    def _refuse(self, code):
+    def refuse(self, code):
+        """Count a refusal and name it; also for what the transport refused before a message came here."""
         self.refusal = code
         self.refused[code] = self.refused.get(code, 0) + 1
 
@@ -333,29 +338,42 @@ class Session:
     # -- outbound -------------------------------------------------------------------------------
 
     def take(self, now):
-        """The next message to publish as (channel, payload), or None. What it gives, it has forgotten."""
+        """The next message to publish as (channel, payload), or None. What it gives, it has forgotten.
+
+        Where flash (OSError) or memory (MemoryError) fails, nothing is forgotten. A state without a JSON
+        form (TypeError, ValueError) is told once, and the session goes on.
+        """
         outbox = self.outbox
         if self._challenge and now >= self._hello_due:
             return self._hello(now)
         if not self.serving():
             return None
         if outbox.acks:
-            message_id, ack = outbox.acks.pop(0)
+            message_id, ack = outbox.acks[0]
             ack = dict(ack)
             ack["ref_message_id"] = message_id
-            return self._sign("ack", jsontext.dumps(ack), now)
-        if self._manifest_wanted:
+            message = self._sign("ack", jsontext.dumps(ack), now)
+            outbox.acks.pop(0)
+        elif self._manifest_wanted:
+            message = self._sign("manifest", self.registry.manifest(), now)
             self._manifest_wanted = False
-            return self._sign("manifest", self.registry.manifest(), now)
-        if outbox.state:
+        elif outbox.state:
+            try:
+                text = jsontext.dumps(self.registry.state())
+            except (TypeError, ValueError):
+                outbox.state = False
+                raise
+            message = self._sign("state", text, now)
             outbox.state = False
-            return self._sign("state", jsontext.dumps(self.registry.state()), now)
-        if now >= self._heartbeat_due:
+        elif now >= self._heartbeat_due:
+            message = self._sign("heartbeat", "{}", now)
             self._heartbeat_due = now + self.heartbeat
-            return self._sign("heartbeat", "{}", now)
-        if outbox.samples:
-            return self._sign("telemetry", jsontext.dumps(outbox.take_sample(self.time)), now)
-        return None
+        elif outbox.samples:
+            message = self._sign("telemetry", jsontext.dumps(outbox.first_sample(self.time)), now)
+            outbox.forget_sample()
+        else:
+            message = None
+        return message
 
     def _hello(self, now):
         identity = self.identity

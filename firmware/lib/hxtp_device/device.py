@@ -223,9 +223,7 @@ class Device:
     def _take(self, now):
         try:
             return self.session.take(now)
-        except (OSError, MemoryError):  # flash or heap: a new session brings what is lost
-            raise
-        except Exception as error:  # a value of a part or of the maker that has no JSON form
+        except (TypeError, ValueError) as error:  # a state that a part tells has no JSON form
             self._fault("a message", error)
 
     def _receive(self, message, now):
@@ -235,11 +233,11 @@ class Device:
                 break
         else:
             return
+        command = None
         if message[1] is None:
-            print("hxtp: refused", PAYLOAD_TOO_LARGE)
-            session.refused[PAYLOAD_TOO_LARGE] = session.refused.get(PAYLOAD_TOO_LARGE, 0) + 1
-            return
-        command = session.receive(channel, message[1], now, message[2])
+            session.refuse(PAYLOAD_TOO_LARGE)
+        else:
+            command = session.receive(channel, message[1], now, message[2])
         if session.refusal:
             print("hxtp: refused", session.refusal)
         if command:
