@@ -4,6 +4,7 @@ It decides and records, and never carries a message itself. It sees topics and s
 trace holds no payload and nothing of a CONNECT.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -23,17 +24,33 @@ ACTIONS = {
     "disconnect_after": "it arrives, then the connection is lost, and with it the answer",
 }
 
+OUTAGES = {
+    "cut": "every connection is lost, and new ones are refused",
+    "silence": "nothing passes any more, and nobody is told",
+    "restore": "the end of either",
+}
+
 
 class Injected(NamedTuple):
-    """One line of the trace."""
+    """One line of the trace: a message and what happened to it, or an outage, which has neither client nor
+    topic.
+    """
 
     at: int  # ms, the network's clock
     direction: str
     client: str
     topic: str
     size: int  # of the payload, bytes
-    action: str
+    action: str  # of ACTIONS or OUTAGES
     amount: int  # ms, or the bit's number; 0 where the action has none
+
+
+class Outage(NamedTuple):
+    """Planned: from `at_ms` after the network's start, for `for_ms`."""
+
+    at_ms: int
+    for_ms: int
+    silent: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +71,8 @@ class FaultPlan:
     rates: action -> probability for every message that no script entry meets.
     directions, topic: what the rates apply to.
     max_delay_ms: the longest delay (and wait of a reordered message) drawn.
+    outages: planned ones; whoever carries the bytes sees to them.
+    on_fault: is given every line of the trace in place of `trace`, for a program that runs for long.
     """
 
     def __init__(
@@ -64,14 +83,22 @@ class FaultPlan:
         directions: tuple[str, ...] = (UP, DOWN),
         topic: str = "#",
         max_delay_ms: int = 2000,
+        outages: Iterable[Outage] = (),
+        on_fault: Callable[[Injected], None] | None = None,
     ) -> None:
         self.trace: list[Injected] = []
+        self.outages = tuple(outages)
+        self._record = on_fault or self.trace.append
         self._random = Random(seed)
         self._script: list[_Order] = []
         self._directions = directions
         self._topic = topic
         self._max_delay_ms = max_delay_ms
         self._rates: dict[str, float] = {}
+        if any(outage.at_ms < 0 or outage.for_ms < 0 for outage in self.outages):
+            raise ValueError("an outage neither begins before the start nor ends before it begins")
+        if not all(direction in (UP, DOWN) for direction in directions) or not topics.is_filter(topic):
+            raise ValueError("no such direction or filter")
         self.set_rates(rates or {})
 
     def set_rates(self, rates: dict[str, float]) -> None:
@@ -102,6 +129,8 @@ class FaultPlan:
         _check_action(action)
         if direction not in (UP, DOWN, None) or not topics.is_filter(topic):
             raise ValueError("no such direction or filter")
+        if skip < 0 or count < 1 or (amount is not None and amount < 0):
+            raise ValueError("skip and amount are not negative, and count is at least 1")
         self._script.append(_Order(action, direction, topic, client, skip, count, amount))
 
     def clear(self) -> None:
@@ -128,8 +157,12 @@ class FaultPlan:
         else:
             amount = 0
         injected = Injected(now, direction, client, message.topic, len(message.payload), action, amount)
-        self.trace.append(injected)
+        self._record(injected)
         return injected
+
+    def note(self, now: int, outage: str) -> None:
+        """Write an outage's beginning or end (of OUTAGES) down, planned or not."""
+        self._record(Injected(now, "", "", "", 0, outage, 0))
 
     def _scripted(self, direction: str, client: str, message: Publish) -> tuple[str | None, int | None]:
         for index, order in enumerate(self._script):

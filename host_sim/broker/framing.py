@@ -15,13 +15,18 @@ class Framer:
     kept for them. After a `ProtocolError` the stream is lost: end the connection.
     """
 
-    __slots__ = ("_data", "_max", "_need", "_pos")
+    __slots__ = ("_by_kind", "_data", "_max", "_need", "_pos")
 
     def __init__(self, max_packet_size: int = 5 + MAX_LENGTH) -> None:
         self._data: bytes | bytearray = b""
         self._pos = 0
         self._need = 2  # bytes from _pos without which there is nothing to look at
+        self.limit(max_packet_size, {})
+
+    def limit(self, max_packet_size: int, by_kind: dict[int, int]) -> None:
+        """Another limit from the next packet on; `by_kind` holds tighter ones for types of packet."""
         self._max = max_packet_size
+        self._by_kind = by_kind
 
     def feed(self, data: bytes) -> None:
         rest = len(self._data) - self._pos
@@ -58,8 +63,8 @@ class Framer:
             if shift > 21:
                 raise ProtocolError("2.2.3", "remaining length of more than four bytes")
         size = at - pos + length
-        if size > self._max:
-            raise ProtocolError("limit", f"a packet of {size} bytes, more than {self._max}")
+        if size > self._max or (size > 128 and size > self._by_kind.get(data[pos] >> 4, size)):
+            raise ProtocolError("limit", f"a packet of {size} bytes, more than may come here")
         if size > available:
             self._need = size
             return None

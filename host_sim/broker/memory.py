@@ -10,34 +10,45 @@ shows (TCP neither loses nor reorders within a connection): it is what the peers
 and retries together can do to a message, and what HxTP has to survive.
 """
 
+from collections.abc import Callable
 from heapq import heappop, heappush
 
-from host_sim.broker import packets
 from host_sim.broker.client import MemoryClient, Message
 from host_sim.broker.core import NEVER, Broker, Connection
 from host_sim.broker.faults import DOWN, UP, FaultPlan
-from host_sim.broker.framing import Framer
-from host_sim.broker.packets import ProtocolError, Publish
+from host_sim.broker.lanes import Lane
+from host_sim.broker.packets import Publish
 
 __all__ = ["Link", "MemoryClient", "MemoryNetwork", "Message"]
 
 _FIN = b""  # in place of a frame: this side has closed
 
 
+class _Due:
+    """Something that happens at its time, unless it is cancelled before."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        self.call = None
+
+
 class Link:
     """A client's end of a connection. `name` is what faults and the trace call it."""
 
-    __slots__ = ("_framer", "_inbox", "_network", "_raw", "connection", "held", "name", "open")
+    __slots__ = ("_inbox", "_network", "connection", "lanes", "name", "open")
 
     def __init__(self, network: "MemoryNetwork", name: str) -> None:
         self.name = name
         self.open = True  # False once the client closed or learned that the other side did
         self.connection: Connection = network.broker.open(network.now, self)
-        self.held: dict[str, list[list[bytes]]] = {UP: [], DOWN: []}  # reordered messages that wait
+        largest = network.broker.settings.max_packet_size
+        self.lanes = {way: Lane(network.faults, way, self, largest) for way in (UP, DOWN)}
         self._network = network
         self._inbox: list[bytes] = []
-        self._framer = Framer(network.broker.settings.max_packet_size)
-        self._raw = False
 
     def send(self, data: bytes) -> None:
         """Bytes to the broker, sliced anyhow. Raises ConnectionError when the link is closed.
@@ -46,21 +57,14 @@ class Link:
         handed to the broker as it is, and it will judge.
         """
         self._check_open()
-        if not self._raw:
-            self._framer.feed(data)
-            try:
-                while (frame := self._framer.next_frame()) is not None:
-                    self._network.carry(self, UP, frame)
-                return
-            except ProtocolError:
-                self._raw = True
-                data = self._framer.rest()
-        self._network.put(self, UP, data)
+        if self._network.outage is None:
+            self.lanes[UP].feed(data)
 
     def send_frame(self, frame: bytes) -> None:
         """One whole encoded packet to the broker. Not to be mixed with a packet half sent by `send`."""
         self._check_open()
-        self._network.carry(self, UP, frame)
+        if self._network.outage is None:
+            self.lanes[UP].carry(frame)
 
     def recv(self, limit: int = -1) -> bytes:
         """What has arrived, at most `limit` bytes; b"" if nothing has (`open`: whether more can come)."""
@@ -84,6 +88,24 @@ class Link:
         if self.open:
             self.open = False
             self._network.put(self, UP, _FIN)
+
+    # -- for its lanes --
+
+    @property
+    def lost(self) -> bool:
+        return not self.open
+
+    def clock(self) -> int:
+        return self._network.now
+
+    def put(self, direction: str, data: bytes, last: bool = False) -> None:
+        self._network.put(self, direction, data, last)
+
+    def lose(self) -> None:
+        self._network.break_link(self)
+
+    def later(self, ms: int, call: Callable[[], None]) -> _Due:
+        return self._network.later(ms, call)
 
     def _check_open(self) -> None:
         if not self.open:
@@ -114,13 +136,16 @@ class MemoryNetwork:
         self.slice_bytes = slice_bytes
         self.outage: str | None = None  # "refuse" or "silent", see cut()
         self.links: dict[Link, None] = {}
-        self._air: list[tuple[int, int, Link, str, list[bytes], bool]] = []
+        self._agenda: list[tuple[int, int, _Due]] = []
         self._order = 0
         self._busy = False
+        for outage in self.faults.outages:
+            self.later(outage.at_ms, lambda silent=outage.silent: self.cut(silent))
+            self.later(outage.at_ms + outage.for_ms, self.restore)
 
     @property
     def trace(self) -> list:
-        """Every injected fault so far, as `faults.Injected`."""
+        """Every injected fault and outage so far, as `faults.Injected`."""
         return self.faults.trace
 
     # -- connections --
@@ -152,17 +177,26 @@ class MemoryNetwork:
         self._flush()
         return found
 
+    def forget(self, client_id: str) -> bool:
+        """The same, and its session ends, also if it is away; False if there is neither."""
+        found = self.broker.forget(client_id, self.now)
+        self._flush()
+        return found
+
     def cut(self, silent: bool = False) -> None:
         """Outage until `restore()`: all connections break and new ones are refused.
 
         silent: nobody is told, and whatever is sent is lost, so that only timeouts find out.
         """
+        self.faults.note(self.now, "silence" if silent else "cut")
         self.outage = "silent" if silent else "refuse"
         if not silent:
             self._break_all()
 
     def restore(self) -> None:
         """The end of an outage. Connections that lost bytes in a silent one break now."""
+        if self.outage is not None:
+            self.faults.note(self.now, "restore")
         if self.outage == "silent":
             self._break_all()
         self.outage = None
@@ -191,87 +225,43 @@ class MemoryNetwork:
         self.now = end
 
     def settle(self, limit_ms: int = 600_000) -> bool:
-        """Let time pass until nothing is on its way; False if something still is after `limit_ms`."""
+        """Let time pass until nothing is on its way and no outage planned; False if something still is after
+        `limit_ms`.
+        """
         end = self.now + limit_ms
         while (due := self._next_due()) <= end:
             self.advance(max(0, due - self.now))
         return due == NEVER
 
+    def later(self, ms: int, call: Callable[[], None]) -> _Due:
+        """Call it when `ms` have passed in `advance()`, in order."""
+        due = _Due(call)
+        self._order += 1
+        heappush(self._agenda, (self.now + ms, self._order, due))
+        return due
+
     def _next_due(self) -> int:
-        while self._air and not self._air[0][4]:
-            heappop(self._air)  # a reordered message that was released before its time
-        return self._air[0][0] if self._air else NEVER
+        while self._agenda and self._agenda[0][2].call is None:
+            heappop(self._agenda)
+        return self._agenda[0][0] if self._agenda else NEVER
 
     def _next(self) -> None:
-        due, _, link, direction, parcel, cut = heappop(self._air)
-        self.now = max(self.now, due)
-        if any(parcel is other for other in link.held[direction]):
-            self._release_one(link, direction, parcel)
-        else:
-            self._arrive(link, direction, parcel[0], cut)
+        at, _, due = heappop(self._agenda)
+        self.now = max(self.now, at)
+        due.call()
 
     # -- carrying --
 
-    def carry(self, link: Link, direction: str, frame: bytes) -> None:
-        """One whole packet on its way, faults included."""
-        if self.outage is not None:
-            return
-        if frame[0] >> 4 != packets.PUBLISH:
-            self.put(link, direction, frame)
-            return
-        fault = None
-        if self.faults.active:
-            try:
-                message = packets.decode(frame)
-            except ProtocolError:
-                message = None  # the broker will say so
-            if message is not None:
-                fault = self.faults.choose(self.now, direction, link.name, message)
-        action = None if fault is None else fault.action
-        if action == "reorder":
-            self._hold(link, direction, frame, fault.amount)
-            return
-        if action is None:
-            self.put(link, direction, frame)
-        elif action == "duplicate":
-            self.put(link, direction, frame)
-            self.put(link, direction, frame)
-        elif action == "delay":
-            self._push(self.now + self.latency + fault.amount, link, direction, [frame])
-        elif action == "corrupt":
-            self.put(link, direction, _flip(frame, len(frame) - fault.size, fault.amount))
-        elif action == "disconnect":
-            self.break_link(link)
-        elif action == "disconnect_after":
-            self.put(link, direction, frame, cut=True)
-        if link.held[direction]:
-            for parcel in list(link.held[direction]):
-                self._release_one(link, direction, parcel)
-
-    def put(self, link: Link, direction: str, frame: bytes, cut: bool = False) -> None:
+    def put(self, link: Link, direction: str, frame: bytes, last: bool = False) -> None:
         """Bytes on their way without faults: one packet, raw bytes, or the end of the connection."""
         if self.outage is not None:
             return
         if self.latency:
-            self._push(self.now + self.latency, link, direction, [frame], cut)
+            self.later(self.latency, lambda: self._arrive(link, direction, frame, last))
         else:
-            self._arrive(link, direction, frame, cut)
+            self._arrive(link, direction, frame, last)
 
-    def _hold(self, link: Link, direction: str, frame: bytes, ms: int) -> None:
-        parcel = [frame]
-        link.held[direction].append(parcel)
-        self._push(self.now + ms, link, direction, parcel)
-
-    def _release_one(self, link: Link, direction: str, parcel: list[bytes]) -> None:
-        frame = parcel.pop()
-        link.held[direction] = [other for other in link.held[direction] if other is not parcel]
-        self.put(link, direction, frame)
-
-    def _push(self, due: int, link: Link, direction: str, parcel: list[bytes], cut: bool = False) -> None:
-        self._order += 1
-        heappush(self._air, (due, self._order, link, direction, parcel, cut))
-
-    def _arrive(self, link: Link, direction: str, frame: bytes, cut: bool) -> None:
+    def _arrive(self, link: Link, direction: str, frame: bytes, last: bool) -> None:
         if self.outage is not None:
             return  # it was in the air when the silence began
         if direction == DOWN:
@@ -289,7 +279,7 @@ class MemoryNetwork:
                 link.connection.receive(frame[start : start + self.slice_bytes], self.now)
         else:
             link.connection.receive(frame, self.now)
-        if cut:
+        if last:
             self.break_link(link)
         elif direction == UP:
             self._flush()
@@ -299,19 +289,16 @@ class MemoryNetwork:
         if self._busy:
             return
         self._busy = True
+        broker = self.broker
         try:
-            while self.broker.dirty:
-                for connection in self.broker.take_dirty():
+            while broker.dirty or broker.ready:
+                for connection in broker.take_dirty():
                     link = connection.peer
                     for frame in connection.take_frames():
-                        self.carry(link, DOWN, frame)
+                        if self.outage is None:
+                            link.lanes[DOWN].carry(frame)
                     if connection.closing:
                         self.put(link, DOWN, _FIN)
+                broker.turn(self.now)
         finally:
             self._busy = False
-
-
-def _flip(frame: bytes, payload_at: int, bit: int) -> bytes:
-    changed = bytearray(frame)
-    changed[payload_at + bit // 8] ^= 1 << bit % 8
-    return bytes(changed)

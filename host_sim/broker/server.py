@@ -1,8 +1,8 @@
 """The broker's core over TCP and TLS for real clients: asyncio, and a thread for synchronous callers.
 
-It only carries bytes and the clock; every rule of MQTT is in `core`. It must never write to
-a reader that is behind (the core's bounded queue keeps the bytes then, and drops by its
-rules), and never listen anywhere but on the address it was given.
+It only carries bytes and the clock; every rule of MQTT is in `core`, every fault in the plan. It must never
+write to a reader that is behind (the core's bounded queue keeps the bytes then, and drops by its rules), read
+from a client whose turn is over, or listen anywhere but on the address it was given.
 """
 
 import asyncio
@@ -17,50 +17,61 @@ from typing import Any
 
 from host_sim.broker.authority import Authority
 from host_sim.broker.core import Broker, Connection, Counts, Settings
+from host_sim.broker.faults import DOWN, UP, FaultPlan, Outage
+from host_sim.broker.lanes import Lane
 from host_sim.broker.packets import Publish
 
 _TICK_S = 0.2  # how late a timeout may be noticed
 _CLOSE_S = 5.0  # for a peer to take the last bytes before its connection is reset
-_READ_AT_ONCE = 64 * 1024  # bytes of one client served before the others have their turn
+_READ_AT_ONCE = 64 * 1024  # bytes of one client taken in before the others have their turn
 _WRITE_BUFFER = 256 * 1024  # bytes handed to the transport before it says that the reader is behind
 
 
 class _Peer(asyncio.BufferedProtocol):
     """One accepted connection: asyncio's transport on one side, the core's Connection on the other.
 
-    All peers read into one buffer, whose size bounds how long a client with very many tiny
-    packets can keep the others waiting.
+    The core knows it from the moment it is accepted, so that its limits and timeouts hold for who does not
+    even finish the TLS handshake. All peers read into one buffer.
     """
 
-    def __init__(self, server: "BrokerServer") -> None:
+    def __init__(self, server: "BrokerServer", sock: socket.socket, address: str) -> None:
         self.server = server
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set before anything else is called
-        self.connection: Connection = None  # type: ignore[assignment]
-        self.paused = False
-        self.deaf = False  # in a silent outage: nothing passes any more
+        self.sock = sock
+        self.transport: asyncio.Transport | None = None  # from the end of the TLS handshake on
+        self.opening: asyncio.Task | None = None  # what makes the transport
+        self.paused = False  # the reader is behind
+        self.waits = False  # for its turn: nothing is read
+        self.deaf = server.outage == "silent"  # nothing passes any more
+        self.connection: Connection = server.broker.open(server.now(), self, address)
+        plan, largest = server.faults, server.broker.settings.max_packet_size
+        self.lanes = {} if plan is None else {way: Lane(plan, way, self, largest) for way in (UP, DOWN)}
+
+    # -- asyncio's side --
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
         self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-        self.deaf = self.server.outage == "silent"  # cut while the TLS handshake ran
-        self.connection = self.server.broker.open(self.server.now(), self)
-        self.server.peers[self] = None
-        if self.server.outage == "refuse":
-            self.reset()
-        self.server.flush()
+        if self.connection.closing or self.server.outage == "refuse":
+            self.lose()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.server.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if not self.deaf:
-            self.connection.receive(bytes(self.server.read_buffer[:nbytes]), self.server.now())
-            self.server.flush()
+        if self.deaf:
+            return
+        data = bytes(self.server.read_buffer[:nbytes])
+        if self.lanes:
+            self.lanes[UP].feed(data)
+        else:
+            self.connection.receive(data, self.server.now())
+        if self.connection.paused and not self.lost:
+            self.waits = True
+            self.transport.pause_reading()
+        self.server.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.server.peers.pop(self, None)
-        self.connection.closed(self.server.now())
-        self.server.flush()
+        self.gone()
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -70,25 +81,97 @@ class _Peer(asyncio.BufferedProtocol):
         self.flush()
         self.server.flush()
 
-    def reset(self) -> None:
-        """End the connection at once, so that the client sees a reset and not an orderly end."""
-        _linger_not(self.transport.get_extra_info("socket"))
-        self.transport.abort()
+    # -- the server's side --
+
+    async def open(self) -> None:
+        tls = self.server.tls
+        timeout = self.server.broker.settings.connect_timeout_ms / 1000 if tls else None
+        # A failed TLS handshake (or a peer that is gone) is the peer's affair: asyncio has closed the socket.
+        with contextlib.suppress(OSError):
+            await self.server.loop.connect_accepted_socket(
+                lambda: self, self.sock, ssl=tls, ssl_handshake_timeout=timeout
+            )
+
+    def opened(self, task: asyncio.Task) -> None:
+        """It is open, or it failed; or it was cancelled, perhaps before it began."""
+        if self.transport is None:
+            self.sock.close()
+            self.gone()
+
+    def gone(self) -> None:
+        self.server.peers.pop(self, None)
+        self.connection.closed(self.server.now())
+        self.server.flush()
 
     def flush(self) -> None:
-        """Pass on what the core has for this peer, in one write, unless it is behind or cut off."""
-        if self.deaf or self.transport.is_closing():
+        """Pass on what the core has for this peer, unless it is behind or cut off."""
+        if self.deaf:
             return
-        if not self.paused:
-            data = self.connection.take()
-            if data:
-                self.transport.write(data)
-        if self.connection.closing:
-            if self.paused:
-                self.transport.abort()
+        if self.transport is None:
+            if self.connection.closing:
+                self.lose()
+            return
+        if self.transport.is_closing():
+            return
+        while not self.paused and (frames := self.connection.take_frames(_WRITE_BUFFER)):
+            if self.lanes:
+                for frame in frames:
+                    self.lanes[DOWN].carry(frame)
             else:
-                self.transport.close()
-                self.server.loop.call_later(_CLOSE_S, self.transport.abort)
+                self.transport.write(b"".join(frames))
+        if self.connection.closing:
+            self.close()
+        elif self.waits and not self.connection.paused:
+            self.waits = False
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """In order, unless it is behind: what was written arrives."""
+        if self.paused:
+            self.transport.abort()
+        elif not self.transport.is_closing():  # closing a TLS transport twice makes it deaf to abort()
+            self.transport.close()
+            self.server.loop.call_later(_CLOSE_S, self.transport.abort)
+
+    # -- for its lanes --
+
+    @property
+    def name(self) -> str:
+        return self.connection.client_id
+
+    @property
+    def lost(self) -> bool:
+        return self.transport is None or self.transport.is_closing()
+
+    def clock(self) -> int:
+        return self.server.now()
+
+    def put(self, direction: str, data: bytes, last: bool = False) -> None:
+        if self.lost or self.deaf:
+            return
+        if direction == UP:
+            self.connection.receive(data, self.server.now())
+            if last:
+                self.lose()
+            self.server.flush()
+        else:
+            self.transport.write(data)
+            if last:
+                self.close()
+
+    def lose(self) -> None:
+        """End the connection at once, so that the client sees a reset and not an orderly end."""
+        _linger_not(self.sock)
+        if self.transport is not None:
+            self.transport.abort()
+        elif self.opening is not None:
+            self.opening.cancel()
+        else:
+            self.sock.close()
+            self.gone()
+
+    def later(self, ms: int, call: Callable[[], None]) -> asyncio.TimerHandle:
+        return self.server.loop.call_later(ms / 1000, call)
 
 
 class BrokerServer:
@@ -97,6 +180,7 @@ class BrokerServer:
         async with BrokerServer(authority=…) as server: … server.port …
 
     port 0: the system chooses; `port` tells after `start()`. tls: a server-side SSLContext.
+    faults: what happens to messages, and when there are outages; without it bytes pass untouched.
     on_message and on_event are the core's, called in the loop's thread. Its clock is Unix time
     at the start and steady from there, so `HxtpAuthority` gets the seconds it needs.
     start() raises OSError when the address cannot be had.
@@ -110,20 +194,22 @@ class BrokerServer:
         tls: ssl.SSLContext | None = None,
         authority: Authority | None = None,
         settings: Settings | None = None,
+        faults: FaultPlan | None = None,
         on_message: Callable[[str, bytes, str], None] | None = None,
         on_event: Callable[[int, str, str, str], None] | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.broker = Broker(authority, settings, on_message, on_event)
+        self.faults = faults
         self.outage: str | None = None  # "refuse" or "silent", see cut()
         self.peers: dict[_Peer, None] = {}
         self.read_buffer = memoryview(bytearray(_READ_AT_ONCE))
         self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]  # known in start()
         self.tls = tls
         self._listener: socket.socket | None = None
-        self._waiting: set[socket.socket] = set()  # accepted, no peer yet: TLS handshake, or a silent outage
         self._tasks: set[asyncio.Task] = set()
+        self._turn_is_planned = False
         self._epoch = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
 
     @property
@@ -151,6 +237,8 @@ class BrokerServer:
         self.port = listener.getsockname()[1]
         self._spawn(self._accept(listener))
         self._spawn(self._ticker())
+        for outage in self.faults.outages if self.faults is not None else ():
+            self._spawn(self._planned(outage))
         return self
 
     async def stop(self) -> None:
@@ -165,15 +253,15 @@ class BrokerServer:
             self._listener.close()
             self._listener = None
         for peer in list(self.peers):
-            peer.flush()
-            if not peer.transport.is_closing():  # closing a TLS transport twice makes it deaf to abort()
-                peer.transport.close()
-        self._reset_waiting()
+            if peer.transport is not None:
+                peer.flush()
+                if not peer.transport.is_closing():
+                    peer.transport.close()
         for pause in (0, 0.01, 0.05, 0.2, 0.7):  # about a second for those who still take their last bytes
             if not self.peers:
                 break
             await asyncio.sleep(pause)
-        self._abort_all()
+        self._lose_all()
         for _ in range(3):  # transports end in the loop's next rounds
             await asyncio.sleep(0)
 
@@ -194,6 +282,12 @@ class BrokerServer:
         self.flush()
         return found
 
+    def forget(self, client_id: str) -> bool:
+        """The same, and end its session, also if it is away; False if there is neither."""
+        found = self.broker.forget(client_id, self.now())
+        self.flush()
+        return found
+
     def cut(self, silent: bool = False) -> None:
         """Outage until `restore()`: connections are reset and new ones too, as soon as they are made.
 
@@ -201,65 +295,75 @@ class BrokerServer:
         answered, as when Wi-Fi is gone: only timeouts find out. With TLS a handshake that
         had begun may still finish.
         """
+        if self.faults is not None:
+            self.faults.note(self.now(), "silence" if silent else "cut")
         self.outage = "silent" if silent else "refuse"
         if silent:
             for peer in self.peers:
                 peer.deaf = True
         else:
-            self._abort_all()
+            self._lose_all()
 
     def restore(self) -> None:
         """The end of an outage. Connections that lost bytes in a silent one are reset now."""
+        if self.faults is not None and self.outage is not None:
+            self.faults.note(self.now(), "restore")
         if self.outage == "silent":
-            for peer in list(self.peers):
-                if peer.deaf:
-                    peer.reset()
-            self._reset_waiting()
+            for peer in [peer for peer in self.peers if peer.deaf]:
+                peer.lose()
         self.outage = None
 
     def flush(self) -> None:
-        """Send what the core has produced, after each batch of received bytes: so writes are batches too."""
+        """Send what the core has produced, after each batch of received bytes: so writes are batches too.
+
+        What that causes is sent in the loop's next round: nobody's answers keep the others from being heard.
+        """
         broker = self.broker
-        while broker.dirty:
-            for connection in broker.take_dirty():
-                connection.peer.flush()
+        for connection in broker.take_dirty():
+            connection.peer.flush()
+        if (broker.dirty or broker.ready) and not self._turn_is_planned:
+            self._turn_is_planned = True
+            self.loop.call_soon(self._turn)
 
-    def _reset_waiting(self) -> None:
-        while self._waiting:
-            _reset(self._waiting.pop())
+    def _turn(self) -> None:
+        self._turn_is_planned = False
+        self.broker.turn(self.now())
+        self.flush()
 
-    def _abort_all(self) -> None:
+    def _lose_all(self) -> None:
         for peer in list(self.peers):
-            peer.reset()
+            peer.lose()
 
-    def _spawn(self, coroutine: Any) -> None:
+    def _spawn(self, coroutine: Any) -> asyncio.Task:
         task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                sock, _ = await self.loop.sock_accept(listener)
+                sock, address = await self.loop.sock_accept(listener)
             except OSError:  # out of file descriptors, or the peer has gone again
                 await asyncio.sleep(0.05)
                 continue
             if self.outage == "refuse":
-                _reset(sock)
+                _linger_not(sock)
+                sock.close()
                 continue
-            self._waiting.add(sock)
-            if self.outage is None:
-                self._spawn(self._serve(sock))
+            peer = _Peer(self, sock, address[0])
+            self.peers[peer] = None
+            if self.outage is None and not peer.connection.closing:
+                peer.opening = self._spawn(peer.open())
+                peer.opening.add_done_callback(peer.opened)
+            self.flush()
+            await asyncio.sleep(0)  # those who are connected already have their turn
 
-    async def _serve(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        timeout = self.broker.settings.connect_timeout_ms / 1000 if self.tls else None
-        # A failed TLS handshake (or a peer that is gone) is the peer's affair: asyncio has closed the socket.
-        with contextlib.suppress(OSError):
-            await self.loop.connect_accepted_socket(
-                lambda: _Peer(self), sock, ssl=self.tls, ssl_handshake_timeout=timeout
-            )
-        self._waiting.discard(sock)
+    async def _planned(self, outage: Outage) -> None:
+        await asyncio.sleep(outage.at_ms / 1000)
+        self.cut(outage.silent)
+        await asyncio.sleep(outage.for_ms / 1000)
+        self.restore()
 
     async def _ticker(self) -> None:
         while True:
@@ -272,11 +376,6 @@ def _linger_not(sock: Any) -> None:
     """Make close() send a reset."""
     with contextlib.suppress(OSError):  # it may be closed already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def _reset(sock: socket.socket) -> None:
-    _linger_not(sock)
-    sock.close()
 
 
 class ThreadedBroker:
@@ -332,11 +431,18 @@ class ThreadedBroker:
     def restore(self) -> None:
         self.call(self.server.restore)
 
+    def inject(self, action: str, **aim: Any) -> None:
+        """`FaultPlan.inject` on the plan that it was given."""
+        self.call(lambda: self.server.faults.inject(action, **aim))
+
     def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> None:
         self.call(self.server.publish, topic, payload, qos, retain)
 
     def disconnect(self, client_id: str) -> bool:
         return self.call(self.server.disconnect, client_id)
+
+    def forget(self, client_id: str) -> bool:
+        return self.call(self.server.forget, client_id)
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function of the server or its core in the broker's thread, and return what it returns."""

@@ -13,7 +13,9 @@ the same one), since the standard sets none below the 65,535 bytes of a string."
 
 MAX_BYTES = 65535  # [MQTT-4.7.3-3]
 
-_CACHE_SIZE = 4096  # names whose subscribers are remembered between changes of the tree
+_CACHE_SIZE = 1 << 16
+"""What is remembered between changes of the tree: subscribers of names, each name counting for a few more
+by its length. So neither many names nor long ones nor popular ones can make it large."""
 
 
 def is_name(topic: str) -> bool:
@@ -98,6 +100,7 @@ class SubscriptionTree:
     def __init__(self) -> None:
         self._root = _Node()
         self._answers: dict[str, tuple[tuple[Hashable, int], ...]] = {}
+        self._remembered = 0
 
     def add(self, topic_filter: str, subscriber: Hashable, qos: int) -> None:
         """Subscribe; an identical filter of the same subscriber is replaced ([MQTT-3.8.4-3])."""
@@ -108,7 +111,7 @@ class SubscriptionTree:
                 child = node.children[level] = _Node()
             node = child
         node.subscribers[subscriber] = qos
-        self._answers.clear()
+        self._forget()
 
     def remove(self, topic_filter: str, subscriber: Hashable) -> bool:
         """Unsubscribe by exactly this filter ([MQTT-3.10.4-1]); False if there was no such subscription."""
@@ -127,7 +130,7 @@ class SubscriptionTree:
             if child.subscribers or child.children:
                 break
             del parent.children[level]
-        self._answers.clear()
+        self._forget()
         return True
 
     def match(self, topic: str) -> tuple[tuple[Hashable, int], ...]:
@@ -143,10 +146,17 @@ class SubscriptionTree:
                     if qos > found.get(subscriber, -1):
                         found[subscriber] = qos
             answer = tuple(found.items())
-            if len(self._answers) >= _CACHE_SIZE:
-                self._answers.clear()
-            self._answers[topic] = answer
+            weight = len(answer) + 4 + len(topic) // 16
+            if self._remembered + weight > _CACHE_SIZE:
+                self._forget()
+            if weight <= _CACHE_SIZE:
+                self._remembered += weight
+                self._answers[topic] = answer
         return answer
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._remembered = 0
 
     def __len__(self) -> int:
         """Subscriptions in the tree (walks it: for tests and figures)."""

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import ipaddress
+import itertools
 import socket
 import ssl
 import subprocess
@@ -128,3 +129,37 @@ def running_mosquitto(executable: str, folder: Path, lines: str = "allow_anonymo
     finally:
         process.terminate()
         process.wait(TIMEOUT)
+
+
+# -- one suite for both --
+
+
+@pytest.fixture(scope="module", params=["ours", "mosquitto"])
+def port(request, tmp_path_factory):
+    if request.param == "ours":
+        with ThreadedBroker() as broker:
+            yield broker.port
+    else:
+        executable = request.getfixturevalue("program")("mosquitto")
+        with running_mosquitto(executable, tmp_path_factory.mktemp("mosquitto")) as number:
+            yield number
+
+
+@pytest.fixture
+def client(port):
+    """client(name) is a connected peer; client() one that has sent nothing. Names are new in every test."""
+
+    def make(name=None, **options):
+        wire = Wire(port)
+        return wire if name is None else wire.connect(name, **options)
+
+    return make
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def topic():
+    """A topic that no other test uses, since both brokers live for all of them."""
+    return f"test/{next(_numbers)}"

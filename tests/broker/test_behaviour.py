@@ -1,10 +1,9 @@
 """What a client sees, clause by clause, of our broker and of Mosquitto alike.
 
 A test that runs against both is a claim that they do not differ. Where they may, because the
-standard leaves a choice or ours does less, the test is in test_choices.py.
+standard leaves a choice or ours does less, the test is in test_choices.py. Persistent sessions
+have a file of their own, test_persistent_sessions.py.
 """
-
-import itertools
 
 import pytest
 
@@ -21,41 +20,6 @@ from host_sim.broker.packets import (
     Unsuback,
     Unsubscribe,
 )
-from host_sim.broker.server import ThreadedBroker
-from tests.broker.conftest import running_mosquitto
-from tests.broker.wire import Wire
-
-
-@pytest.fixture(scope="module", params=["ours", "mosquitto"])
-def port(request, tmp_path_factory):
-    if request.param == "ours":
-        with ThreadedBroker() as broker:
-            yield broker.port
-    else:
-        executable = request.getfixturevalue("program")("mosquitto")
-        with running_mosquitto(executable, tmp_path_factory.mktemp("mosquitto")) as number:
-            yield number
-
-
-@pytest.fixture
-def client(port):
-    """client(name) is a connected peer; client() one that has sent nothing. Names are new in every test."""
-
-    def make(name=None, **options):
-        wire = Wire(port)
-        return wire if name is None else wire.connect(name, **options)
-
-    return make
-
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def topic():
-    """A topic that no other test uses, since both brokers live for all of them."""
-    return f"test/{next(_numbers)}"
-
 
 # -- connecting --
 

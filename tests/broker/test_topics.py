@@ -107,9 +107,20 @@ def test_the_bounds_themselves_are_inside(topic):
     assert topics.is_filter(topic)
 
 
-def test_remembered_answers_are_bounded():
+@pytest.mark.parametrize(
+    ("names", "subscribers"),
+    [(100_000, 1), (400, 1000), (1000, 1)],
+    ids=["many names", "many subscribers", "long names"],
+)
+def test_remembered_answers_are_bounded(names, subscribers):
+    """By what they weigh, and not by how many they are."""
     tree = topics.SubscriptionTree()
-    tree.add("#", "x", 0)
-    for number in range(10_000):
-        tree.match(f"t/{number}")
-    assert len(tree._answers) <= 4096
+    for number in range(subscribers):
+        tree.add("#", number, 0)
+    length = 60_000 if names == 1000 else 1
+    for number in range(names):
+        tree.match("t" * length + str(number))
+    entries = sum(len(answer) for answer in tree._answers.values())
+    assert entries <= 1 << 16
+    assert sum(map(len, tree._answers)) <= 1 << 20
+    assert tree.match("t") == tuple((number, 0) for number in range(subscribers))

@@ -9,6 +9,7 @@ from host_sim.broker.framing import Parser
 from host_sim.broker.packets import (
     Connack,
     Connect,
+    Disconnect,
     Packet,
     Pingreq,
     Pingresp,
@@ -33,6 +34,7 @@ class Wire:
             except OSError:
                 self.socket.close()
                 raise
+        self.session_present: bool | None = None  # what CONNACK said
         self._parser = Parser()
         opened.append(self)
 
@@ -63,7 +65,9 @@ class Wire:
 
     def connect(self, client_id: str, **options) -> "Wire":
         self.send(Connect(client_id, **options))
-        assert self.expect(Connack).code == 0
+        answer = self.expect(Connack)
+        assert answer.code == 0
+        self.session_present = answer.session_present
         return self
 
     def subscribe(self, *filters: str, qos: int = 1) -> list[int]:
@@ -95,6 +99,11 @@ class Wire:
             found += self.messages()
         assert len(found) >= count, f"only {found} came"
         return found
+
+    def leave(self) -> None:
+        """DISCONNECT, until the other side has seen it."""
+        self.send(Disconnect())
+        assert self.is_closed()
 
     def is_closed(self) -> bool:
         """Whether the other side ends the connection without sending anything more."""
