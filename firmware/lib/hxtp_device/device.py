@@ -96,7 +96,7 @@ class Device:
     def telemetry(self, values):
         """Send a sample (a flat dict) now, or when the cloud is back: the newest 32 are kept."""
         if self.session:
-            self.session.telemetry(values, self.clock.now())
+            self._try("telemetry", self.session.telemetry, values, self.clock.now())
 
     def now(self):
         """Monotonic ms, for parts."""
