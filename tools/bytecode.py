@@ -46,9 +46,8 @@ def main(argv: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     size = sum(path.stat().st_size for path in files)
-    print(
-        f"{target}: {len(files)} files, {size / 1000:.1f} kB. Add hxtp.json and ca.pem, then, with the board on USB:"
-    )
+    print(f"{target}: {len(files)} files, {size / 1000:.1f} kB.")
+    print("Put hxtp.json and ca.pem beside them, then, with the board on USB:")
     print(f"  mpremote cp -r {target}/. :")
     return 0
 
