@@ -114,13 +114,15 @@ class Broker:
             connection.fail("no CONNECT in time" if connection.session is None else "keep alive", now)
         while self._away and (session := next(iter(self._away))).expires_at <= now:
             self._expire(session, now)
-        for connection in [each for each in self.throttled if each.resume_at <= now]:
-            del self.throttled[connection]
-            self.ready[connection] = None
         self.turn(now)
 
     def turn(self, now: int) -> None:
-        """One turn for everyone in `ready`; who is not done then is in it again."""
+        """One turn for everyone in `ready`, and for those in `throttled` who have waited long enough. Who is
+        not done then is in one of them again.
+        """
+        for connection in [each for each in self.throttled if each.resume_at <= now]:
+            del self.throttled[connection]
+            self.ready[connection] = None
         ready, self.ready = self.ready, {}
         for connection in ready:
             connection.turn(now)

@@ -210,6 +210,7 @@ class BrokerServer:
         self._listener: socket.socket | None = None
         self._tasks: set[asyncio.Task] = set()
         self._turn_is_planned = False
+        self._wake: asyncio.TimerHandle | None = None  # when the first of those who are too fast may go on
         self._epoch = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
 
     @property
@@ -321,12 +322,19 @@ class BrokerServer:
         broker = self.broker
         for connection in broker.take_dirty():
             connection.peer.flush()
-        if (broker.dirty or broker.ready) and not self._turn_is_planned:
-            self._turn_is_planned = True
-            self.loop.call_soon(self._turn)
+        if broker.dirty or broker.ready:
+            if not self._turn_is_planned:
+                self._turn_is_planned = True
+                self.loop.call_soon(self._turn)
+        elif broker.throttled and self._wake is None:
+            due = min(connection.resume_at for connection in broker.throttled)
+            self._wake = self.loop.call_later(max(0, due - self.now()) / 1000, self._turn)
 
     def _turn(self) -> None:
         self._turn_is_planned = False
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
         self.broker.turn(self.now())
         self.flush()
 

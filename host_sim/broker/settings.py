@@ -36,7 +36,7 @@ class Settings:
     connect_timeout_ms: int = _limit(10_000, "from the connection (with TLS: its first byte) to CONNECT")
 
     work_per_turn: int = _limit(
-        1_000, "packets, deliveries, filters and retained messages looked at for one client before the others"
+        500, "packets, deliveries, filters and retained messages looked at for one client before the others"
     )
     max_packet_rate: int = _limit(0, "packets a second from one client; more: they wait unread. 0: any")
     max_packet_burst: int = _limit(1_000, "packets that may come at once before that rate is kept")

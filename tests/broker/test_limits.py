@@ -1,20 +1,27 @@
 """What a peer can cost: every limit is a setting, is kept, and is counted."""
 
-from itertools import cycle
+from dataclasses import fields
+from itertools import cycle, product
 
 import pytest
 
 from host_sim.broker.core import Broker, Settings
 from host_sim.broker.memory import MemoryClient, MemoryNetwork
 from host_sim.broker.packets import (
+    Connack,
     Connect,
     Pingreq,
     Puback,
     Publish,
     Suback,
     Subscribe,
+    Unsubscribe,
 )
 from tests.broker.peer import Peer
+
+
+def broker_of(**limits):
+    return Broker(settings=Settings(**limits))
 
 
 def reader_and_writer(qos=0, **limits):
@@ -31,6 +38,90 @@ def test_a_packet_over_the_limit_ends_the_connection_before_it_has_come():
     assert peer.connection.closing
     assert "limit" in peer.connection.reason
     assert broker.counts.protocol_errors == 1
+
+
+@pytest.mark.parametrize(
+    ("items", "largest"),
+    [
+        ([], "max_connect_size"),
+        ([Connect("a")], "max_packet_size"),
+        ([Connect("a"), Publish("t", b"")], "max_packet_size"),
+    ],
+    ids=["nobody yet", "connected", "later"],
+)
+@pytest.mark.parametrize("kind", [0x10, 0x30])
+def test_before_connect_is_accepted_packets_are_smaller(items, largest, kind):
+    broker = broker_of(max_connect_size=100, max_packet_size=1000)
+    limit = getattr(broker.settings, largest) - (2 if largest == "max_connect_size" else 3)
+    for length, closing in ((limit, False), (limit + 1, True)):
+        peer = Peer(broker, *items)
+        header = bytes([kind, length]) if length < 128 else bytes([kind, length & 127 | 128, length >> 7])
+        peer.send(header)
+        assert peer.closing is closing
+        peer.connection.closed(0)
+
+
+def test_a_connect_that_is_refused_widens_nothing():
+    broker = broker_of(max_connect_size=100)
+    peer = Peer(broker, Connect("a", level=5))
+    assert peer.closing
+    assert peer.ask(Publish("t", bytes(200))) == [Connack(1)]
+
+
+@pytest.mark.parametrize("kind", [Subscribe, Unsubscribe])
+def test_packets_of_many_filters_are_smaller_than_messages(kind):
+    """One of 65,536 filters would be a long turn."""
+    broker = broker_of(max_subscribe_size=1000)
+    fits = [(f"{number:03}", 0) if kind is Subscribe else f"{number:03}" for number in range(150)]
+    peer = Peer(broker, Connect("a"), kind(1, fits), Publish("t", bytes(2000)))
+    assert not peer.closing
+    peer.send(kind(1, fits * 2))
+    assert peer.closing
+    assert "limit" in peer.connection.reason
+
+
+# -- who has not said who he is --
+
+
+def test_the_oldest_half_open_connection_makes_room():
+    broker = broker_of(max_half_open=3)
+    peers = [Peer(broker) for _ in range(3)]
+    assert Peer(broker).ask(Connect("quick")) == [Connack(0)]
+    assert [peer.closing for peer in peers] == [True, False, False]
+    assert broker.counts.evicted == 1
+    Peer(broker)
+    assert [peer.closing for peer in peers] == [True, False, False]  # who is accepted holds no place
+
+
+def test_one_address_cannot_take_the_place_of_others():
+    broker = broker_of(max_half_open=100, max_half_open_per_address=2)
+    slow = Peer(broker, address="192.0.2.1")
+    flood = [Peer(broker, address="192.0.2.2") for _ in range(1000)]
+    assert not slow.closing
+    assert [peer.closing for peer in flood] == [True] * 998 + [False] * 2
+    assert Peer(broker, address="192.0.2.2").ask(Connect("behind the same router")) == [Connack(0)]
+    for peer in flood:
+        peer.connection.closed(0)
+    assert len(broker._half_open) == 1
+    assert list(broker._half_open._by_address) == ["192.0.2.1"]
+
+
+def test_a_flood_of_half_open_connections_keeps_nobody_out_who_speaks():
+    """Each newcomer says CONNECT after ten more strangers have come."""
+    broker = broker_of(max_half_open=50)
+    for number in range(100):
+        newcomer = Peer(broker)
+        for _ in range(10):
+            Peer(broker)
+        assert newcomer.ask(Connect(f"c{number}")) == [Connack(0)]
+    assert len(broker._half_open) <= 50
+
+
+def test_half_open_is_over_in_time_too():
+    broker = broker_of(connect_timeout_ms=100)
+    Peer(broker, b"\x10")
+    broker.tick(100)
+    assert len(broker._half_open) == len(broker._connections) == 0
 
 
 def test_connections_over_the_limit_are_closed_at_once():
@@ -156,6 +247,20 @@ def test_subscriptions_over_the_limit_are_refused():
     assert broker.counts.subscribe_refused == 1
 
 
+def test_subscriptions_are_weighed_too():
+    """A filter may be 65,535 bytes long, or two hundred levels deep."""
+    broker = broker_of(max_subscription_bytes=100_000)
+    long, deep = "x" * 40_000, "/".join("x" * 180)
+    peer = Peer(broker, Connect("a"))
+    for digit, code in (("1", 0), ("2", 0), ("3", 0x80)):
+        assert peer.ask(Subscribe(1, [(long + digit, 0)]))[-1] == Suback(1, [code])
+    assert peer.ask(Subscribe(2, [(deep, 0), (long + "1", 1), ("small", 0)])) == [Suback(2, [0x80, 1, 0])]
+    peer.ask(Unsubscribe(3, [long + "1"]))
+    assert peer.ask(Subscribe(4, [(long + "3", 0)])) == [Suback(4, [0])]
+    peer.connection.closed(0)
+    assert broker.held == 0
+
+
 def test_retained_messages_over_the_limit_are_passed_on_but_not_kept():
     broker = Broker(settings=Settings(max_retained=2))
     network = MemoryNetwork(broker)
@@ -173,6 +278,85 @@ def test_retained_messages_over_the_limit_are_passed_on_but_not_kept():
     assert list(broker.retained) == ["b", "c"]
 
 
+def test_retained_messages_are_weighed_too():
+    broker = broker_of(max_retained_bytes=10_000)
+    for number in range(5):
+        broker.publish(Publish(f"t/{number}", bytes(3000), retain=True))
+    assert list(broker.retained) == ["t/0", "t/1", "t/2"]
+    broker.publish(Publish("x" * 3000, b"", retain=True))  # clears what was never kept
+    broker.publish(Publish("y" * 3000, b"x", retain=True))
+    assert len(broker.retained) == 3
+    broker.publish(Publish("t/1", bytes(100), retain=True))
+    broker.publish(Publish("t/3", bytes(2500), retain=True))
+    assert list(broker.retained) == ["t/0", "t/1", "t/2", "t/3"]
+    assert broker.retained.bytes <= 10_000
+    for topic in list(broker.retained):
+        broker.publish(Publish(topic, b"", retain=True))
+    assert (broker.retained.bytes, len(broker.retained)) == (0, 0)
+
+
+def test_a_message_too_large_to_keep_leaves_no_older_one_in_its_place():
+    """What is kept is the last message of its topic, or nothing: [MQTT-3.3.1-5]"""
+    broker = broker_of(max_retained_bytes=1000)
+    broker.publish(Publish("t", b"old", retain=True))
+    broker.publish(Publish("t", bytes(2000), retain=True))
+    assert dict(broker.retained) == {}
+    assert broker.counts.not_retained == 1
+
+
+def test_slots_of_cleared_messages_are_used_again():
+    broker = broker_of(max_retained=10)
+    for number in range(1000):
+        broker.publish(Publish(f"t/{number}", b"x", retain=True))
+        broker.publish(Publish(f"t/{number}", b"", retain=True))
+    assert len(broker.retained.slots) == 1
+
+
+# -- all together --
+
+
+def test_slow_readers_together_hold_no_more_than_the_total():
+    limit = 300_000
+    broker = broker_of(max_total_bytes=limit, reserved_bytes=1000)
+    readers = [Peer(broker, Connect(f"r{n}"), Subscribe(1, [("t", n % 2)])) for n in range(20)]
+    for number in range(200):
+        broker.publish(Publish("t", bytes([number]) * 2000, 1))
+        assert broker.held <= limit + 20 * 3000
+    assert broker.counts.dropped_slow > 0
+    assert broker.counts.dropped_queue > 0
+    for reader in readers:
+        assert reader.read_messages()[0].payload[0] == 0  # nobody was left without
+        reader.connection.closed(0)
+    assert broker.held == 0
+
+
+def test_a_full_house_refuses_subscriptions_too():
+    broker = broker_of(max_total_bytes=10_000)
+    peer = Peer(broker, Connect("a"))
+    codes = peer.ask(Subscribe(1, [(f"{number}", 0) for number in range(100)]))[1].codes
+    assert codes[0] == 0
+    assert codes[-1] == 0x80
+    assert broker.held <= 10_000
+
+
+@pytest.mark.parametrize("name", ["work_per_turn", "max_packet_burst"])
+def test_a_setting_with_which_nothing_would_ever_be_served_is_none(name):
+    with pytest.raises(ValueError, match=name):
+        Settings(**{name: 0})
+
+
+def test_a_negative_limit_is_none():
+    with pytest.raises(ValueError, match="max_retained"):
+        Settings(max_retained=-1)
+
+
+def test_every_limit_says_what_it_is():
+    assert all(field.metadata["help"] for field in fields(Settings))
+
+
+# -- wildcards --
+
+
 def test_wildcards_in_every_level_cost_no_more_than_the_subscriptions_that_exist():
     """A tree walked by recursion or by copies of the name would not end here."""
     broker = Broker()
@@ -180,4 +364,14 @@ def test_wildcards_in_every_level_cost_no_more_than_the_subscriptions_that_exist
     peer = Peer(broker, Connect("a"), Subscribe(1, [(deep, 0), ("/".join(["a"] * 200), 0), (deep + "/#", 0)]))
     peer.read()
     peer.send(Publish("/".join(["a"] * 200), b"x"), Publish("/".join("a" * 199), b"x"))
+    assert len(peer.read_messages()) == 1
+
+
+def test_every_combination_of_wildcards_at_once_gives_one_copy():
+    """The 256 filters that all take one name of eight levels: still one message, and one look at each."""
+    broker = broker_of(max_subscriptions=256)
+    filters = ["/".join(levels) for levels in product("a+", repeat=8)]
+    peer = Peer(broker, Connect("a"), Subscribe(1, [(each, 0) for each in filters]))
+    assert peer.read()[1].codes == [0] * 256
+    peer.send(Publish("/".join("a" * 8), b"x"))
     assert len(peer.read_messages()) == 1

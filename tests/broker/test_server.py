@@ -1,6 +1,7 @@
 """The server: the core over TCP and TLS, slow readers and half-open peers survived, outages on demand."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -76,6 +77,32 @@ def test_half_open_connections_are_closed(transport):
             assert silent.recv(100) == b""
         assert Wire(broker.port, client).is_closed()
         assert broker.counts.timeouts >= 1
+
+
+def test_half_open_connections_hold_a_place_from_the_first_moment(transport):
+    """With TLS before a single byte of the handshake: the oldest makes room for who speaks."""
+    server, client = transport
+    with ThreadedBroker(tls=server, settings=Settings(max_half_open_per_address=3)) as broker:
+        silent = [socket.create_connection(("127.0.0.1", broker.port), timeout=TIMEOUT) for _ in range(6)]
+        eventually(lambda: broker.counts.evicted == 3)
+        for each in silent[:3]:
+            with contextlib.suppress(ConnectionResetError):  # in the middle of a handshake
+                assert each.recv(1) == b""
+        assert Wire(broker.port, client).connect("quick").messages() == []
+        eventually(lambda: broker.counts.evicted == 4)
+        for each in silent:
+            each.close()
+        eventually(lambda: len(broker.server.peers) == 1)
+        assert broker.call(lambda: len(broker.server.broker._half_open)) == 0
+
+
+def test_connections_over_the_limit_are_closed_at_once(transport):
+    server, client = transport
+    with ThreadedBroker(tls=server, settings=Settings(max_connections=2)) as broker:
+        first, _ = (Wire(broker.port, client).connect(name) for name in "ab")
+        assert not reaches(broker.port, client)
+        first.leave()
+        eventually(lambda: reaches(broker.port, client))
 
 
 def test_what_is_no_tls_does_not_disturb_those_who_speak_it(certificates):
