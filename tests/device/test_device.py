@@ -178,6 +178,17 @@ def test_lost_wifi_ends_the_session_and_its_return_begins_another():
     assert rig.kinds().count("hello") >= 2
 
 
+def test_the_status_led_is_lit_while_there_is_a_session():
+    rig = Rig()
+    seen = []
+    rig.device.led = seen.append
+    rig.ready()
+    assert seen == [True]
+    rig.wifi.joined = False
+    rig.steps(1000)
+    assert seen == [True, False]
+
+
 def test_a_broker_that_hangs_up_is_connected_to_again():
     rig = Rig().ready()
     rig.hang_up()

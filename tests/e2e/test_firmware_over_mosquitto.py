@@ -19,6 +19,7 @@ SLACK = 1024  # bytes by which two collections may differ for no reason of ours
 
 BOARD = {
     "device_type": "probe",
+    "status_led": 2,
     "parts": [{"kind": "probe"}, {"kind": "light", "pin": 25}, {"kind": "relay", "pin": 26}],
 }
 
@@ -80,5 +81,6 @@ def test_a_thousand_commands_run_once_each_in_a_flat_heap(world):
         assert [result["runs"] for result in results] == list(range(first + 1, first + AT_ONCE + 1))
         free += [result["free"] for result in results]
     assert board.restarts == 0
+    assert board.pins()[2]["value"] == 1  # the status LED
     warm = free[100:200]
     assert min(free[-100:]) >= min(warm) - SLACK, (min(warm), min(free[-100:]))

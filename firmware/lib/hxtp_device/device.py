@@ -53,7 +53,8 @@ KINDS = 32  # of errors that are remembered
 class Device:
     """Composition and loop. All it needs is passed in; `build` passes the stock modules.
 
-    `state` is one of STATES, `errors` counts by kind, `on_ready` is called at the beginning of each session.
+    `state` is one of STATES, `errors` counts by kind, `on_ready` is called at the beginning of each session,
+    `led(on)` when a session begins or ends.
     It is also the context of its parts: `now()` and `changed(part)`.
     """
 
@@ -71,6 +72,8 @@ class Device:
         self.state = IDLE
         self.errors = {}
         self.on_ready = None
+        self.led = None
+        self._lit = False
         self._backoff = backoff
         self._random = random
         self._ntptime = ntptime
@@ -131,6 +134,10 @@ class Device:
             except Exception as error:
                 self._fault(part.name, error)
         busy = self._step(now)
+        if self._lit != (self.state == READY):
+            self._lit = not self._lit
+            if self.led:
+                self.led(self._lit)
         if self._changed_at is not None and now - self._changed_at >= DEBOUNCE:
             self._changed_at = None
             self._try("saving", self._save_parts)
@@ -358,4 +365,6 @@ def build(path="hxtp.json"):
             device.add(part)
     except ValueError as error:
         raise wrong("the board data: %s" % error) from None
+    if "status_led" in given.board:
+        device.led = machine.Pin(given.board["status_led"], machine.Pin.OUT, value=0).value
     return device
