@@ -16,7 +16,7 @@ DOES_NOT = {
     "expiry of messages": "what waits in a queue waits as long as its session",
     "WebSockets, bridges, clusters, plugins": "not there",
     "limits by user": "limits are for a connection, a session, an address or all together",
-    "half of a QoS 0 message for a slow reader, or later": "it is dropped whole, and counted",
+    "QoS 0 messages that wait": "for a reader that is behind or away they are dropped, and counted",
     "topics of more than 201 levels": "names and filters of that kind are malformed, as with Mosquitto",
 }
 """What it does not do, and what happens instead."""

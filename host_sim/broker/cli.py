@@ -5,20 +5,37 @@ It must never take a password on the command line, where every user of the machi
 
 import argparse
 import asyncio
+import contextlib
+import dataclasses
 import json
 import signal
 import ssl
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from host_sim.broker import topics
+from host_sim.broker import DOES_NOT, faultfile, topics
 from host_sim.broker.authority import Authority, OpenAuthority, User, UserAuthority
+from host_sim.broker.faults import FaultPlan, Injected
 from host_sim.broker.server import BrokerServer
+from host_sim.broker.settings import Settings
 
-_USERS_HELP = """\
+_LIMITS = {each.name: each for each in dataclasses.fields(Settings)}
+
+_HELP = f"""\
+What it does not do:
+{chr(10).join(f"  {what}: {instead}" for what, instead in DOES_NOT.items())}
+
 The users file is a JSON object, one member for each user:
-  {"cloud": {"password": "…", "publish": ["hxtp/#"], "subscribe": ["hxtp/#"]}}
-publish and subscribe are topic filters, ["#"] if left out."""
+  {{"cloud": {{"password": "…", "publish": ["hxtp/#"], "subscribe": ["hxtp/#"]}}}}
+publish and subscribe are topic filters, ["#"] if left out.
+
+{faultfile.HELP}
+The trace has one JSON object a line for every fault and outage, as it happens; "at" is Unix time in ms.
+
+Limits, each with its default:
+{chr(10).join(f"  {name:<25} {each.default:>10}  {each.metadata['help']}" for name, each in _LIMITS.items())}
+"""
 
 
 class CliError(Exception):
@@ -29,8 +46,8 @@ def main(argv: list[str]) -> int:
     """Run the broker. 0 after Ctrl-C or SIGTERM, 1 if it cannot start, 2 for a wrong command line."""
     parser = argparse.ArgumentParser(
         prog="python -m host_sim broker",
-        description="The mock MQTT 3.1.1 broker: QoS 0 and 1, retained, wills. No QoS 2, no MQTT 5.",
-        epilog=_USERS_HELP,
+        description="The mock MQTT 3.1.1 broker: QoS 0 and 1, retained messages, wills, persistent sessions.",
+        epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
@@ -47,6 +64,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--users", type=Path, metavar="FILE", help="users, passwords and permissions, see below"
     )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="set a limit, see below; again for more",
+    )
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="a plan of faults, see below")
+    parser.add_argument(
+        "--fault-rate",
+        action="append",
+        default=[],
+        metavar="ACTION=P",
+        help="add a rate to the plan; again for more",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="in place of the plan's seed (default 0)")
+    parser.add_argument("--trace", metavar="FILE", help="add what was injected to it; - for standard output")
     options = parser.parse_args(argv)
     try:
         if bool(options.tls_cert) != bool(options.tls_key):
@@ -56,7 +90,13 @@ def main(argv: list[str]) -> int:
         if not 0 <= port <= 65535:
             raise CliError(f"{port} is not a port")
         authority = _authority(options.users, options.allow_anonymous)
-        asyncio.run(_serve(BrokerServer(options.host, port, tls=tls, authority=authority)))
+        settings = _settings(options.limit)
+        with _trace(options.trace) as record:
+            faults = _faults(options.faults, options.fault_rate, options.seed, record)
+            server = BrokerServer(
+                options.host, port, tls=tls, authority=authority, settings=settings, faults=faults
+            )
+            asyncio.run(_serve(server))
     except CliError as error:
         print(f"host_sim broker: {error}", file=sys.stderr)
         return 1
@@ -105,17 +145,84 @@ def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def _settings(limits: list[str]) -> Settings:
+    values = {}
+    for text in limits:
+        name, _, value = text.partition("=")
+        if name not in _LIMITS:
+            raise CliError(f"no limit named {name!r}: {', '.join(_LIMITS)}")
+        try:
+            values[name] = int(value)
+        except ValueError:
+            raise CliError(f"--limit {name}=N takes a whole number, and got {value!r}") from None
+    try:
+        return Settings(**values)
+    except ValueError as error:
+        raise CliError(str(error)) from None
+
+
+def _faults(
+    path: Path | None, rates: list[str], seed: int | None, record: Callable[[Injected], None] | None
+) -> FaultPlan | None:
+    """None without any: then bytes pass untouched, and at full speed."""
+    if path is None and not rates:
+        if seed is not None or record is not None:
+            raise CliError(
+                "--seed and --trace are for faults: give --faults FILE or --fault-rate ACTION=P too"
+            )
+        return None
+    document = {} if path is None else _json(path)
+    try:
+        if isinstance(document, dict):
+            if rates:
+                document = {**document, "rates": {**document.get("rates", {}), **dict(map(_rate, rates))}}
+            if seed is not None:
+                document = {**document, "seed": seed}
+        return faultfile.plan_from(document, record or _ignore)
+    except ValueError as error:
+        raise CliError(f"{path}: {error}" if path is not None else str(error)) from None
+
+
+def _rate(text: str) -> tuple[str, float]:
+    action, _, value = text.partition("=")
+    try:
+        return action, float(value)
+    except ValueError:
+        raise CliError(f"--fault-rate {action}=P takes a probability, and got {value!r}") from None
+
+
+def _ignore(injected: Injected) -> None:
+    """Nobody asked for a trace: it is not kept either, since this may run for months."""
+
+
+@contextlib.contextmanager
+def _trace(name: str | None) -> Iterator[Callable[[Injected], None] | None]:
+    if name is None:
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            out = sys.stdout if name == "-" else stack.enter_context(open(name, "a", encoding="utf-8"))
+        except OSError as error:
+            raise CliError(f"cannot write {name}: {error.strerror}") from None
+        yield lambda injected: print(faultfile.line_of(injected), file=out, flush=True)
+
+
+def _json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise CliError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise CliError(f"{path} is not JSON: {error}") from None
+
+
 def _authority(path: Path | None, anonymous: bool) -> Authority:
     if path is None:
         if not anonymous:
             raise CliError("nobody could log in: give --users FILE, or --allow-anonymous")
         return OpenAuthority()
-    try:
-        table = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise CliError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise CliError(f"{path} is not JSON: {error}") from None
+    table = _json(path)
     if not isinstance(table, dict):
         raise CliError(f"{path}: not a JSON object of users")
     return UserAuthority({name: _user(path, name, entry) for name, entry in table.items()}, anonymous)

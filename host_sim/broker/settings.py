@@ -33,7 +33,7 @@ class Settings:
     max_connections: int = _limit(20_000, "more: closed at once")
     max_half_open: int = _limit(2_000, "connections without an accepted CONNECT; more: the oldest is closed")
     max_half_open_per_address: int = _limit(1_000, "the same for one address, where the transport tells it")
-    connect_timeout_ms: int = _limit(10_000, "from the connection (with TLS: its first byte) to CONNECT")
+    connect_timeout_ms: int = _limit(10_000, "from the connection, before any TLS handshake, to CONNECT")
 
     work_per_turn: int = _limit(
         500, "packets, deliveries, filters and retained messages looked at for one client before the others"
