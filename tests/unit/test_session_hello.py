@@ -216,8 +216,11 @@ def test_limits_interval_and_wishes_come_from_hello_ack_within_bounds():
         assert (verifier.max_age, verifier.max_future, world.device.heartbeat) == bounds
 
 
-def test_the_first_valid_answer_is_remembered_in_flash():
-    world = World()
-    assert not world.memory.cloud_answers
-    world.connect()
-    assert world.memory.cloud_answers
+def test_the_first_valid_answer_is_remembered_in_flash_whatever_it_says():
+    for session in (True, False):
+        world = World()
+        world.device.connected(world.now)
+        world.device.take(world.now)
+        assert not world.memory.cloud_answers
+        Forger(world).hello_ack(session=session)
+        assert world.memory.cloud_answers

@@ -320,6 +320,8 @@ class Session:
         self._counter.raise_to(last_out)
         self._answer_in_form_of(message)
         self._heard = now
+        if not self._memory.cloud_answers:
+            self._memory.save_cloud_answers()
         if not session:
             self._repairs += 1
             return self._event("repaired", now)
@@ -331,8 +333,6 @@ class Session:
             self._verifier.max_future = 1000 * _bounded(limits.get("future_s"), 5, 60)
         self.heartbeat = 1000 * _bounded(get("heartbeat_interval"), 5, 3600, HEARTBEAT)
         self._manifest_wanted = get("manifest_wanted") is True
-        if not self._memory.cloud_answers:
-            self._memory.save_cloud_answers()
         return self._event("accepted", now)
 
     # -- outbound -------------------------------------------------------------------------------
