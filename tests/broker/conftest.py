@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from host_sim.broker.authority import User, UserAuthority
 from host_sim.broker.server import ThreadedBroker
 from tests.broker.wire import TIMEOUT, Wire, opened
 
@@ -32,6 +33,22 @@ def close_wires():
 def broker():
     """Our broker, open to all, on a free port."""
     with ThreadedBroker() as running:
+        yield running
+
+
+USERS = {"alice": User("wonderland", publish=("open/#",), subscribe=("open/#",))}
+
+
+@pytest.fixture(params=["tcp", "tls"])
+def secure(request):
+    return request.param == "tls"
+
+
+@pytest.fixture
+def guarded(secure, certificates):
+    """Our broker, over TLS if `secure`. Anonymous clients may do all, alice only what is below `open`."""
+    tls = certificates.server_context() if secure else None
+    with ThreadedBroker(tls=tls, authority=UserAuthority(USERS, anonymous=True)) as running:
         yield running
 
 

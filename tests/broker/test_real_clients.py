@@ -9,24 +9,12 @@ import time
 import paho.mqtt.client as paho
 import pytest
 
-from host_sim.broker.authority import User, UserAuthority
-from host_sim.broker.server import ThreadedBroker
 from tests.broker.wire import TIMEOUT
-
-USERS = {"alice": User("wonderland", publish=("open/#",), subscribe=("open/#",))}
-
-
-@pytest.fixture(params=["tcp", "tls"])
-def secure(request):
-    return request.param == "tls"
 
 
 @pytest.fixture
-def broker(secure, certificates):
-    """Anonymous clients may do anything, alice only what is below `open`."""
-    tls = certificates.server_context() if secure else None
-    with ThreadedBroker(tls=tls, authority=UserAuthority(USERS, anonymous=True)) as running:
-        yield running
+def broker(guarded):
+    return guarded
 
 
 # -- paho-mqtt --
@@ -45,9 +33,16 @@ class Paho:
         will=None,
         user=None,
         reconnects=False,
+        clean=None,
+        manual_ack=False,
     ):
         self.client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id, protocol=protocol, reconnect_on_failure=reconnects
+            paho.CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=clean,
+            protocol=protocol,
+            reconnect_on_failure=reconnects,
+            manual_ack=manual_ack,
         )
         self.connected, self.messages, self.published, self.subscribed, self.lost = (
             queue.Queue() for _ in range(5)
@@ -74,12 +69,17 @@ class Paho:
         self.client.loop_start()
         return self
 
-    def greeted(self, keepalive=60):
+    def greeted(self, keepalive=60, present=False):
         self.start(keepalive)
         code, session_present = self.connected.get(timeout=TIMEOUT)
         assert code == 0
-        assert session_present is False
+        assert session_present is present
         return self
+
+    def end(self):
+        self.client.disconnect()
+        self.lost.get(timeout=TIMEOUT)
+        self.client.loop_stop()
 
     def subscribe(self, *filters):
         self.client.subscribe(list(filters))
@@ -228,6 +228,33 @@ def test_paho_comes_back_by_itself_after_an_outage(client, broker):
     assert wanderer.next() == ("t", b"back", 1, False)
 
 
+def test_a_persistent_session_waits_for_paho(client, broker):
+    """[MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.2.2-2]"""
+    reader = client("reader", clean=False).greeted()
+    reader.subscribe(("t", 1))
+    reader.end()
+    for payload in (b"1", b"2"):
+        broker.publish("t", payload, 1)
+    again = client("reader", clean=False).greeted(present=True)
+    assert [again.next()[1] for _ in range(2)] == [b"1", b"2"]
+
+
+def test_paho_gets_again_what_it_did_not_acknowledge(client, broker):
+    """[MQTT-4.4.0-1]"""
+    reader = client("reader", clean=False, manual_ack=True).greeted()
+    reader.subscribe(("t", 1))
+    for payload in (b"1", b"2"):
+        broker.publish("t", payload, 1)
+    first = [reader.messages.get(timeout=TIMEOUT) for _ in range(2)]
+    reader.client.ack(first[0].mid, 1)
+    reader.end()
+    again = client("reader", clean=False).greeted(present=True)
+    message = again.messages.get(timeout=TIMEOUT)
+    assert (message.payload, message.dup, message.mid) == (b"2", True, first[1].mid)
+    broker.publish("t", b"3", 1)
+    assert again.next()[1] == b"3"
+
+
 # -- mosquitto_pub and mosquitto_sub --
 
 
@@ -346,6 +373,16 @@ def test_mosquitto_sub_comes_back_by_itself_after_an_outage(mosquitto, broker):
     subscribed(broker, "reader")
     broker.publish("t", b"back")
     assert reader.communicate(timeout=TIMEOUT)[0] == "back\n"
+
+
+def test_a_persistent_session_waits_for_mosquitto_sub(mosquitto, broker):
+    """[MQTT-3.1.2-4] [MQTT-3.1.2-5]"""
+    session = ["-c", "-i", "lasting", "-q", "1", "-t", "t"]
+    assert mosquitto("sub", *session, "-E").wait(TIMEOUT) == 0  # leaves as soon as it has subscribed
+    for number in range(3):
+        broker.publish("t", b"message %d" % number, 1)
+    out, err = mosquitto("sub", *session, "-C", "3").communicate(timeout=TIMEOUT)
+    assert (out.splitlines(), err) == ([f"message {number}" for number in range(3)], "")
 
 
 def test_no_thread_of_paho_outlives_its_test():
