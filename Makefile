@@ -72,7 +72,7 @@ sizes: setup ## bytes of bytecode per firmware module
 # The locks hold for every Python from 3.11 on: nothing in them depends on its version.
 lock: ## renew the lock files from requirements*.in
 	@$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install -qq pip-tools
-	@for name in requirements-demo requirements requirements-stubs; do \
+	@for name in requirements-demo requirements-fast requirements requirements-stubs requirements-bench; do \
 		CUSTOM_COMPILE_COMMAND="make lock" .cache/lock/bin/pip-compile -q --generate-hashes --strip-extras \
 			--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 			-o $$name.lock $$name.in || exit 1; done
