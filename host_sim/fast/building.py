@@ -20,14 +20,10 @@ _plain = re.compile(r"[ !#-\[\]-~]*+").fullmatch  # printable ASCII less the quo
 
 def build(key: sign.Key, fields: Mapping[str, Any], body: bytes, framed: bool = True) -> bytes:
     """As `hxtp.envelope.build`, which says what the arguments are."""
-    try:
-        header = _HEADERS[fields["message_type"]]
-    except (KeyError, TypeError):
-        return envelope.build(key, fields, body, framed)
     text = _text(key, fields, body)
     if text is None:
         return envelope.build(key, fields, body, framed)
-    return _header(header, len(text)) + text if framed else text
+    return _header(_HEADERS[fields["message_type"]], len(text)) + text if framed else text
 
 
 def _text(key: sign.Key, fields: Mapping[str, Any], body: bytes) -> bytes | None:
@@ -50,9 +46,16 @@ def _text(key: sign.Key, fields: Mapping[str, Any], body: bytes) -> bytes | None
         strings = "".join((action, tenant_id, device_id, client_id, message_id, request_id, nonce))
     except (KeyError, TypeError):  # one is missing, or no string
         return None
-    if known != len(fields) or type(sequence) is not int or type(timestamp) is not int or not _plain(strings):
+    kind = fields.get("message_type")
+    if (
+        known != len(fields)
+        or type(sequence) is not int
+        or type(timestamp) is not int
+        or type(kind) is not str
+        or kind not in _HEADERS
+        or not _plain(strings)
+    ):
         return None
-    kind = fields["message_type"]
     payload_hash = sha256(body).hexdigest()
     signature = key.mac(
         f"HxTP/3.0|{device_id}|{client_id}|{message_id}|{request_id}|{sequence}|{timestamp}"

@@ -392,7 +392,7 @@ def test_building_gives_the_same_bytes(changes, gone, body, with_frame):
     def outcome(build):
         try:
             return build(fast.Key(SECRET), fields, body, with_frame)
-        except (KeyError, TypeError, ValueError) as problem:
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
             return type(problem), str(problem)
 
     assert outcome(fast.build) == outcome(envelope.build)
