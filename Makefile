@@ -23,7 +23,7 @@ HOST_CODE := host_sim tests tools firmware
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test firmware runtimes packages lint format typecheck coverage fuzz sizes lock clean distclean
+.PHONY: help setup demo test firmware runtimes packages lint format typecheck coverage fuzz spec sizes lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -65,6 +65,9 @@ fuzz: setup ## the Hypothesis tests alone, with many more examples
 
 firmware: setup ## make build/firmware, to be copied onto a board
 	@$(RUN) tools/bytecode.py
+
+spec: setup ## check the specification's ids, write which test names which clause
+	@$(RUN) -m tools.spec
 
 sizes: setup ## bytes of bytecode per firmware module
 	@$(RUN) tools/mpy_sizes.py
