@@ -8,6 +8,7 @@ from hxtp.window import Window
 
 
 def test_a_hello_is_answered_with_numbers_time_and_wishes():
+    # HX3-SESS-10, HX3-SESS-11, HX3-SESS-14
     world = World()
     Sayer(world).hello()
     answer = opened(world.cloud.take(world.time())).params()
@@ -27,6 +28,7 @@ def test_a_hello_is_answered_with_numbers_time_and_wishes():
 
 
 def test_a_known_manifest_is_not_wanted_again():
+    # HX3-SESS-21
     world = ready()
     assert world.cloud.manifest["capabilities"][0]["action"] == "light_off"
     world.device.disconnected(world.now)
@@ -34,6 +36,7 @@ def test_a_known_manifest_is_not_wanted_again():
 
 
 def test_a_new_manifest_is_wanted():
+    # HX3-MAN-04
     world = ready()
     Sayer(world).hello()
     assert opened(world.cloud.take(world.time())).params()["manifest_wanted"] is True
@@ -41,12 +44,14 @@ def test_a_new_manifest_is_wanted():
 
 
 def test_a_manifest_that_is_not_the_one_of_hello_is_refused():
+    # HX3-MAN-03, HX3-VAL-18
     world = ready()
     assert Sayer(world).say("manifest", {"capabilities": []}) is None
     assert world.cloud.refused["HASH_MISMATCH"] == 1 and world.cloud.manifest["capabilities"]
 
 
 def test_a_stale_hello_is_answered_once_in_five_seconds_and_starts_nothing():
+    # HX3-SESS-24, HX3-SESS-25
     world = ready()
     device = Sayer(world)
     world.now += 10000
@@ -69,6 +74,7 @@ def test_a_stale_hello_is_answered_once_in_five_seconds_and_starts_nothing():
 
 
 def test_a_stale_hello_that_is_ill_formed_gets_no_answer():
+    # HX3-SESS-24
     world = ready()
     world.now += 10000
     assert Sayer(world).say("hello", {}, timestamp=0) is None
@@ -76,6 +82,7 @@ def test_a_stale_hello_that_is_ill_formed_gets_no_answer():
 
 
 def test_a_strangers_hello_gets_no_answer():
+    # HX3-VAL-13
     world = World()
     before = link_snapshot(world.cloud)
     for changes in ({}, {"timestamp": 0}):
@@ -84,6 +91,7 @@ def test_a_strangers_hello_gets_no_answer():
 
 
 def test_an_ill_formed_hello_is_refused():
+    # HX3-SESS-08, HX3-VAL-18
     for flaw in (
         {"challenge": None},
         {"challenge": "ab" * 15},
@@ -103,6 +111,7 @@ def test_an_ill_formed_hello_is_refused():
 
 
 def test_a_hello_in_bare_json_is_answered_in_bare_json():
+    # HX3-WIRE-07
     world = World()
     world.device.framed = False
     world.device.connected(world.now, world.time())
@@ -111,6 +120,7 @@ def test_a_hello_in_bare_json_is_answered_in_bare_json():
 
 
 def test_refused_messages_change_nothing_and_are_counted():
+    # HX3-VAL-11, HX3-VAL-15
     world = ready()
     before = link_snapshot(world.cloud)
     good = Forger(world, first=9000).send("state", {"light": "on"}, "state", deliver=False)
@@ -123,6 +133,7 @@ def test_refused_messages_change_nothing_and_are_counted():
 
 
 def test_a_number_that_no_double_holds_is_refused():
+    # HX3-VAL-18
     world = ready()
     before = link_snapshot(world.cloud)
     for raw in (b'{"a":1e999}', b'{"a":[{"b":-1e999}]}'):
@@ -134,6 +145,7 @@ def test_a_number_that_no_double_holds_is_refused():
 
 
 def test_messages_out_of_order_are_taken_once_each():
+    # HX3-SEQ-04
     world = ready()
     device = Sayer(world)
     for number in (6003, 6001, 6002):
@@ -143,6 +155,7 @@ def test_messages_out_of_order_are_taken_once_each():
 
 
 def test_an_old_device_without_tenant_is_understood():
+    # HX3-WIRE-25
     world = ready()
     message = Forger(world, first=9000).send("heartbeat", {}, "heartbeat", deliver=False)
     text = message[1][8:].replace(b'"tenant_id":"tenant-1",', b"")
@@ -150,6 +163,7 @@ def test_an_old_device_without_tenant_is_understood():
 
 
 def test_a_device_is_online_for_four_intervals():
+    # HX3-PRES-02
     world = World()
     assert not world.cloud.online(world.time())
     world.connect()
@@ -157,6 +171,7 @@ def test_a_device_is_online_for_four_intervals():
 
 
 def test_a_device_of_the_previous_secret_is_heard():
+    # HX3-KEY-09, HX3-SEQ-09
     slots = [(Key(b"\xcd" * 32), Window()), (Key(SECRET), Window())]
     world = World(slots=slots)
     assert Sayer(world).say("heartbeat", {}).type == "heartbeat"
@@ -164,6 +179,7 @@ def test_a_device_of_the_previous_secret_is_heard():
 
 
 def test_other_messages_are_told_as_events():
+    # HX3-STATE-10
     world = ready()
     device = Sayer(world)
     assert device.say("error", {"error": "INTERNAL_ERROR"}, "cmd_ack").type == "error"
@@ -172,6 +188,7 @@ def test_other_messages_are_told_as_events():
 
 
 def test_what_a_hello_ack_says_is_signed_for_the_one_device():
+    # HX3-VAL-10
     world = World()
     Sayer(world).hello()
     message = world.cloud.take(world.time())

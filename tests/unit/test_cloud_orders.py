@@ -10,6 +10,7 @@ from hxtp.window import Window
 
 
 def test_a_command_waits_for_a_session():
+    # HX3-CMD-16
     world = World()
     order = world.order()
     assert world.cloud.take(world.time()) is None and order.state == "queued"
@@ -18,6 +19,7 @@ def test_a_command_waits_for_a_session():
 
 
 def test_a_published_command_is_signed_again_with_the_same_id_and_backs_off():
+    # HX3-CMD-18, HX3-CMD-19, HX3-CMD-22
     world = ready()
     order = world.order()
     seen = []
@@ -34,6 +36,7 @@ def test_a_published_command_is_signed_again_with_the_same_id_and_backs_off():
 
 
 def test_an_unpublished_command_expires_without_doubt():
+    # HX3-CMD-22
     world = World()
     order = world.order(life=1000)
     world.wait(999)
@@ -43,6 +46,7 @@ def test_an_unpublished_command_expires_without_doubt():
 
 
 def test_after_another_boot_a_published_command_has_an_unknown_outcome_and_an_unpublished_one_is_sent():
+    # HX3-CMD-20, HX3-CMD-21
     world = ready()
     published = world.order("light_on", {"brightness": 1})
     world.cloud.take(world.time())
@@ -58,6 +62,7 @@ def test_after_another_boot_a_published_command_has_an_unknown_outcome_and_an_un
 
 
 def test_after_a_reconnect_of_the_same_boot_a_published_command_is_sent_at_once():
+    # HX3-CMD-18
     world = ready()
     order = world.order()
     world.cloud.take(world.time())
@@ -67,6 +72,7 @@ def test_after_a_reconnect_of_the_same_boot_a_published_command_is_sent_at_once(
 
 
 def test_no_more_commands_are_out_than_the_device_remembers():
+    # HX3-CMD-15
     world = ready()
     orders = [world.order("light_on", {"brightness": n}) for n in range(20)]
     out = []
@@ -90,6 +96,7 @@ def test_no_more_commands_are_out_than_the_device_remembers():
 
 
 def test_too_many_waiting_commands_are_refused():
+    # HX3-CMD-25
     world = World()
     world.cloud.max_unsettled = 5
     for _ in range(5):
@@ -98,6 +105,7 @@ def test_too_many_waiting_commands_are_refused():
 
 
 def test_an_ack_counts_only_for_a_published_command_of_this_device():
+    # HX3-CMD-23, HX3-VAL-18
     world = ready()
     order = world.order()
     device = Sayer(world)
@@ -118,6 +126,7 @@ def test_an_ack_counts_only_for_a_published_command_of_this_device():
 
 
 def test_a_nack_settles_with_the_code_of_the_device():
+    # HX3-CMD-24
     world = ready()
     order = world.order("light_on", {"brightness": 500})
     world.pump()
@@ -129,6 +138,7 @@ def test_a_nack_settles_with_the_code_of_the_device():
 
 
 def test_everything_is_durable_before_it_leaves():
+    # HX3-CMD-17, HX3-SESS-13, HX3-SEQ-08
     world = World()
     kept = []
     world.cloud._commit = lambda link: kept.append(

@@ -54,6 +54,7 @@ def changed(data, old, new):
 
 
 def test_what_is_built_is_accepted():
+    # HX3-WIRE-01, HX3-WIRE-05
     for framed in (True, False):
         message = verifier().judge(signed(framed=framed), NOW)
         assert message.code is None and message.authentic and not message.rotated
@@ -64,6 +65,7 @@ def test_what_is_built_is_accepted():
 
 
 def test_the_signed_text_is_the_one_that_every_sdk_signs():
+    # HX3-CANON-01, HX3-CANON-03
     message = verifier().judge(signed(), NOW)
     assert message.signed == (
         b"HxTP/3.0|0123456789abcdef0123456789abcdef|unknown-client|20212223-2425-4627-a829-2a2b2c2d2e2f"
@@ -73,6 +75,7 @@ def test_the_signed_text_is_the_one_that_every_sdk_signs():
 
 
 def test_what_is_sent_has_sorted_members_and_a_top_level_action_where_given():
+    # HX3-WIRE-34, HX3-WIRE-33
     text = signed(action="light_on")
     names = [part.split(b'":')[0] for part in changed(text, BODY, b"0")[2:].split(b',"')]
     assert names == sorted(names) and names[0] == b"action" and b"params" in names
@@ -80,16 +83,19 @@ def test_what_is_sent_has_sorted_members_and_a_top_level_action_where_given():
 
 
 def test_ids_with_quotes_survive_the_round_trip():
+    # HX3-WIRE-22, HX3-CANON-02
     message = verifier().judge(signed(client_id='a"b\\c d'), NOW)
     assert message.code is None
 
 
 def test_escaped_ids_are_signed_as_the_characters_they_mean():
+    # HX3-CANON-02
     data = changed(signed(), b'"unknown-client"', b'"unknown\\u002dclient"')
     assert code_of(data) is None
 
 
 def test_the_bytes_of_the_body_are_hashed_as_they_arrived():
+    # HX3-CANON-04, HX3-CANON-05, HX3-WIRE-19, HX3-SDK-03
     for body in (b"{ }", b'{"b":1,"a":1.0}', b'{"x":1e-7, "y":9007199254740993}', '{"name":"café"}'.encode()):
         data = signed(body)
         assert code_of(data) is None
@@ -97,12 +103,14 @@ def test_the_bytes_of_the_body_are_hashed_as_they_arrived():
 
 
 def test_an_absent_body_hashes_as_an_empty_object():
+    # HX3-WIRE-32, HX3-CANON-04
     data = changed(signed(b"{}"), b'"params":{},', b"")
     message = verifier().judge(data, NOW)
     assert message.code is None and message.params() == {}
 
 
 def test_older_devices_name_the_body_by_its_type():
+    # HX3-WIRE-30
     judge = verifier(frame.TO_CLOUD)
     for kind, name in (("state", b"state"), ("telemetry", b"data"), ("ack", b"result")):
         data = changed(signed(b'{"a":1}', message_type=kind), b'"params"', b'"' + name + b'"')
@@ -112,16 +120,19 @@ def test_older_devices_name_the_body_by_its_type():
 
 
 def test_more_than_one_body_is_refused():
+    # HX3-WIRE-29
     data = changed(signed(), b'"params":', b'"data":{},"params":')
     assert code_of(data) == "FRAME_JSON_INVALID"
 
 
 def test_a_body_is_an_object():
+    # HX3-WIRE-31
     for body in (b"null", b"[]", b"1", b'"x"', b"true"):
         assert code_of(signed(body)) == "FRAME_SCHEMA_INVALID"
 
 
 def test_any_other_version_is_named_before_any_other_flaw():
+    # HX3-VAL-03, HX3-WIRE-21, HX3-VERS-01
     data = signed()
     for version in (
         b'"HxTP/3.1"',
@@ -141,6 +152,7 @@ def test_any_other_version_is_named_before_any_other_flaw():
 
 
 def test_aliases_are_refused():
+    # HX3-WIRE-24
     data = signed()
     assert code_of(changed(data, b'{"client', b'{"sequence":7,"client')) == "FRAME_SCHEMA_INVALID"
     assert (
@@ -150,6 +162,7 @@ def test_aliases_are_refused():
 
 
 def test_missing_and_ill_formed_fields_are_refused():
+    # HX3-WIRE-20, HX3-WIRE-22
     data = signed()
     for name in ("message_type", "device_id", "client_id", "message_id", "request_id"):
         member = b'"%s":"%s"' % (name.encode(), fields()[name].encode())
@@ -169,12 +182,14 @@ def test_missing_and_ill_formed_fields_are_refused():
 
 
 def test_a_tenant_that_is_there_is_well_formed():
+    # HX3-WIRE-22, HX3-WIRE-25
     member = b'"tenant_id":"%s"' % TENANT.encode()
     for bad in (b"null", b'""', b'"a|b"', b"7"):
         assert code_of(changed(signed(), member, b'"tenant_id":' + bad)) == "FRAME_SCHEMA_INVALID"
 
 
 def test_numbers_are_whole_plain_and_small_enough():
+    # HX3-WIRE-23
     data = signed()
     for name, value in ((b"sequence_number", b"7"), (b"timestamp", b"1777200000000")):
         member = b'"%s":%s' % (name, value)
@@ -197,6 +212,7 @@ def test_numbers_are_whole_plain_and_small_enough():
 
 
 def test_nonce_hash_and_signature_have_codes_of_their_own():
+    # HX3-WIRE-26, HX3-WIRE-27, HX3-VAL-01
     data = signed()
     message = verifier().judge(data, NOW)
     for name, value, code in (
@@ -211,6 +227,7 @@ def test_nonce_hash_and_signature_have_codes_of_their_own():
 
 
 def test_hash_and_signature_are_lower_case():
+    # HX3-WIRE-27
     data = signed()
     for name, code in ((b"payload_hash", "HASH_MISMATCH"), (b"signature", "SIGNATURE_MISSING")):
         value = data.split(b'"%s":"' % name)[1][:64]
@@ -218,6 +235,7 @@ def test_hash_and_signature_are_lower_case():
 
 
 def test_a_nonce_has_sixteen_bytes_in_hex_or_base64():
+    # HX3-WIRE-26, HX3-SDK-04
     for good in (
         "00" * 16,
         "AB" * 16,
@@ -242,10 +260,12 @@ def test_a_nonce_has_sixteen_bytes_in_hex_or_base64():
 
 
 def test_an_unknown_type_is_refused():
+    # HX3-WIRE-08
     assert code_of(signed(message_type="command").replace(b'"command"', b'"reboot"')) == "FRAME_TYPE_INVALID"
 
 
 def test_direction_is_fixed_by_the_type():
+    # HX3-WIRE-10
     to_device = ("command", "ota", "hello_ack")
     from_client = ("command", "heartbeat")
     to_client = ("ack", "error", "state", "telemetry")
@@ -262,6 +282,7 @@ def test_direction_is_fixed_by_the_type():
 
 
 def test_frame_byte_channel_and_type_agree():
+    # HX3-WIRE-09
     data = signed(framed=True)
     assert code_of(data, channel="cmd") is None
     assert code_of(data, channel="ota") == "FRAME_TYPE_INVALID"
@@ -271,6 +292,7 @@ def test_frame_byte_channel_and_type_agree():
 
 
 def test_another_device_and_another_tenant_are_refused():
+    # HX3-WIRE-25, HX3-VAL-01
     assert code_of(signed(device_id="f" * 32)) == "DEVICE_NOT_FOUND"
     assert code_of(signed(tenant_id="other")) == "PERMISSION_DENIED"
     assert code_of(signed(tenant_id=None)) == "PERMISSION_DENIED"
@@ -282,6 +304,7 @@ def test_another_device_and_another_tenant_are_refused():
 
 
 def test_age_ends_after_300_seconds_and_the_future_after_60():
+    # HX3-VAL-05, HX3-VAL-07
     assert code_of(signed(), NOW + 300000) is None
     assert code_of(signed(), NOW + 300001) == "TIMESTAMP_EXPIRED"
     assert code_of(signed(), NOW - 60000) is None
@@ -292,6 +315,7 @@ def test_age_ends_after_300_seconds_and_the_future_after_60():
 
 
 def test_a_tenant_can_tighten_the_limits():
+    # HX3-VAL-06
     judge = verifier()
     judge.max_age, judge.max_future = 30000, 5000
     assert code_of(signed(), NOW + 30000, judge=judge) is None
@@ -300,11 +324,13 @@ def test_a_tenant_can_tighten_the_limits():
 
 
 def test_seconds_are_read_as_the_public_verifiers_read_them():
+    # HX3-WIRE-42
     assert code_of(signed(timestamp=NOW // 1000)) is None
     assert code_of(signed(timestamp=1000000000000)) == "TIMESTAMP_FUTURE"
 
 
 def test_a_tampered_body_and_a_tampered_field_are_refused():
+    # HX3-CANON-03, HX3-CANON-04
     data = signed()
     assert code_of(changed(data, b'"brightness":80', b'"brightness":81')) == "HASH_MISMATCH"
     assert code_of(changed(data, b'"sequence_number":7', b'"sequence_number":8')) == "SIGNATURE_INVALID"
@@ -313,6 +339,7 @@ def test_a_tampered_body_and_a_tampered_field_are_refused():
 
 
 def test_replay_is_named_by_nonce_and_stopped_by_number():
+    # HX3-SEQ-01, HX3-SEQ-03
     judge = verifier()
     first = judge.judge(signed(), NOW)
     judge.accept(first)
@@ -323,6 +350,7 @@ def test_replay_is_named_by_nonce_and_stopped_by_number():
 
 
 def test_the_first_flaw_in_the_order_is_the_one_that_is_told():
+    # HX3-VAL-01
     judge = verifier()
     judge.accept(judge.judge(signed(), NOW))
     tampered = changed(signed(), b'"brightness":80', b'"brightness":81')
@@ -335,6 +363,7 @@ def test_the_first_flaw_in_the_order_is_the_one_that_is_told():
 
 
 def test_a_stale_message_still_tells_whether_a_key_signed_it():
+    # HX3-VAL-14
     judge = verifier()
     assert judge.judge(signed(), NOW + 400000).authentic
     assert not judge.judge(signed(key=OTHER), NOW + 400000).authentic
@@ -342,6 +371,7 @@ def test_a_stale_message_still_tells_whether_a_key_signed_it():
 
 
 def test_the_previous_secret_verifies_and_is_told():
+    # HX3-KEY-09, HX3-VAL-09
     judge = verifier(slots=[(OTHER, Floor()), (KEY, Floor())])
     message = judge.judge(signed(), NOW)
     assert message.code is None and message.rotated
@@ -349,12 +379,14 @@ def test_the_previous_secret_verifies_and_is_told():
 
 
 def test_a_huge_number_under_one_key_does_not_lock_out_the_other():
+    # HX3-SEQ-09
     judge = verifier(slots=[(OTHER, Floor()), (KEY, Floor())])
     judge.accept(judge.judge(signed(sequence_number=9007199254740991), NOW))
     assert code_of(signed(key=OTHER, nonce="33" * 16), judge=judge) is None
 
 
 def test_judging_changes_nothing():
+    # HX3-VAL-12
     judge = verifier()
     floor = judge.slots[0][1]
     data = signed()
@@ -372,6 +404,7 @@ def test_judging_changes_nothing():
 
 
 def test_every_truncation_and_every_changed_byte_is_refused_with_a_code():
+    # HX3-WIRE-12, HX3-ERR-01
     judge = verifier()
     for data in (signed(), signed(framed=True)):
         for size in range(len(data)):
@@ -385,6 +418,7 @@ def test_every_truncation_and_every_changed_byte_is_refused_with_a_code():
 
 
 def test_hostile_shapes_are_refused_with_a_code():
+    # HX3-WIRE-12
     for head, repeated in (
         (b"", b"["),
         (b"", b"{"),
@@ -402,10 +436,12 @@ def test_hostile_shapes_are_refused_with_a_code():
 
 
 def test_what_is_too_large_is_refused_before_anything_is_read():
+    # HX3-VAL-02
     assert code_of(b"[" * 16385) == "PAYLOAD_TOO_LARGE"
 
 
 def test_running_out_of_memory_is_a_refusal():
+    # HX3-VAL-16
     class Greedy(Verifier):
         def parse(self, data, message):
             raise MemoryError

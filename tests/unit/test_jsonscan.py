@@ -20,6 +20,7 @@ def accepted(*texts):
 
 
 def test_members_are_the_bytes_that_arrived():
+    # HX3-WIRE-19
     members = jsonscan.scan(b' {"a" : 1.50 ,\t"b":{ "z":1, "a":[ ] },"c":"\\u0041"}\r\n', 0)
     assert members == {b"a": b"1.50", b"b": b'{ "z":1, "a":[ ] }', b"c": b'"\\u0041"'}
 
@@ -43,12 +44,14 @@ def test_every_json_value_is_passed():
 
 
 def test_anything_but_one_object_is_refused():
+    # HX3-WIRE-12
     refused(
         b"", b" ", b"null", b"[]", b'"a"', b"1", b"{}{}", b"{} x", b"{}\x00", b"{}\x0b", b"\xef\xbb\xbf{}"
     )
 
 
 def test_every_truncation_is_refused():
+    # HX3-WIRE-12
     text = b'{"a":{"b":[1,-2.5e+3,"x\\u00e9\\\\",true,null,{"c":false}]},"d":"e"}'
     accepted(text)
     for size in range(len(text)):
@@ -56,6 +59,7 @@ def test_every_truncation_is_refused():
 
 
 def test_broken_grammar_is_refused():
+    # HX3-WIRE-12
     refused(
         b"{,}",
         b'{"a"}',
@@ -88,6 +92,7 @@ def test_broken_grammar_is_refused():
 
 
 def test_numbers_follow_the_grammar():
+    # HX3-WIRE-16
     refused(
         b'{"a":01}',
         b'{"a":-}',
@@ -103,11 +108,13 @@ def test_numbers_follow_the_grammar():
 
 
 def test_a_number_is_at_most_512_bytes():
+    # HX3-WIRE-16
     accepted(b'{"a":' + b"1" * 512 + b"}")
     refused(b'{"a":' + b"1" * 513 + b"}")
 
 
 def test_strings_hold_no_control_characters_and_no_unknown_escapes():
+    # HX3-WIRE-17, HX3-WIRE-18
     refused(b'{"a":"\x00"}', b'{"a":"\x1f"}', b'{"a":"\n"}', b'{"\t":1}', b'{"a":{"\x01":1}}')
     refused(
         b'{"a":"\\x"}',
@@ -120,6 +127,7 @@ def test_strings_hold_no_control_characters_and_no_unknown_escapes():
 
 
 def test_lone_surrogates_are_refused_and_pairs_are_joined():
+    # HX3-WIRE-17
     refused(
         b'{"a":"\\ud800"}',
         b'{"a":"\\udc00"}',
@@ -133,20 +141,24 @@ def test_lone_surrogates_are_refused_and_pairs_are_joined():
 
 
 def test_duplicate_names_are_refused_at_any_depth():
+    # HX3-WIRE-13
     refused(b'{"a":1,"a":2}', b'{"a":{"b":1,"b":2}}', b'{"a":[{"b":1,"c":2,"b":3}]}', b'{"a":{"":1,"":2}}')
     accepted(b'{"a":{"b":1},"b":{"a":1}}', b'{"a":{"ab":1,"b":2,"a":3,"":4}}')
 
 
 def test_escapes_cannot_hide_a_duplicate_name():
+    # HX3-WIRE-13
     refused(b'{"a":{"b":1,"\\u0062":2}}', b'{"a":{"\\ud83d\\ude00":1,"' + "😀".encode() + b'":2}}')
     accepted(b'{"a":{"b":1,"\\\\u0062":2,"\\"":3,"\\n":4}}')
 
 
 def test_a_backslash_in_a_top_level_name_is_refused():
+    # HX3-WIRE-14
     refused(b'{"par\\u0061ms":1}', b'{"a\\\\":1}')
 
 
 def test_nesting_ends_at_sixteen():
+    # HX3-WIRE-15
     accepted(b'{"a":' + b"[" * 15 + b"]" * 15 + b"}", b'{"a":' * 16 + b"1" + b"}" * 16)
     refused(b'{"a":' + b"[" * 16 + b"]" * 16 + b"}", b'{"a":' * 17 + b"1" + b"}" * 17)
     refused(b'{"a":' + b"[" * 16000)
@@ -178,12 +190,14 @@ NOT_UTF8 = (
 
 
 def test_text_that_is_not_utf8_is_refused_as_such():
+    # HX3-WIRE-11
     for bad in NOT_UTF8:
         assert code_of(b'{"a":"' + bad + b'"}') == "FRAME_UTF8_INVALID", bad
     accepted(b'{"a":"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"}')
 
 
 def test_the_strict_check_does_not_lean_on_the_decoder_of_the_platform():
+    # HX3-WIRE-11
     for bad in NOT_UTF8:
         assert raises(HxtpError, jsonscan._character, bad + b"x", 0).code == "FRAME_UTF8_INVALID", bad
 

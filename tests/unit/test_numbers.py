@@ -12,6 +12,7 @@ def test_numbers_rise_by_one():
 
 
 def test_a_number_is_in_flash_before_it_is_given():
+    # HX3-SEQ-12
     stored = []
     counter = Counter(0, stored.append)
     for _ in range(5000):
@@ -19,6 +20,7 @@ def test_a_number_is_in_flash_before_it_is_given():
 
 
 def test_less_than_one_write_for_a_thousand_numbers():
+    # HX3-SEQ-13
     stored = []
     counter = Counter(0, stored.append)
     for _ in range(20000):
@@ -37,6 +39,7 @@ def test_chunks_stop_growing():
 
 
 def test_after_a_reset_nothing_is_used_twice():
+    # HX3-SEQ-11
     flash = [0]
 
     def reserve(limit):
@@ -52,6 +55,7 @@ def test_after_a_reset_nothing_is_used_twice():
 
 
 def test_when_flash_fails_no_number_is_given():
+    # HX3-SEQ-12
     def broken(limit):
         raise OSError(5)
 
@@ -61,6 +65,7 @@ def test_when_flash_fails_no_number_is_given():
 
 
 def test_one_write_can_cover_the_boot_and_the_first_chunk():
+    # HX3-SEQ-13
     stored = []
     counter = Counter(100, stored.append, 1124)
     for _ in range(1024):
@@ -71,6 +76,7 @@ def test_one_write_can_cover_the_boot_and_the_first_chunk():
 
 
 def test_the_counter_goes_above_what_the_peer_has_seen_and_never_back():
+    # HX3-SESS-18
     stored = []
     counter = Counter(0, stored.append)
     counter.raise_to(70000)
@@ -80,6 +86,7 @@ def test_the_counter_goes_above_what_the_peer_has_seen_and_never_back():
 
 
 def test_a_floor_takes_only_rising_numbers():
+    # HX3-SEQ-01
     floor = Floor()
     assert not floor.sequence_ok(0) and floor.sequence_ok(1) and floor.sequence_ok(9007199254740991)
     floor.accept(5, b"a")
@@ -88,6 +95,7 @@ def test_a_floor_takes_only_rising_numbers():
 
 
 def test_a_floor_names_the_last_sixteen_nonces():
+    # HX3-SEQ-02
     floor = Floor()
     for number in range(1, 18):
         floor.accept(number, b"%d" % number)
@@ -96,6 +104,7 @@ def test_a_floor_names_the_last_sixteen_nonces():
 
 
 def test_a_window_takes_each_number_once_in_any_order():
+    # HX3-SEQ-04, HX3-SEQ-10
     window = Window()
     assert not window.sequence_ok(0)
     for number in (3, 1, 2, 64, 5, 130, 67, 129):
@@ -105,6 +114,7 @@ def test_a_window_takes_each_number_once_in_any_order():
 
 
 def test_a_window_is_sixty_four_wide():
+    # HX3-SEQ-04
     window = Window()
     window.accept(100)
     assert window.sequence_ok(37) and not window.sequence_ok(36)
@@ -122,6 +132,7 @@ def test_a_window_forgets_everything_after_a_great_leap():
 
 
 def test_nothing_is_taken_far_above_the_highest():
+    # HX3-SEQ-05
     window = Window(5)
     assert window.sequence_ok(5 + 4294967296)
     assert not window.sequence_ok(5 + 4294967297)

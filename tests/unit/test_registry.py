@@ -40,12 +40,14 @@ def house():
 
 
 def test_a_command_runs_on_the_first_of_its_kind_by_default():
+    # HX3-MAN-17, HX3-STATE-01
     box = house()
     assert box.run("light_on", {"action": "light_on"}) == {"ack_status": "executed"}
     assert box.state() == {"brightness": 100, "desk": {"brightness": 0}}
 
 
 def test_a_target_names_another_one():
+    # HX3-MAN-17
     box = house()
     ack = box.run("light_on", {"target": "desk", "brightness": 5})
     assert ack == {"ack_status": "executed", "result": {"was": 0}}
@@ -53,6 +55,7 @@ def test_a_target_names_another_one():
 
 
 def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
+    # HX3-CMD-05, HX3-CMD-06, HX3-MAN-12, HX3-MAN-18
     box = house()
     for action, params, code, member in (
         ("light_of", {}, "UNKNOWN_ACTION", None),
@@ -71,6 +74,7 @@ def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
 
 
 def test_another_refusal_says_why():
+    # HX3-CMD-07
     box = Registry()
     part = Lamp()
     part.light_refuse = lambda params: schema_refusal()
@@ -87,11 +91,13 @@ def schema_refusal():
 
 
 def test_a_member_name_in_a_nack_is_cut():
+    # HX3-CMD-07
     ack = house().run("light_on", {"x" * 5000: 1})
     assert len(ack["member"]) <= 64
 
 
 def test_a_fault_in_a_part_is_an_internal_error_and_is_told_to_the_owner():
+    # HX3-CMD-06
     faults = []
     box = Registry(faults.append)
     box.add(Lamp())
@@ -101,6 +107,7 @@ def test_a_fault_in_a_part_is_an_internal_error_and_is_told_to_the_owner():
 
 
 def test_a_result_that_cannot_be_sent_is_left_out_and_told():
+    # HX3-CMD-08
     for result in ({"x": b"bytes"}, {"x": float("nan")}, {"x": "y" * 9000}):
         faults = []
         box = Registry(faults.append)
@@ -112,6 +119,7 @@ def test_a_result_that_cannot_be_sent_is_left_out_and_told():
 
 
 def test_the_manifest_is_sorted_compact_and_lists_each_action_once():
+    # HX3-MAN-01, HX3-MAN-17
     assert (
         house()
         .manifest()
@@ -131,6 +139,7 @@ def broken(**changes):
 
 
 def test_a_declaration_that_cannot_be_used_is_refused_with_its_reason():
+    # HX3-MAN-06, HX3-MAN-07, HX3-MAN-08, HX3-MAN-15
     box = house()
     for part, word in (
         (Lamp(), "named"),
@@ -148,6 +157,7 @@ def test_a_declaration_that_cannot_be_used_is_refused_with_its_reason():
 
 
 def test_each_type_takes_its_own_values_and_nothing_is_coerced():
+    # HX3-MAN-11
     good = {
         "string": ("", "a", "é"),
         "integer": (0, -5, 9007199254740991),
@@ -173,6 +183,7 @@ def test_each_type_takes_its_own_values_and_nothing_is_coerced():
 
 
 def test_limits_of_each_type():
+    # HX3-MAN-11, HX3-MAN-14
     def check(rule, value):
         try:
             schema.check({"v": rule}, {"v": value}, lambda pattern, text: text == pattern)
@@ -200,12 +211,14 @@ def test_limits_of_each_type():
 
 
 def test_a_required_parameter_is_required():
+    # HX3-MAN-12
     rule = {"v": {"type": "integer", "required": True}, "w": {"type": "integer"}}
     schema.check(rule, {"v": 1})
     assert raises(HxtpError, schema.check, rule, {"w": 1}).detail == "v"
 
 
 def test_topics_are_built_and_split():
+    # HX3-TRANS-02
     name = topics.topic("t", "d", "cmd")
     assert name == "hxtp/t/device/d/cmd" and topics.split(name) == ("t", "d", "cmd")
     for bad in ("", "a/b", "+", "#"):
@@ -224,6 +237,7 @@ def test_topics_are_built_and_split():
 
 
 def test_the_action_is_the_signed_one():
+    # HX3-CMD-01, HX3-CMD-03, HX3-CMD-04
     class Command:
         action = None
 

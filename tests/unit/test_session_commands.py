@@ -4,6 +4,7 @@ from world import Forger, World, damaged, device_snapshot, opened, ready
 
 
 def test_a_command_is_executed_and_acknowledged():
+    # HX3-CMD-07
     world = ready()
     order = world.order("light_on", {"brightness": 80})
     world.pump()
@@ -12,6 +13,7 @@ def test_a_command_is_executed_and_acknowledged():
 
 
 def test_commands_are_refused_before_a_session():
+    # HX3-SESS-22, HX3-VAL-20
     world = World()
     forger = Forger(world)
     forger.send("command", {"action": "light_on"})
@@ -27,6 +29,7 @@ def test_commands_are_refused_before_a_session():
 
 
 def test_commands_of_before_the_session_are_refused():
+    # HX3-SESS-11, HX3-SESS-19
     world = World()
     forger = Forger(world, first=0)
     early = forger.send("command", {"action": "light_on"}, deliver=False)
@@ -36,6 +39,7 @@ def test_commands_of_before_the_session_are_refused():
 
 
 def test_a_command_signed_again_is_answered_by_its_result_and_runs_once():
+    # HX3-CMD-11
     world = ready()
     order = world.order("light_on", {"brightness": 7})
     world.to_device(world.cloud.take(world.time()))
@@ -46,6 +50,7 @@ def test_a_command_signed_again_is_answered_by_its_result_and_runs_once():
 
 
 def test_a_byte_identical_replay_is_unanswered():
+    # HX3-SEQ-03, HX3-VAL-13
     world = ready()
     world.order()
     world.pump()
@@ -58,6 +63,7 @@ def test_a_byte_identical_replay_is_unanswered():
 
 
 def test_a_replay_older_than_sixteen_messages_is_a_sequence_violation():
+    # HX3-SEQ-03
     world = ready()
     world.order()
     world.pump()
@@ -70,6 +76,7 @@ def test_a_replay_older_than_sixteen_messages_is_a_sequence_violation():
 
 
 def test_the_same_message_id_with_another_body_is_refused_and_nothing_runs():
+    # HX3-CMD-12
     world = ready()
     order = world.order()
     world.pump()
@@ -86,6 +93,7 @@ def test_the_same_message_id_with_another_body_is_refused_and_nothing_runs():
 
 
 def test_a_command_that_still_runs_is_not_answered_twice():
+    # HX3-CMD-10, HX3-CMD-13
     world = ready()
     forger = Forger(world)
     message = forger.send("command", {"action": "light_on"}, message_id="one", deliver=False)
@@ -98,6 +106,7 @@ def test_a_command_that_still_runs_is_not_answered_twice():
 
 
 def test_a_result_outlives_a_new_session_of_the_same_boot():
+    # HX3-CMD-09
     world = ready()
     order = world.order()
     world.to_device(world.cloud.take(world.time()))
@@ -118,6 +127,7 @@ def test_a_long_forgotten_command_still_gets_its_late_ack():
 
 
 def test_acks_that_cannot_leave_are_bounded():
+    # HX3-CMD-14
     world = ready()
     forger = Forger(world)
     for _ in range(40):
@@ -126,6 +136,7 @@ def test_acks_that_cannot_leave_are_bounded():
 
 
 def test_a_command_without_a_signed_action_is_refused_with_a_nack():
+    # HX3-CMD-03, HX3-VAL-17
     world = ready()
     for body, top in (
         ({}, None),
@@ -141,6 +152,7 @@ def test_a_command_without_a_signed_action_is_refused_with_a_nack():
 
 
 def test_an_unsigned_action_works_only_under_the_setting_named_for_it():
+    # HX3-CMD-04, HX3-SEC-01
     world = ready()
     world.device.accept_unsigned_action = True
     Forger(world).send("command", {"brightness": 3}, action="light_on")
@@ -148,6 +160,7 @@ def test_an_unsigned_action_works_only_under_the_setting_named_for_it():
 
 
 def test_a_nack_is_repeated_too():
+    # HX3-CMD-10
     world = ready()
     forger = Forger(world)
     for _ in range(2):
@@ -156,6 +169,7 @@ def test_a_nack_is_repeated_too():
 
 
 def test_retained_commands_are_ignored():
+    # HX3-SESS-33, HX3-VAL-20
     world = ready()
     world.order()
     message = world.cloud.take(world.time())
@@ -165,6 +179,7 @@ def test_retained_commands_are_ignored():
 
 
 def test_what_is_not_a_command_runs_nothing():
+    # HX3-VAL-20
     world = ready()
     before = device_snapshot(world.device)
     forger = Forger(world)
@@ -176,6 +191,7 @@ def test_what_is_not_a_command_runs_nothing():
 
 
 def test_refused_messages_leave_the_state_as_it_was_and_get_no_answer():
+    # HX3-VAL-11, HX3-VAL-12, HX3-VAL-13
     world = ready()
     world.wait(70000)
     # Without a top-level action: nobody signs that one, and a receiver ignores what it does not know.
@@ -189,6 +205,7 @@ def test_refused_messages_leave_the_state_as_it_was_and_get_no_answer():
 
 
 def test_memory_that_runs_out_while_a_body_is_read_is_a_refusal():
+    # HX3-VAL-16
     world = ready()
 
     class Greedy:

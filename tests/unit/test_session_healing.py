@@ -9,6 +9,7 @@ from hxtp.session import HELLO_SENT, OFFLINE, READY, RENEWING, TRANSITIONS, UNAN
 
 
 def test_a_device_says_hello_anew_after_ten_quiet_minutes():
+    # HX3-SESS-26
     world = ready()
     world.wait(599999)
     assert world.device.state == READY
@@ -19,6 +20,7 @@ def test_a_device_says_hello_anew_after_ten_quiet_minutes():
 
 
 def test_a_device_says_hello_anew_after_six_hours():
+    # HX3-SESS-26
     world = ready()
     hellos = 0
     for _ in range(6 * 60 + 1):
@@ -30,6 +32,7 @@ def test_a_device_says_hello_anew_after_six_hours():
 
 
 def test_commands_are_served_while_a_session_is_renewed():
+    # HX3-SESS-26
     world = ready()
     world.wait(600000)
     order = world.order()
@@ -40,12 +43,14 @@ def test_commands_are_served_while_a_session_is_renewed():
 
 
 def test_a_renewal_without_answer_ends_the_connection():
+    # HX3-SESS-28
     world = ready()
     world.wait(600000)
     assert world.wait(60000) == "reconnect" and world.device.state == OFFLINE
 
 
 def test_a_renewal_can_repair():
+    # HX3-SESS-23
     world = ready()
     world.wait(600000)
     world.device.take(world.now)
@@ -54,6 +59,7 @@ def test_a_renewal_can_repair():
 
 
 def test_an_authentic_message_out_of_time_or_order_makes_the_device_ask_once_a_minute():
+    # HX3-SESS-27, HX3-VAL-14
     world = ready()
     forger = Forger(world, first=0)
     world.wait(59999)
@@ -69,6 +75,7 @@ def test_an_authentic_message_out_of_time_or_order_makes_the_device_ask_once_a_m
 
 
 def test_a_strangers_stale_message_makes_nobody_ask():
+    # HX3-SESS-27
     world = ready()
     world.wait(100000)
     Forger(world, b"\xcd" * 32).send("command", {"action": "light_on"}, timestamp=1)
@@ -85,6 +92,7 @@ def test_every_state_can_be_left_and_every_transition_has_its_method():
 
 
 def test_disconnecting_ends_every_state():
+    # HX3-SESS-06
     world = World()
     world.device.disconnected(world.now)
     world.device.connected(world.now)

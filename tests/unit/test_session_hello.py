@@ -6,6 +6,7 @@ from hxtp.session import OFFLINE, READY
 
 
 def test_a_device_without_a_clock_gets_one_and_is_ready():
+    # HX3-SESS-15, HX3-SESS-24
     world = World()
     events = world.connect()
     assert [event.type for event in events] == ["hello", "manifest", "state"]
@@ -14,6 +15,7 @@ def test_a_device_without_a_clock_gets_one_and_is_ready():
 
 
 def test_a_device_with_a_good_clock_needs_one_hello():
+    # HX3-SESS-07
     world = World()
     world.device.connected(world.now, world.time())
     world.pump()
@@ -22,6 +24,7 @@ def test_a_device_with_a_good_clock_needs_one_hello():
 
 
 def test_hello_tells_who_the_device_is():
+    # HX3-SESS-02
     world = World()
     world.device.connected(world.now)
     body = opened(world.device.take(world.now)).params()
@@ -40,6 +43,7 @@ def test_hello_tells_who_the_device_is():
 
 
 def test_the_hash_in_hello_is_that_of_the_manifest_message():
+    # HX3-MAN-02
     world = World()
     world.connect()
     manifest = next(opened(m) for m in world.wire if m[0] == "manifest")
@@ -47,6 +51,7 @@ def test_the_hash_in_hello_is_that_of_the_manifest_message():
 
 
 def test_nothing_but_hello_is_sent_before_an_answer():
+    # HX3-SESS-01
     world = World()
     world.device.report_state()
     world.device.telemetry({"t": 1}, world.now)
@@ -57,6 +62,7 @@ def test_nothing_but_hello_is_sent_before_an_answer():
 
 
 def test_hello_is_repeated_with_its_challenge_and_given_up_after_a_minute():
+    # HX3-SESS-03, HX3-SESS-04, HX3-SESS-05
     world = World()
     world.device.connected(world.now)
     first = opened(world.device.take(world.now))
@@ -73,6 +79,7 @@ def test_hello_is_repeated_with_its_challenge_and_given_up_after_a_minute():
 
 
 def test_a_new_attempt_has_a_new_challenge():
+    # HX3-SESS-03
     world = World()
     world.device.connected(world.now)
     first = opened(world.device.take(world.now)).params()["challenge"]
@@ -82,6 +89,7 @@ def test_a_new_attempt_has_a_new_challenge():
 
 
 def test_the_clock_is_server_time_and_half_the_round_trip():
+    # HX3-SESS-17
     world = World()
     world.device.connected(world.now)
     world.device.take(world.now)
@@ -92,6 +100,7 @@ def test_the_clock_is_server_time_and_half_the_round_trip():
 
 
 def test_the_round_trip_is_that_of_the_hello_that_was_answered():
+    # HX3-SESS-17
     world = World()
     world.device.connected(world.now)
     world.device.take(world.now)
@@ -103,6 +112,7 @@ def test_the_round_trip_is_that_of_the_hello_that_was_answered():
 
 
 def test_only_the_outstanding_challenge_opens_a_session():
+    # HX3-SESS-15
     for challenge in ("00" * 16, "", None, 7, [], "é" * 16):
         world = World()
         world.device.connected(world.now)
@@ -113,6 +123,7 @@ def test_only_the_outstanding_challenge_opens_a_session():
 
 
 def test_an_answer_before_the_question_is_refused():
+    # HX3-SESS-15
     world = World()
     world.device.connected(world.now)
     before = device_snapshot(world.device)
@@ -121,6 +132,7 @@ def test_an_answer_before_the_question_is_refused():
 
 
 def test_a_strangers_hello_ack_is_refused():
+    # HX3-SESS-15
     world = World()
     world.device.connected(world.now)
     world.device.take(world.now)
@@ -130,6 +142,7 @@ def test_a_strangers_hello_ack_is_refused():
 
 
 def test_an_ill_formed_hello_ack_is_refused():
+    # HX3-SESS-16
     for name, value in (
         ("server_time", None),
         ("server_time", "1"),
@@ -150,6 +163,7 @@ def test_an_ill_formed_hello_ack_is_refused():
 
 
 def test_a_hello_ack_works_once():
+    # HX3-SESS-06
     world = ready()
     ack = [message for message in world.wire if opened(message).type == "hello_ack"][-1]
     before = device_snapshot(world.device)
@@ -158,6 +172,7 @@ def test_a_hello_ack_works_once():
 
 
 def test_a_second_answer_to_one_challenge_is_refused():
+    # HX3-SESS-06
     world = World()
     world.device.connected(world.now)
     world.device.take(world.now)
@@ -170,6 +185,7 @@ def test_a_second_answer_to_one_challenge_is_refused():
 
 
 def test_a_stale_counter_is_repaired():
+    # HX3-SESS-18
     world = ready()
     for _ in range(200):
         world.device.report_state()
@@ -184,6 +200,7 @@ def test_a_stale_counter_is_repaired():
 
 
 def test_a_cloud_that_says_no_again_and_again_is_not_hammered():
+    # HX3-SESS-23
     world = World()
     world.device.connected(world.now)
     hellos = 0
@@ -197,6 +214,7 @@ def test_a_cloud_that_says_no_again_and_again_is_not_hammered():
 
 
 def test_limits_interval_and_wishes_come_from_hello_ack_within_bounds():
+    # HX3-SESS-20, HX3-VAL-06
     for told, bounds in (
         ({"limits": {"max_age_s": 30, "future_s": 5}, "heartbeat_interval": 45}, (30000, 5000, 45000)),
         ({"limits": {"max_age_s": 1, "future_s": 1}, "heartbeat_interval": 1}, (30000, 5000, 5000)),
@@ -217,6 +235,7 @@ def test_limits_interval_and_wishes_come_from_hello_ack_within_bounds():
 
 
 def test_the_first_valid_answer_is_remembered_in_flash_whatever_it_says():
+    # HX3-SESS-30
     for session in (True, False):
         world = World()
         world.device.connected(world.now)

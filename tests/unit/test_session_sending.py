@@ -6,6 +6,7 @@ from check import raises
 
 
 def test_heartbeats_come_at_the_interval():
+    # HX3-PRES-01
     world = ready()
     beats = 0
     for _ in range(100):
@@ -16,6 +17,7 @@ def test_heartbeats_come_at_the_interval():
 
 
 def test_state_is_coalesced():
+    # HX3-STATE-02
     world = ready()
     for _ in range(50):
         world.device.report_state()
@@ -23,6 +25,7 @@ def test_state_is_coalesced():
 
 
 def test_telemetry_waits_for_a_session_with_the_time_of_its_sample():
+    # HX3-STATE-03, HX3-STATE-04, HX3-STATE-05
     world = World()
     for n in range(40):
         world.device.telemetry({"n": n}, world.now)
@@ -34,6 +37,7 @@ def test_telemetry_waits_for_a_session_with_the_time_of_its_sample():
 
 
 def test_the_form_of_the_first_authentic_message_is_answered():
+    # HX3-WIRE-06
     world = World()
     world.device.connected(world.now, world.time())
     assert world.device.take(world.now)[1][:2] == b"HX"
@@ -53,6 +57,7 @@ def test_the_form_of_the_first_authentic_message_is_answered():
 
 
 def test_message_ids_are_version_four_uuids():
+    # HX3-WIRE-38
     world = ready()
     for message in world.wire:
         a, b, c, d, e = opened(message).message_id.split("-")
@@ -61,6 +66,7 @@ def test_message_ids_are_version_four_uuids():
 
 
 def test_a_device_never_uses_a_number_twice_over_reboots():
+    # HX3-SEQ-11
     world = World()
     seen = set()
     for _ in range(6):
@@ -77,6 +83,7 @@ def test_a_device_never_uses_a_number_twice_over_reboots():
 
 
 def test_what_flash_or_memory_keeps_from_leaving_is_not_forgotten():
+    # HX3-STATE-06, HX3-STATE-07
     world = World()
     world.connect()
     world.device.disconnected(world.now)
@@ -105,6 +112,7 @@ def test_what_flash_or_memory_keeps_from_leaving_is_not_forgotten():
 
 
 def test_a_sample_without_a_json_form_is_the_callers_error():
+    # HX3-WIRE-35
     world = World()
     raises(TypeError, world.device.telemetry, {"n": b"bytes"}, world.now)
     raises(ValueError, world.device.telemetry, {"n": float("nan")}, world.now)

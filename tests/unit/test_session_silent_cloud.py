@@ -16,6 +16,7 @@ def silent(memory, allowed=True, clock=True):
 
 
 def test_a_silent_cloud_is_served_only_under_its_setting_with_a_clock_and_if_it_never_answered():
+    # HX3-SESS-31, HX3-SESS-30, HX3-SEC-01
     assert silent(Memory(), allowed=False)[1] == "reconnect"
     assert silent(Memory(), clock=False)[1] == "reconnect"
     answered = Memory()
@@ -26,6 +27,7 @@ def test_a_silent_cloud_is_served_only_under_its_setting_with_a_clock_and_if_it_
 
 
 def test_under_a_silent_cloud_the_floor_is_in_flash_before_a_command_runs():
+    # HX3-SESS-31
     memory = Memory()
     world, _ = silent(memory)
     forger = Forger(world)
@@ -42,6 +44,7 @@ def test_under_a_silent_cloud_the_floor_is_in_flash_before_a_command_runs():
 
 
 def test_under_a_silent_cloud_hello_goes_on():
+    # HX3-SESS-32
     world, _ = silent(Memory())
     world.wait(600000)
     assert world.device.state == UNANSWERED

@@ -7,6 +7,7 @@ from hxtp import sign
 
 
 def test_hmac_agrees_with_rfc_4231():
+    # HX3-CANON-03
     assert (
         hexlify(sign.Key(b"\x0b" * 20).mac(b"Hi There"))
         == b"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
@@ -33,6 +34,7 @@ def test_a_secret_has_one_to_sixty_four_bytes():
 
 
 def test_hkdf_agrees_with_rfc_5869():
+    # HX3-KEY-03
     # Test cases 1 and 3, first 32 bytes of the output.
     ikm = b"\x0b" * 22
     salt = unhexlify("000102030405060708090a0b0c")
@@ -47,6 +49,7 @@ def test_hkdf_agrees_with_rfc_5869():
 
 
 def test_comparison_tells_equal_from_different():
+    # HX3-VAL-08
     assert sign.equal(b"abc", b"abc")
     assert not sign.equal(b"abc", b"abd")
     assert not sign.equal(b"abc", b"ab")
@@ -55,6 +58,7 @@ def test_comparison_tells_equal_from_different():
 
 
 def test_the_password_names_its_expiry_and_is_bound_to_device_and_secret():
+    # HX3-KEY-04, HX3-KEY-02
     password = sign.mqtt_password(b"\xab" * 32, "0123456789abcdef0123456789abcdef", 1777200000)
     version, expiry, tag = password.split(".")
     assert (version, expiry, len(tag)) == ("1", "1777200000", 64)
