@@ -69,6 +69,10 @@ firmware: setup ## make build/firmware, to be copied onto a board
 spec: setup ## check the specification's ids, write which test names which clause
 	@$(RUN) -m tools.spec
 
+.PHONY: fuzzbytes
+fuzzbytes: setup ## look for bytes that break the broker, led by coverage; SECONDS=60
+	@$(RUN) -m tests.broker.fuzz --seconds $(or $(SECONDS),60)
+
 sizes: setup ## bytes of bytecode per firmware module
 	@$(RUN) tools/mpy_sizes.py
 

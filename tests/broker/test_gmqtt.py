@@ -1,18 +1,33 @@
 """gmqtt, unmodified, finds nothing amiss, over TCP and over TLS; it begins with MQTT 5 and falls back."""
 
 import asyncio
+import importlib
+import sys
+from pathlib import Path
 
-import gmqtt
 import pytest
-from gmqtt.mqtt.constants import MQTTv50, MQTTv311
 
+from tests.broker import python_packages
 from tests.broker.wire import TIMEOUT
+
+MQTT_3_1_1, MQTT_5 = 4, 5
+
+
+@pytest.fixture(scope="module")
+def gmqtt():
+    """The package. It is fetched at the first call, as the lock pins it."""
+    folder = str(python_packages.fetch(Path(__file__).with_name("gmqtt.lock")))
+    sys.path.append(folder)
+    try:
+        yield importlib.import_module("gmqtt")
+    finally:
+        sys.path.remove(folder)
 
 
 class Client:
     """gmqtt's client with its callbacks as queues, so that a test can wait for what must come."""
 
-    def __init__(self, client_id, clean=True, will=None, user=None):
+    def __init__(self, gmqtt, client_id, clean=True, will=None, user=None):
         self.client = gmqtt.Client(client_id, clean_session=clean, will_message=will)
         self.client.set_config({"reconnect_delay": 0, "reconnect_retries": 100})
         self.heard = {
@@ -53,7 +68,7 @@ def broker(guarded):
 
 
 @pytest.fixture
-def conversation(broker, certificates, secure):
+def conversation(gmqtt, broker, certificates, secure):
     """conversation(play) runs `await play(connect)`; connect(name, …) is a connected Client."""
     tls = certificates.client_context() if secure else False
     host = "localhost" if secure else "127.0.0.1"
@@ -61,8 +76,8 @@ def conversation(broker, certificates, secure):
     def run(play):
         made = []
 
-        async def connect(client_id, version=MQTTv311, **options):
-            made.append(Client(client_id, **options))
+        async def connect(client_id, version=MQTT_3_1_1, **options):
+            made.append(Client(gmqtt, client_id, **options))
             await asyncio.wait_for(
                 made[-1].client.connect(host, broker.port, ssl=tls, version=version), TIMEOUT
             )
@@ -101,7 +116,7 @@ def test_it_begins_with_mqtt_5_and_falls_back_by_itself(conversation, broker):
     """[MQTT-3.1.2-2]: return code 1 is the answer that it understands"""
 
     async def play(connect):
-        modern = await connect("modern", version=MQTTv50)
+        modern = await connect("modern", version=MQTT_5)
         assert await modern.subscribe(("t", 1)) == [1]
         modern.client.publish("t", b"x", qos=1)
         assert (await modern.next("message"))[:2] == ("t", b"x")
@@ -126,7 +141,7 @@ def test_it_gets_retained_messages(conversation):
     conversation(play)
 
 
-def test_its_will_is_published_when_it_vanishes_and_not_when_it_leaves(conversation):
+def test_its_will_is_published_when_it_vanishes_and_not_when_it_leaves(conversation, gmqtt):
     """[MQTT-3.1.2-8] [MQTT-3.14.4-3]"""
 
     async def play(connect):
@@ -172,7 +187,7 @@ def test_a_persistent_session_waits_for_it(conversation, broker):
     conversation(play)
 
 
-def test_it_is_told_what_it_may_not_do(conversation, broker):
+def test_it_is_told_what_it_may_not_do(conversation, broker, gmqtt):
     """[MQTT-3.2.2-5] [MQTT-3.9.3-2] [MQTT-3.3.5-2]"""
 
     async def play(connect):
