@@ -1,0 +1,169 @@
+"""The smallest heap in which the firmware does its work over TLS, found by trying.
+
+`python -m host_sim.soak.min_heap [relay|light]` prints a table; `firmware_min_heap` is for benches.
+
+A heap passes if 300 commands are acknowledged, and run once each, through a restart of the broker, without a
+restart of the board and without one allocation that failed on the way. It must never decide by time.
+
+The heap holds all that the firmware allocates, and besides the virtual board's own modules, which on a chip
+lie in flash: `stand_ins` says how much that is. mbedTLS's buffers are outside of it, as on an ESP32.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from host_sim import runtimes
+from host_sim.board import BoardError, VirtualBoard
+from host_sim.soak.house import House, Missing
+
+COMMANDS = 300
+AT_ONCE = 20
+WAIT = 45  # s, for the session, and for each batch of commands with the longest way back to the broker
+OUT_OF_MEMORY = ("MemoryError", "BUFFER_OVERFLOW", "PAYLOAD_TOO_LARGE")  # as the console names it
+LOW, HIGH, STEP = 24, 128, 1  # kB
+
+STAND_INS = """\
+import gc
+import machine, network, esp32, ntptime, ssl, socket, select, time, os
+import umqtt.simple
+network.WLAN(network.STA_IF).active(True)
+gc.collect()
+print("allocated", gc.mem_alloc())
+"""
+
+BOARDS = {
+    "relay": (
+        {"device_type": "relay", "parts": [{"kind": "relay", "pin": 26}]},
+        [("relay_toggle", {})],
+    ),
+    "light": (
+        {"device_type": "light", "parts": [{"kind": "light", "pin": 25}]},
+        [
+            ("light_brightness", {"brightness": 40}),
+            ("light_toggle", {}),
+            ("light_effect", {"effect": "breathe"}),
+            ("light_off", {}),
+        ],
+    ),
+}
+
+
+def passes(kind: str, heap: int) -> bool:
+    """Whether the device of that kind does all of it in `heap` kB."""
+    board, actions = BOARDS[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with House(Path(folder), board, f"{heap}K") as house:
+                return _works(house, kind, actions)
+        except (BoardError, TimeoutError):  # it did not start, had no session, or stopped answering
+            return False
+
+
+def _check(house: House) -> None:
+    """Raises TimeoutError when the firmware has ended, started anew or lacked memory: it will not pass."""
+    board = house.board
+    if board.restarts or any(event.ev in ("crash", "end") for event in board.trace):
+        raise TimeoutError("the firmware has ended")
+    if any(sign in line for line in board.log for sign in OUT_OF_MEMORY):
+        raise TimeoutError("an allocation failed")
+
+
+def _wait(house: House, condition: Callable[[], bool]) -> None:
+    """Raises TimeoutError after WAIT, or at once where it is in vain."""
+    end = time.monotonic() + WAIT
+    while not condition():
+        _check(house)
+        if time.monotonic() > end:
+            raise TimeoutError(f"nothing in {WAIT} s")
+        time.sleep(0.05)
+
+
+def _batch(house: House, orders: list) -> bool:
+    tickets = [house.gateway.command(house.device, *order) for order in orders]
+    _wait(house, lambda: all(ticket.done() for ticket in tickets))
+    return all(ticket.executed for ticket in tickets)
+
+
+def _works(house: House, kind: str, actions: list) -> bool:
+    _wait(house, lambda: any("READY" in line for line in house.board.log))
+    for first in range(0, COMMANDS, AT_ONCE):
+        if first == COMMANDS // AT_ONCE // 2 * AT_ONCE:
+            house.broker.stop()
+            house.broker.start()
+        if not _batch(house, [actions[number % len(actions)] for number in range(first, first + AT_ONCE)]):
+            return False
+    if kind == "relay":  # each toggle moves the contact, so that the pin itself counts them
+        moves = [event for event in house.board.trace if event.ev == "pin" and event.data.get("pin") == 26]
+        assert len(moves) in (COMMANDS, COMMANDS + 1), f"{COMMANDS} toggles moved the pin {len(moves)} times"
+    _check(house)
+    return True
+
+
+def stand_ins() -> int:
+    """Bytes of the heap that the virtual board's modules take, which on a chip lie in flash."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"main.py": STAND_INS}
+        with VirtualBoard(
+            Path(folder), runtime="micropython", heap=f"{HIGH}K", firmware=None, files=files
+        ) as board:
+            return int(board.wait_for_log("allocated", WAIT).split()[1])
+
+
+def smallest(kind: str, tell: Callable[[str], None] = lambda text: None) -> int:
+    """The smallest heap in kB (a multiple of STEP) that passes. Raises Missing, RuntimeError (HIGH fails).
+
+    Near the border a pass can hang on how the heap happens to lie; so what is named has passed twice.
+    """
+    if runtimes.micropython() is None:
+        raise Missing("MicroPython's unix port is not here: make runtimes")
+
+    def tried(heap: int) -> bool:
+        good = passes(kind, heap)
+        tell(f"{kind}: {heap} kB {'passes' if good else 'fails'}")
+        return good
+
+    low, high = LOW, HIGH
+    if not tried(high):
+        raise RuntimeError(f"the {kind} device does not work in {high} kB")
+    while high - low > STEP:
+        middle = (low + high) // 2 // STEP * STEP
+        low, high = (low, middle) if tried(middle) else (middle, high)
+    while not tried(high):
+        high += STEP
+        if high > HIGH:
+            raise RuntimeError(f"the {kind} device does not work reliably in {HIGH} kB")
+    return high
+
+
+def firmware_min_heap() -> int:
+    """For benches: the smallest heap in bytes of a relay device over TLS."""
+    return smallest("relay") * 1024
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m host_sim.soak.min_heap", description=__doc__)
+    parser.add_argument("kinds", nargs="*", choices=[*BOARDS, []], help="which devices; both by default")
+    kinds = parser.parse_args(argv).kinds or list(BOARDS)
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    try:
+        found = {kind: smallest(kind, tell) for kind in kinds}
+    except (Missing, RuntimeError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    ours = stand_ins()
+    print(f"| device | smallest heap for {COMMANDS} commands over TLS | without the board's stand-ins |")
+    print("|---|---|---|")
+    for kind, heap in found.items():
+        print(f"| {kind} | {heap} kB | {heap - ours / 1024:.0f} kB |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
