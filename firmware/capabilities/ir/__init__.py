@@ -7,6 +7,7 @@ how many ms the sending takes.
 """
 
 from capabilities import Part, flag, integer
+from capabilities.ir import codecs
 from capabilities.ir.send import Transmitter
 from hxtp.errors import COMMAND_INVALID, INVALID_PARAMS, HxtpError
 
@@ -16,6 +17,8 @@ _PIECE = 512
 _LONGEST_US = 10000000
 # The pause after a frame that ends with a mark, as remotes leave it.
 _GAP_US = 40000
+# Remotes (a protocol with an address) whose toggle bit is remembered; the oldest makes room.
+_REMOTES = 16
 
 
 class Infrared(Part):
@@ -48,12 +51,34 @@ class Infrared(Part):
                 "repeats": {"type": "integer", "minimum": 0, "maximum": 20},
             },
         ),
+        "ir_send": (
+            42,
+            "Send a button, held for repeats; a toggle bit changes by itself unless given",
+            {
+                # Not "protocol": a JSON profile of the cloud claims that name.
+                "encoding": {"type": "string", "enum": sorted(codecs.MODULES), "required": True},
+                "address": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
+                "command": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
+                "vendor": {"type": "integer", "minimum": 0, "maximum": 65535},
+                "toggle": {"type": "integer", "minimum": 0, "maximum": 1},
+                "repeats": {"type": "integer", "minimum": 0, "maximum": 10},
+            },
+        ),
+        "ir_send_pronto": (
+            43,
+            "Send a learned Pronto code, its repeating part repeats times (once if it has no other)",
+            {
+                "code": {"type": "string", "minLength": 29, "maxLength": 5139, "required": True},
+                "repeats": {"type": "integer", "minimum": 0, "maximum": 10},
+            },
+        ),
     }
 
     def __init__(self, name, options, context):
         super().__init__(name, context)
         self._until = 0
         self._waiting = []  # [carrier Hz, duty %, timings, sends that remain]
+        self._toggles = []  # [protocol, address, the toggle bit sent last], the newest last
         channel = integer(options, "channel", 0, 0, 7)
         active_low = flag(options, "active_low")
         self._transmitter = Transmitter(options.pop("pin"), channel, active_low)
@@ -75,6 +100,60 @@ class Infrared(Part):
 
         timings = nec.press(params["address"], params["command"], params.get("repeats", 0))
         return self._send(nec.CARRIER, nec.DUTY, timings, 1)
+
+    def ir_send(self, params):
+        fields = dict(params)
+        repeats = fields.pop("repeats", 0)
+        protocol = fields["protocol"] = fields.pop("encoding")
+        codec = codecs.module(protocol)
+        bounds = codec.FIELDS[protocol]
+        for name in sorted(fields):
+            if name == "protocol":
+                continue
+            low, high = bounds.get(name, (1, 0))
+            if not low <= fields[name] <= high:
+                raise HxtpError(INVALID_PARAMS, name)
+        if "toggle" in bounds and "toggle" not in fields:
+            fields["toggle"] = 1 - self._last_toggle(protocol, fields["address"])
+        timings, sends = codec.train(fields, repeats)
+        result = self._send(codec.CARRIER, codec.DUTY, timings, sends)
+        if "toggle" in bounds:
+            self._keep_toggle(protocol, fields["address"], fields["toggle"])
+        return result
+
+    def _last_toggle(self, protocol, address):
+        for known in self._toggles:
+            if known[0] == protocol[:3] and known[1] == address:
+                return known[2]
+        return 1
+
+    def _keep_toggle(self, protocol, address, toggle):
+        # rc5 and rc5x are the same remote.
+        protocol = protocol[:3]
+        self._toggles = [known for known in self._toggles if known[0] != protocol or known[1] != address]
+        self._toggles.append((protocol, address, toggle))
+        if len(self._toggles) > _REMOTES:
+            self._toggles.pop(0)
+
+    def ir_send_pronto(self, params):
+        from capabilities.ir import pronto
+
+        try:
+            carrier, once, again = pronto.parse(params["code"])
+        except ValueError:
+            raise HxtpError(INVALID_PARAMS, "code")
+        repeats = params.get("repeats", 0)
+        if not 10000 <= carrier <= 60000 or sum(once) + sum(again) > _LONGEST_US:
+            raise HxtpError(INVALID_PARAMS, "code")
+        if not again or not once:
+            timings, sends = again or once, repeats + 1
+        elif not repeats:
+            timings, sends = once, 1
+        else:
+            timings, sends = once + again * repeats, 1
+        if len(timings) > _MOST or sum(timings) * sends > _LONGEST_US:
+            raise HxtpError(INVALID_PARAMS, "repeats")
+        return self._send(carrier, 33, timings, sends)
 
     def _send(self, carrier, duty, timings, sends):
         size = len(timings)
