@@ -70,8 +70,9 @@ fuzz: setup ## the Hypothesis tests alone, with many more examples
 firmware: setup ## make build/firmware, to be copied onto a board
 	@$(RUN) tools/bytecode.py
 
-spec: setup ## check the specification's ids, write which test names which clause
+spec: setup ## check the specification: its ids and models; write which test names which clause
 	@$(RUN) -m tools.spec
+	@$(RUN) -m tools.spec_models
 
 .PHONY: fuzzbytes
 fuzzbytes: setup ## look for bytes that break the broker, led by coverage; SECONDS=60
