@@ -95,6 +95,13 @@ def test_shared_subscriptions_are_filters_like_any_other(network):
     assert [message.payload for message in reader.poll()] == [b"2"]
 
 
+def test_nothing_comes_from_sys(network):
+    """4.7.2: topics that begin with $ are for the server's own use; this one has none."""
+    reader = member(network, "reader", "$SYS/#")
+    network.advance(10 * 60 * 1000)
+    assert reader.poll() == []
+
+
 # -- where Mosquitto 2.0 looks away --
 
 

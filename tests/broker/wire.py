@@ -35,6 +35,7 @@ class Wire:
                 self.socket.close()
                 raise
         self.session_present: bool | None = None  # what CONNACK said
+        self.early: list[Publish] = []  # messages that came while something else was awaited
         self._parser = Parser()
         opened.append(self)
 
@@ -80,15 +81,16 @@ class Wire:
         if qos:
             self.expect(Puback)
 
-    def messages(self) -> list[Publish]:
-        """All that was sent to us before the broker answers a ping, QoS 1 acknowledged."""
+    def messages(self, acknowledge: bool = True) -> list[Publish]:
+        """All that was sent to us before the broker answers a ping, QoS 1 acknowledged; after `early`."""
         self.send(Pingreq())
-        found = []
+        found, self.early = self.early, []
         while not isinstance(packet := self.receive(), Pingresp):
             assert isinstance(packet, Publish), f"expected PUBLISH, got {packet}"
-            if packet.qos:
-                self.send(Puback(packet.packet_id))
             found.append(packet)
+        for packet in found:
+            if packet.qos and acknowledge:
+                self.send(Puback(packet.packet_id))
         return found
 
     def wait_for_messages(self, count: int) -> list[Publish]:
