@@ -23,7 +23,7 @@ HOST_CODE := host_sim tests tools firmware
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test firmware runtimes packages lint format typecheck coverage fuzz soak spec sizes lock clean distclean
+.PHONY: help setup demo test firmware runtimes packages lint format typecheck coverage fuzz soak spec sizes bench lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -81,6 +81,10 @@ fuzzbytes: setup ## look for bytes that break the broker, led by coverage; SECON
 sizes: setup ## bytes of bytecode per firmware module
 	@$(RUN) tools/mpy_sizes.py
 
+bench: setup .cache/bench/.ready ## measure what things cost, beside their floors and peers; ROWS="verify_fast …" only these
+	@$(RUN) -m host_sim runtimes --optional
+	@$(RUN) -m host_sim.bench $(ROWS)
+
 # The locks hold for every Python from 3.11 on: nothing in them depends on its version.
 lock: ## renew the lock files from requirements*.in
 	@$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install -qq pip-tools
@@ -117,6 +121,12 @@ $(VENV)/.ready: requirements.lock $(VENV)/.ready-demo
 	@echo "Installing what the tests need"
 	@$(INSTALL) -r requirements.lock
 	@touch $@
+
+# What others have to compare with; where it cannot be had the benchmarks say so.
+.cache/bench/.ready: requirements-bench.lock $(VENV)/.made
+	@echo "Fetching other brokers to compare with"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(INSTALL) --target $(@D) -r requirements-bench.lock && touch $@ || echo "They could not be installed: going on without"
 
 typings/.ready: requirements-stubs.lock $(VENV)/.made
 	@echo "Fetching the ESP32's stubs"

@@ -1,0 +1,32 @@
+"""Bytes of bytecode that a device loads: the protocol alone, and a whole device with one capability."""
+
+from host_sim import FIRMWARE
+from host_sim.bench.rows import Row
+from tools import bytecode, mpy_sizes
+
+CAPABILITY = ("__init__.py", "relay.py")
+
+
+def measure() -> list[Row]:
+    table = mpy_sizes.sizes(FIRMWARE)
+    protocol = {
+        name: size
+        for name, size in table["lib/hxtp"].items()
+        if f"lib/hxtp/{name}" not in bytecode.CLOUD_ONLY
+    }
+    capability = {name: table["capabilities"][name] for name in CAPABILITY}
+    device = [protocol, table["lib/hxtp_device"], capability, table["."]]
+    return [
+        Row(
+            "mpy_bytes_protocol",
+            sum(protocol.values()),
+            "bytes",
+            note=f"mpy-cross -O2, the {len(protocol)} modules of hxtp that a device loads",
+        ),
+        Row(
+            "mpy_bytes_device",
+            sum(sum(part.values()) for part in device),
+            "bytes",
+            note="hxtp, hxtp_device, start-up and the relay; `make sizes` shows every module",
+        ),
+    ]
