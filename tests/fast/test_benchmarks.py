@@ -110,6 +110,7 @@ def test_the_fuzzers_floor_follows_the_same_rules(monkeypatch):
     assert row.floor > 0
 
 
+@pytest.mark.platform_impossible
 def test_an_hmac_on_micropython_allocates_no_copy_of_the_message(micropython):
     if micropython.bits != 32:
         pytest.skip("the row is for 32 bits")
