@@ -6,11 +6,12 @@ from itertools import pairwise
 import pytest
 from test_device_settings import given, mistake
 from test_device_store import Flash
+from umqtt.simple import MQTTException
 from workbench import Bench
 
 from check import Bytes
 from hxtp import topics
-from hxtp_device.mqtt import MAX_PAYLOAD
+from hxtp_device.mqtt import ANSWER_TIME, IN_FLIGHT, MAX_PAYLOAD
 from hxtp_device.settings import check
 from hxtp_device.store import Store
 from tests.device.test_mqtt_link import Air, drain, joined, make
@@ -111,3 +112,34 @@ def test_a_part_goes_on_without_any_network():
         bench.time += 10
         bench.part.tick(bench.time)
     assert bench.part.state() != on
+
+
+def test_packet_ids_go_in_turn_and_never_meet_one_in_flight():
+    """HX3-TRANS-08."""
+    link, peer = joined()
+    link.pid = 65533
+    peer.answers.discard(0x30)
+    ids = []
+    for _ in range(IN_FLIGHT):
+        assert link.ready()
+        link.publish("a", b"", 1, 0)
+        ids.append(link.pid)
+    link.poll(0)
+    assert ids == [65534, 65535, 1, 2] and not link.ready()
+
+
+@pytest.mark.parametrize("rest", [b"\x30", b"\x30\x05\x00", b"\x30\x05\x00\x01a"])
+def test_a_packet_that_is_never_finished_and_an_answer_that_never_comes_end_the_connection(rest):
+    """HX3-TRANS-09."""
+    link, _ = joined()
+    link.sock.inbox += rest
+    link.poll(0)
+    with pytest.raises(MQTTException):
+        for now in range(0, 10 * ANSWER_TIME, 1000):
+            link.poll(now)
+    link, peer = joined()
+    peer.answers.discard(0x30)
+    link.publish("a", b"", 1, 0)
+    link.poll(0)
+    with pytest.raises(MQTTException):
+        link.poll(ANSWER_TIME)
