@@ -7,11 +7,12 @@ right: it keeps a record, and the tests judge.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 from types import SimpleNamespace
 
-from test_device_clock import PERIOD, UNTIL_2000, Ntp, Rtc, Time
-from test_device_store import Flash, PowerCut
+from test_device_clock import PERIOD, UNTIL_2000, Ntp, Rtc
+from test_device_store import PowerCut
 
 from host_sim.broker.memory import MemoryNetwork
 from host_sim.gateway.files import MemoryFile
@@ -23,8 +24,8 @@ from hxtp_device.backoff import Backoff
 from hxtp_device.clock import Clock
 from hxtp_device.device import HELLO_SENT as HELLO
 from hxtp_device.device import MQTT_LINKING, SUBSCRIBING, Device
-from hxtp_device.mqtt import Link
 from hxtp_device.store import Store
+from tests.device.day_parts import CountedFlash, Socket, Tally, TellingLink, Ticks
 from tests.device.rig import Guard, Wifi
 
 SECOND, MINUTE, HOUR = 1000, 60000, 3600000
@@ -36,117 +37,6 @@ LAST_PID = 65535
 
 class NightFall(BaseException):
     """The day is over; nothing in the firmware may catch it."""
-
-
-class Ticks(Time):
-    """The time module of one life. The wall clock runs beside the ticks, and can be set to anything."""
-
-    def __init__(self, network, first, wall):
-        self._network = network
-        self._began = network.now
-        self._first = first
-        super().__init__(true=wall)
-
-    @property
-    def ticks(self):
-        return self._first + self._network.now - self._began
-
-    @ticks.setter
-    def ticks(self, value):
-        """Time passes with the network's alone."""
-
-    @property
-    def true(self):
-        return self._network.now // 1000 + self._ahead
-
-    @true.setter
-    def true(self, seconds):
-        self._ahead = seconds - self._network.now // 1000
-
-
-class CountedFlash(Flash):
-    """Flash that counts the writes of each record."""
-
-    def __init__(self):
-        super().__init__()
-        self.writes = Counter()
-
-    def set_blob(self, key, value):
-        self.writes[key[:-1]] += 1
-        super().set_blob(key, value)
-
-
-class Tally:
-    """A part that tells the day of each run, and keeps the last number over power cuts."""
-
-    KIND = "tally"
-    name = "tally"
-
-    def __init__(self, day):
-        number = {"type": "integer", "minimum": 0, "maximum": 1 << 30, "required": True}
-        self.actions = {"tally_set": (1000, "Keep a number", {"n": number})}
-        self.last = 0
-        self._day = day
-        self.context = None
-
-    def tally_set(self, params):
-        self.last = params["n"]
-        self._day.ran(self.last)
-        self.context.changed(self)
-        return {"n": self.last}
-
-    def state(self):
-        return {"last": self.last}
-
-    def tick(self, now):
-        pass
-
-    def saved(self):
-        return {"last": self.last}
-
-    def restore(self, saved):
-        self.last = saved["last"]
-
-
-class Socket:
-    """A TCP connection of the board through its own air: while that is down, bytes wait on either side."""
-
-    def __init__(self, day, link):
-        self.link = link
-        self._day = day
-        self._late = bytearray()
-        self._inbox = bytearray()
-
-    def readinto(self, view):
-        if not self._day.air:
-            return None
-        self.carry()
-        if not self._inbox:
-            self._inbox += self.link.recv()
-        if not self._inbox:
-            return None if self.link.open else 0
-        count = min(len(view), len(self._inbox))
-        view[:count] = self._inbox[:count]
-        del self._inbox[:count]
-        return count
-
-    def write(self, data):
-        self._late += data
-        self.carry()
-        return len(data)
-
-    def carry(self):
-        if self._day.air and self._late:
-            data = bytes(self._late)
-            self._late.clear()
-            try:
-                self.link.send(data)
-            except ConnectionError:
-                raise OSError(104) from None
-
-    def close(self):
-        if self._day.air:
-            self.link.close()
 
 
 class Order:
@@ -163,7 +53,8 @@ class Day:
 
     `orders`; `lost`: those that a killed gateway forgot; `runs`: number → how often. `notices` of a gateway.
     `disturbed`: [(from, to)]; `cuts`: times of power cuts and resets. `levels`: [(time, number)] as the part
-    held them, `restored` as it got them back. `samples`: [(time, number)] of telemetry. `wraps` of the ticks
+    held them, `restored` as it got them back. `samples`: [(time, number)] of telemetry.
+    `numbers`: the sequence numbers of what the device signed. `wraps` of the ticks
     and `pid_wraps` of MQTT's packet ids, as a device saw them. `errors` of the lives that ended.
     """
 
@@ -194,12 +85,13 @@ class Day:
         self.levels: list[tuple[int, int]] = [(START, 0)]
         self.restored: list[tuple[int, int]] = []
         self.samples: list[tuple[int, int]] = []
+        self.numbers: list[int] = []
         self.wraps = 0  # of the ticks, seen by a device
         self.pid_wraps = 0
         self.errors: Counter[str] = Counter()
         self._reason = "power"
         self._cut: str | None = None
-        self._cut_in_run = False
+        self._in_run: Callable[[], None] | None = None
         self._end = START
         self._sockets: list[Socket] = []
         self._stirred = START
@@ -272,7 +164,17 @@ class Day:
 
     def cut_in_run(self) -> None:
         """The power goes while the next command runs."""
-        self._cut_in_run = True
+
+        def cut() -> None:
+            self._cut = None
+            raise PowerCut
+
+        self._in_run = cut
+        self.order()
+
+    def silence_in_run(self, ms: int) -> None:
+        """The board's packets vanish while the next command runs: its acknowledgement gets lost."""
+        self._in_run = lambda: self.fall_silent(ms)
         self.order()
 
     def set_clock(self, seconds: int) -> None:
@@ -319,10 +221,9 @@ class Day:
     def ran(self, number: int) -> None:
         self.runs[number] += 1
         self.levels.append((self.now, number))
-        if self._cut_in_run:
-            self._cut_in_run = False
-            self._cut = None
-            raise PowerCut
+        happens, self._in_run = self._in_run, None
+        if happens:
+            happens()
 
     def _boot(self) -> None:
         self._pass(BOOT)
@@ -334,7 +235,7 @@ class Day:
         store = Store(self.flash, random)
         clock = Clock(self.time, Rtc(self.time), max(BUILT, store.time))
         identity = self.registration
-        link = Link(
+        link = TellingLink(
             self._open,
             "hxtp-" + identity.device_id,
             "broker",
@@ -343,7 +244,7 @@ class Day:
             password="p",
             keepalive=60,
         )
-        link.pid = LAST_PID - 8
+        link.tell(self.numbers).pid = LAST_PID - 8
         self._pid_seen = link.pid
         settings = SimpleNamespace(
             tenant_id=identity.tenant_id,

@@ -31,6 +31,7 @@ def disturbances(random: Random):
         lambda ms: ("reset",),
         lambda ms: ("cut_in_flash", random.choice(("before", "torn", "after"))),
         lambda ms: ("cut_in_run",),
+        lambda ms: ("silence_in_run", 40000),
         lambda ms: ("restart_gateway",),
         lambda ms: ("set_clock", -random.randint(1, 20 * 365 * 86400)),
     )
@@ -99,6 +100,15 @@ def test_every_kind_of_mishap_happened(day):
 
 def test_each_command_ran_at_most_once(day):
     assert max(day.runs.values()) == 1
+
+
+def test_no_sequence_number_came_twice(day):
+    assert all(before < after for before, after in pairwise(day.numbers))
+
+
+def test_commands_came_again_whose_acknowledgement_was_lost(day):
+    again = [order for order in day.orders if order.ticket.executed and order.ticket.attempts > 1]
+    assert len(again) >= 5
 
 
 def test_each_outcome_is_honest(day):

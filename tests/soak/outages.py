@@ -52,7 +52,6 @@ def reset() -> Outage:
 # halves: otherwise most of the run would be waiting.
 SHORT = (reset(), wifi(0.5), restart(0), silence(1), wifi(3), silence(6), restart(2))
 LONG = (
-    reset(),
     wifi(12),
     silence(18),  # above the time for a PUBACK
     restart(0),
