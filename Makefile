@@ -41,8 +41,8 @@ test: setup packages lint typecheck ## run everything: lint, types, all tests, c
 runtimes: setup ## fetch real MicroPython (Debian's unix port, npm's WebAssembly port)
 	@$(RUN) -m host_sim runtimes
 
-packages: ## install Mosquitto with apt (as root; otherwise say what is missing)
-	@$(or $(PYTHON),python3) tools/system_packages.py mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients
+packages: ## install Mosquitto and LIRC with apt (as root; otherwise say what is missing)
+	@$(or $(PYTHON),python3) tools/system_packages.py mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients irsimsend=lirc irsimreceive=lirc
 
 lint: setup ## check style, formatting and what MicroPython lacks
 	@$(RUN) -m ruff check -q $(HOST_CODE)
