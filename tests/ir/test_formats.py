@@ -1,12 +1,15 @@
 """Formats: what goes out comes back, or what was lost is told; what is no such text is refused by name."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from capabilities.ir import codecs
+from host_sim import ROOT
 from host_sim.ir import cli, formats, show
 from host_sim.ir.signals import FormatError, Signal, from_fields, from_timings
 
@@ -138,3 +141,16 @@ def test_the_command_converts_shows_and_says_what_is_wrong(tmp_path, capsys):
     assert "Power" in capsys.readouterr().err
     assert cli.main(["list", "--from", "pronto", str(file)]) == 1
     assert "ir: " in capsys.readouterr().err
+
+
+def test_the_command_runs_where_there_is_no_board():
+    text = formats.module("hos").dump([from_fields("Power", "rc6", address=5, command=12)])[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "host_sim", "ir", "list", "--from", "hos", "-"],
+        cwd=ROOT,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and "'protocol': 'rc6'" in done.stdout, done.stderr

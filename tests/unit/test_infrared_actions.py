@@ -44,6 +44,11 @@ def test_every_protocol_goes_out_on_its_carrier_and_repeats_as_its_remotes_do():
     cases(rows, judge)
 
 
+def test_every_protocol_is_offered():
+    bench, _ = room()
+    assert bench.part.ACTIONS["ir_send"][2]["encoding"]["enum"] == sorted(codecs.MODULES)
+
+
 def test_a_toggle_bit_changes_with_each_press_of_a_remote():
     bench, wire = room()
     toggles = []

@@ -7,8 +7,6 @@ how many ms the sending takes.
 """
 
 from capabilities import Part, flag, integer
-from capabilities.ir import codecs
-from capabilities.ir.send import Transmitter
 from hxtp.errors import COMMAND_INVALID, INVALID_PARAMS, HxtpError
 
 # Bounds of the memory: timings in one frame and in all that wait, and timings sent in one piece by repeating.
@@ -17,8 +15,8 @@ _PIECE = 512
 _LONGEST_US = 10000000
 # The pause after a frame that ends with a mark, as remotes leave it.
 _GAP_US = 40000
-# Remotes (a protocol with an address) whose toggle bit is remembered; the oldest makes room.
-_REMOTES = 16
+# Those of codecs.MODULES, which loads when it is used.
+_PROTOCOLS = "jvc kaseikyo lg nec necext rc5 rc5x rc6 samsung32 sony12 sony15 sony20".split()
 
 
 class Infrared(Part):
@@ -56,7 +54,7 @@ class Infrared(Part):
             "Send a button, held for repeats; a toggle bit changes by itself unless given",
             {
                 # Not "protocol": a JSON profile of the cloud claims that name.
-                "encoding": {"type": "string", "enum": sorted(codecs.MODULES), "required": True},
+                "encoding": {"type": "string", "enum": _PROTOCOLS, "required": True},
                 "address": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
                 "command": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
                 "vendor": {"type": "integer", "minimum": 0, "maximum": 65535},
@@ -75,6 +73,9 @@ class Infrared(Part):
     }
 
     def __init__(self, name, options, context):
+        # Here and not above: the host uses the protocols of this package, and has no RMT.
+        from capabilities.ir.send import Transmitter
+
         super().__init__(name, context)
         self._until = 0
         self._waiting = []  # [carrier Hz, duty %, timings, sends that remain]
@@ -102,55 +103,18 @@ class Infrared(Part):
         return self._send(nec.CARRIER, nec.DUTY, timings, 1)
 
     def ir_send(self, params):
-        fields = dict(params)
-        repeats = fields.pop("repeats", 0)
-        protocol = fields["protocol"] = fields.pop("encoding")
-        codec = codecs.module(protocol)
-        bounds = codec.FIELDS[protocol]
-        for name in sorted(fields):
-            if name == "protocol":
-                continue
-            low, high = bounds.get(name, (1, 0))
-            if not low <= fields[name] <= high:
-                raise HxtpError(INVALID_PARAMS, name)
-        if "toggle" in bounds and "toggle" not in fields:
-            fields["toggle"] = 1 - self._last_toggle(protocol, fields["address"])
+        from capabilities.ir import press
+
+        codec, fields, repeats = press.plan(params, self._toggles)
         timings, sends = codec.train(fields, repeats)
         result = self._send(codec.CARRIER, codec.DUTY, timings, sends)
-        if "toggle" in bounds:
-            self._keep_toggle(protocol, fields["address"], fields["toggle"])
+        press.keep_toggle(fields, self._toggles)
         return result
 
-    def _last_toggle(self, protocol, address):
-        for known in self._toggles:
-            if known[0] == protocol[:3] and known[1] == address:
-                return known[2]
-        return 1
-
-    def _keep_toggle(self, protocol, address, toggle):
-        # rc5 and rc5x are the same remote.
-        protocol = protocol[:3]
-        self._toggles = [known for known in self._toggles if known[0] != protocol or known[1] != address]
-        self._toggles.append((protocol, address, toggle))
-        if len(self._toggles) > _REMOTES:
-            self._toggles.pop(0)
-
     def ir_send_pronto(self, params):
-        from capabilities.ir import pronto
+        from capabilities.ir import press
 
-        try:
-            carrier, once, again = pronto.parse(params["code"])
-        except ValueError:
-            raise HxtpError(INVALID_PARAMS, "code")
-        repeats = params.get("repeats", 0)
-        if not 10000 <= carrier <= 60000 or sum(once) + sum(again) > _LONGEST_US:
-            raise HxtpError(INVALID_PARAMS, "code")
-        if not again or not once:
-            timings, sends = again or once, repeats + 1
-        elif not repeats:
-            timings, sends = once, 1
-        else:
-            timings, sends = once + again * repeats, 1
+        carrier, timings, sends = press.pronto_job(params["code"], params.get("repeats", 0))
         if len(timings) > _MOST or sum(timings) * sends > _LONGEST_US:
             raise HxtpError(INVALID_PARAMS, "repeats")
         return self._send(carrier, 33, timings, sends)
