@@ -43,7 +43,6 @@ def rows():
         known = {"address": address, "command": command}
         yield PROTOCOLS, {"protocol": "nec", **known}, NECCommand(**known).get_raw_timings()
         yield PROTOCOLS, {"protocol": "samsung32", **known}, Samsung32Command(**known).get_raw_timings()
-        # irgen leaves the stop mark to the space after it, which joined() would drop: its timings end there.
         yield IRGEN, {"protocol": "nec", **known}, irgen.gen_raw_nec("nec1", address, -1, command)
         for toggle in (0, 1):
             yield (
