@@ -21,7 +21,7 @@ class Connection:
     """Public: `receive`, `closed`, `take`, and the attributes below, to read."""
 
     __slots__ = (
-        "_frames", "_grace", "_parser", "_rate", "broker", "client_id", "closing", "deadline",
+        "_frames", "_grace", "_parser", "_rate", "_unread", "broker", "client_id", "closing", "deadline",
         "paused", "peer", "pending", "reason", "resume_at", "session", "username", "will",
     )  # fmt: skip
 
@@ -40,6 +40,7 @@ class Connection:
         self.pending = 0  # bytes waiting in take(), and OVERHEAD for each packet
         self.deadline = now + settings.connect_timeout_ms
         self._grace = 0
+        self._unread = 0  # bytes that wait in the parser, as far as they are counted
         self._frames: deque[bytes] = deque()
         self._parser = Parser(settings.max_connect_size)
         self._rate = (
@@ -55,7 +56,9 @@ class Connection:
         if self.closing:
             return
         self._parser.feed(data)
-        if not self.paused:
+        if self.paused:
+            self._weigh(now)
+        else:
             self.turn(now)
 
     def closed(self, now: int) -> None:
@@ -111,6 +114,8 @@ class Connection:
                 self.fail(str(error), now)
             if was_paused and not self.paused:
                 self.broker.dirty[self] = None  # the transport may read on
+            if self._parser.waiting() != self._unread:
+                self._weigh(now)
         if work > 0:
             self.look_through(work)
 
@@ -123,6 +128,16 @@ class Connection:
         if session.scans and done >= work:
             self.broker.ready[self] = None
         return done
+
+    def _weigh(self, now: int) -> None:
+        """What has come and is not served yet counts too: part of a packet, or what waits for its turn."""
+        grown = self._parser.waiting() - self._unread
+        self._unread += grown
+        self.broker.held += grown
+        settings = self.broker.settings
+        full = self._unread > settings.reserved_bytes and self.broker.held > settings.max_total_bytes
+        if grown > 0 and full:
+            self.fail("too much unread while too much is held", now)
 
     def _serve(self, work: int, now: int) -> int:
         """Packets in turn; what is left of `work`."""
@@ -166,8 +181,12 @@ class Connection:
         return True
 
     def answer(self, frame: bytes, now: int) -> None:
-        """Send an acknowledgement. Who lets them pile up to twice the output limit is not reading: closed."""
-        if self.pending > 2 * self.broker.settings.max_output_bytes:
+        """Send an acknowledgement. Who lets them pile up to twice the output limit is not reading: closed,
+        and sooner where too much is held already.
+        """
+        settings = self.broker.settings
+        full = self.pending > settings.reserved_bytes and self.broker.held > settings.max_total_bytes
+        if full or self.pending > 2 * settings.max_output_bytes:
             self.fail("slow reader", now)
             return
         self._frames.append(frame)
@@ -182,6 +201,9 @@ class Connection:
             return
         self.closing = True
         self.reason = reason
+        self._parser.clear()
+        self.broker.held -= self._unread
+        self._unread = 0
         self.broker.dirty[self] = None
         self.broker.end(self, now)
 

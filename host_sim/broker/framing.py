@@ -29,15 +29,13 @@ class Framer:
         self._by_kind = by_kind
 
     def feed(self, data: bytes) -> None:
-        rest = len(self._data) - self._pos
-        if not rest:
+        if not self._data:
             self._data = bytes(data)
         elif self._pos or isinstance(self._data, bytes):
-            self._data = bytearray(memoryview(self._data)[self._pos :])
+            self._keep_rest()
             self._data += data
         else:
             self._data += data  # in place: a large packet in one-byte slices stays linear
-        self._pos = 0
 
     def next_frame(self) -> bytes | None:
         """The next whole packet's bytes, or None for want of more."""
@@ -46,14 +44,14 @@ class Framer:
         if available < self._need:
             if available and (error := FIRST_BYTE_ERRORS[data[pos]]):
                 raise ProtocolError(*error)
-            return None
+            return self._wait()
         if error := FIRST_BYTE_ERRORS[data[pos]]:
             raise ProtocolError(*error)
         length = shift = 0
         at = pos + 1
         while True:
             if at == len(data):
-                return None
+                return self._wait()
             byte = data[at]
             at += 1
             length |= (byte & 127) << shift
@@ -67,13 +65,30 @@ class Framer:
             raise ProtocolError("limit", f"a packet of {size} bytes, more than may come here")
         if size > available:
             self._need = size
-            return None
+            return self._wait()
         self._need = 2
         self._pos = end = pos + size
         frame = bytes(data[pos:end])
         if end == len(data):
             self._data, self._pos = b"", 0
         return frame
+
+    def _wait(self) -> None:
+        """Nothing of what was read stays in memory for the sake of what was not."""
+        if self._pos:
+            self._keep_rest()
+
+    def _keep_rest(self) -> None:
+        self._data = bytearray(memoryview(self._data)[self._pos :])
+        self._pos = 0
+
+    def waiting(self) -> int:
+        """How many bytes were fed and are in no frame yet."""
+        return len(self._data) - self._pos
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._data, self._pos = b"", 0
 
     def rest(self) -> bytes:
         """The bytes that were fed and are in no frame yet."""

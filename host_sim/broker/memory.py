@@ -10,6 +10,7 @@ shows (TCP neither loses nor reorders within a connection): it is what the peers
 and retries together can do to a message, and what HxTP has to survive.
 """
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 
@@ -139,9 +140,13 @@ class MemoryNetwork:
         self._agenda: list[tuple[int, int, _Due]] = []
         self._order = 0
         self._busy = False
-        for outage in self.faults.outages:
-            self.later(outage.at_ms, lambda silent=outage.silent: self.cut(silent))
-            self.later(outage.at_ms + outage.for_ms, self.restore)
+        outages = []
+        for at_ms, for_ms, silent in self.faults.outages:
+            outages += [
+                (start + at_ms, lambda silent=silent: self.cut(silent)),
+                (start + at_ms + for_ms, self.restore),
+            ]
+        self._outages = deque(sorted(outages, key=lambda outage: outage[0]))
 
     @property
     def trace(self) -> list:
@@ -214,9 +219,13 @@ class MemoryNetwork:
         while True:
             deadline = self.broker.next_deadline()
             due = self._next_due()
-            if min(due, deadline) > end:
+            outage = self._outages[0][0] if self._outages else NEVER
+            if min(due, deadline, outage) > end:
                 break
-            if deadline < due:
+            if outage <= min(due, deadline):
+                self.now = max(self.now, outage)
+                self._outages.popleft()[1]()
+            elif deadline < due:
                 self.now = max(self.now, deadline)
                 self.broker.tick(self.now)
                 self._flush()
@@ -225,9 +234,7 @@ class MemoryNetwork:
         self.now = end
 
     def settle(self, limit_ms: int = 600_000) -> bool:
-        """Let time pass until nothing is on its way and no outage planned; False if something still is after
-        `limit_ms`.
-        """
+        """Let time pass until nothing is on its way; False if something still is after `limit_ms`."""
         end = self.now + limit_ms
         while (due := self._next_due()) <= end:
             self.advance(max(0, due - self.now))

@@ -142,9 +142,11 @@ def _context_of(wire):
 
 def test_malformed_bytes_are_judged_by_the_broker_as_without_a_plan(pair):
     broker, writer, _ = pair(FaultPlan(rates={"drop": 1.0}))
-    writer.send(b"\xff\xff\xff")
-    assert writer.is_closed()
-    assert broker.counts.protocol_errors == 1
+    for number, malformed in enumerate((b"\xff\xff\xff", Publish("a+", b"").encode()), 1):
+        writer.send(malformed)
+        assert writer.is_closed()
+        assert broker.counts.protocol_errors == number
+        writer = Wire(broker.port, _context_of(writer)).connect("writer")
 
 
 def test_planned_outages_come_and_go_by_themselves():

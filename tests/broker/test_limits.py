@@ -17,7 +17,7 @@ from host_sim.broker.packets import (
     Subscribe,
     Unsubscribe,
 )
-from tests.broker.peer import Peer
+from tests.broker.peer import Peer, run
 
 
 def broker_of(**limits):
@@ -327,6 +327,50 @@ def test_slow_readers_together_hold_no_more_than_the_total():
     for reader in readers:
         assert reader.read_messages()[0].payload[0] == 0  # nobody was left without
         reader.connection.closed(0)
+    assert broker.held == 0
+
+
+def test_half_sent_packets_together_hold_no_more_than_the_total():
+    """Each may be almost as large as a packet may be, and never end."""
+    broker = broker_of(max_total_bytes=300_000, reserved_bytes=1000)
+    almost = Publish("t", bytes(50_000)).encode()[:-1]
+    peers = [Peer(broker, Connect(f"p{number}").encode() + almost) for number in range(20)]
+    assert broker.held <= 300_000
+    assert 4 <= sum(not peer.closing for peer in peers) <= 6
+    assert Peer(broker, Connect("modest")).ask(Publish("t", b"x", 1, packet_id=1))[-1] == Puback(1)
+    for peer in peers:
+        peer.send(b"\0")
+        peer.connection.closed(0)
+    for session in list(broker.sessions):
+        broker.forget(session, 0)
+    peers[0].broker.take_dirty()
+    assert 0 <= broker.held < 200  # the answers that nobody fetched
+
+
+def test_unread_answers_are_bounded_sooner_where_too_much_is_held():
+    broker = broker_of(max_total_bytes=300_000, reserved_bytes=1000)
+    rude = [Peer(broker, Connect(f"p{number}")) for number in range(20)]
+    for _ in range(1000):
+        for peer in rude:
+            peer.send(Pingreq())
+    assert any(peer.connection.reason == "slow reader" for peer in rude)
+    assert broker.held <= 300_000 + 20 * 2000
+    for peer in rude:
+        peer.connection.closed(0)
+    assert broker.held == 0
+
+
+def test_what_waits_for_its_turn_counts_until_it_is_served():
+    broker = broker_of(work_per_turn=10)
+    peer = Peer(broker, Connect("a"), Pingreq().encode() * 100)
+    peer.send(Pingreq().encode() * 100)
+    waiting = 400 - 2 * 9
+    assert broker.held == waiting + peer.connection.pending
+    run(broker)
+    assert broker.held == peer.connection.pending
+    peer.send(b"\x30\x7f" + bytes(50))
+    assert broker.held == 52 + peer.connection.pending
+    peer.connection.closed(0)
     assert broker.held == 0
 
 

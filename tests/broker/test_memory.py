@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sim.broker.core import Broker
-from host_sim.broker.faults import ACTIONS, DOWN, UP, FaultPlan, Injected
+from host_sim.broker.faults import ACTIONS, DOWN, UP, FaultPlan, Injected, Outage
 from host_sim.broker.memory import MemoryClient, MemoryNetwork
 from host_sim.broker.packets import Connack, Connect, Pingreq, Pingresp, Publish, decode
 
@@ -178,6 +178,32 @@ def test_a_silent_cut_tells_nobody_until_timeouts_do():
     assert not writer.connected
     assert reader.connect() == 0
     assert payloads(reader) == []
+
+
+def test_planned_outages_come_and_go_by_themselves():
+    network, writer, reader = network_of(FaultPlan(outages=[Outage(100, 50), Outage(300, 20, silent=True)]))
+    network.advance(99)
+    assert writer.connected
+    network.advance(1)
+    assert not writer.connected
+    with pytest.raises(ConnectionRefusedError):
+        network.link("x")
+    network.advance(50)
+    writer.connect()
+    reader.connect()
+    reader.subscribe("#")
+    network.advance(160)
+    writer.publish("t", b"into silence")
+    assert reader.connected
+    network.advance(10)
+    assert not reader.connected
+    assert [(fault.at, fault.action) for fault in network.trace] == [
+        (100, "cut"),
+        (150, "restore"),
+        (300, "silence"),
+        (320, "restore"),
+    ]
+    assert network.settle()
 
 
 # -- single faults --

@@ -228,3 +228,14 @@ def test_a_large_packet_in_single_bytes_is_framed_once():
 
 def test_a_password_is_in_no_representation():
     assert "hunter2" not in repr(Connect("a", username="u", password=b"hunter2"))
+
+
+def test_what_was_read_does_not_stay_in_memory_for_what_was_not():
+    """A read of 64 KB whose last byte begins a packet must not be kept whole for it."""
+    framer = Framer()
+    framer.feed(Publish("a", bytes(1000)).encode() * 60 + b"\x30\x7f")
+    while framer.next_frame() is not None:
+        pass
+    assert framer.waiting() == len(framer._data) == 2
+    framer.clear()
+    assert framer.waiting() == 0
