@@ -181,7 +181,7 @@ def test_lost_wifi_ends_the_session_and_its_return_begins_another():
 def test_the_status_led_is_lit_while_there_is_a_session():
     rig = Rig()
     seen = []
-    rig.device.led = seen.append
+    rig.device.show(seen.append)
     rig.ready()
     assert seen == [True]
     rig.wifi.joined = False

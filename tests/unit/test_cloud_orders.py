@@ -104,6 +104,13 @@ def test_too_many_waiting_commands_are_refused():
     assert raises(HxtpError, world.order).code == "BUFFER_OVERFLOW"
 
 
+def test_a_command_that_fits_in_no_message_is_refused_and_takes_no_number():
+    world = World()
+    refusal = raises(HxtpError, world.order, "light_on", {"x": "y" * 15424})
+    assert refusal.code == "PAYLOAD_TOO_LARGE"
+    assert world.cloud.orders == [] and world.cloud.submitted == 0
+
+
 def test_an_ack_counts_only_for_a_published_command_of_this_device():
     # HX3-CMD-23, HX3-VAL-18
     world = ready()

@@ -33,4 +33,5 @@ def test_what_has_no_json_form_is_an_error():
     raises(ValueError, dumps, float("inf"))
     raises(ValueError, dumps, float("nan"))
     raises(TypeError, dumps, b"bytes")
+    raises(TypeError, dumps, {1: 2})
     raises(TypeError, dumps, {"a": object()})

@@ -90,6 +90,15 @@ def schema_refusal():
     raise HxtpError("COMMAND_INVALID", "too early")
 
 
+def test_a_part_that_cannot_tell_its_state_is_left_out_and_told():
+    faults = []
+    box = Registry(faults.append)
+    for name in ("light", "desk"):
+        box.add(Lamp(name))
+    box.parts[0].state = lambda: [][0]
+    assert box.state() == {"desk": {"brightness": 0}} and len(faults) == 1
+
+
 def test_a_member_name_in_a_nack_is_cut():
     # HX3-CMD-07
     ack = house().run("light_on", {"x" * 5000: 1})
@@ -149,9 +158,16 @@ def test_a_declaration_that_cannot_be_used_is_refused_with_its_reason():
         (broken(actions={"light_on": (1, "", {"action": {"type": "string"}})}), "action"),
         (broken(actions={"light_on": (1, "", {"protocol": {"type": "string"}})}), "protocol"),
         (broken(actions={"light_on": (1, "", {"n": {"type": "string", "pattern": "a"}})}), "pattern"),
-        (broken(KIND="lamp"), "declared twice"),
+        (broken(actions={"light_" + "o" * 40: (9, "", {})}), "32 characters"),
+        (broken(actions={"light_on": (0, "", {})}), "1 to 65535"),
+        (broken(actions={"light_on": (65536, "", {})}), "1 to 65535"),
+        (broken(actions={"light_on": (1, "", {}, "harmless")}), "safety class"),
+        (broken(actions={"light_on": (1, "", {"n": {"type": "colour"}})}), "the type of n"),
+        (broken(KIND="lamp"), "hide"),
+        (broken(name="brightness"), "hide"),
+        (broken(KIND="lamp", state=dict), "declared twice"),
         (broken(actions={"light_on": (1, "Otherwise", {})}), "declared twice"),
-        (broken(KIND="switch", actions={"state": (1, "", {})}), "same id"),
+        (broken(KIND="switch", state=dict, actions={"state": (1, "", {})}), "same id"),
     ):
         assert word in str(raises(ValueError, box.add, part)), word
 

@@ -49,6 +49,41 @@ def test_a_renewal_without_answer_ends_the_connection():
     assert world.wait(60000) == "reconnect" and world.device.state == OFFLINE
 
 
+def test_an_answer_that_was_held_back_does_not_let_old_commands_run_again():
+    world = ready()
+    world.wait(600000)
+    world.to_cloud(world.device.take(world.now))
+    held = world.cloud.take(world.time())
+    recorded = []
+    for n in range(20):
+        world.order("light_on", {"brightness": n})
+        recorded.append(world.cloud.take(world.time()))
+        world.to_device(recorded[-1])
+        world.to_cloud(world.device.take(world.now))
+    world.to_device(held)
+    assert world.device.state == READY
+    for message in recorded:
+        assert world.to_device(message) is None
+    assert world.lamp.done == list(range(20))
+
+
+def test_a_cloud_that_lost_its_numbers_is_served_from_a_new_connection_on():
+    world = ready()
+    for _ in range(20):
+        world.order()
+        world.pump()
+    world.cloud.sent = 0
+    world.wait(600000)
+    world.pump()
+    assert world.device.state == RENEWING and world.device.refused == {"SEQUENCE_VIOLATION": 1}
+    assert world.wait(1) == "reconnect"
+    world.device.disconnected(world.now)
+    world.connect()
+    order = world.order()
+    world.pump()
+    assert order.state == "acknowledged"
+
+
 def test_a_renewal_can_repair():
     # HX3-SESS-23
     world = ready()

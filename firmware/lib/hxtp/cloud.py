@@ -12,12 +12,13 @@ from hxtp.errors import (
     COMMAND_INVALID,
     FRAME_SCHEMA_INVALID,
     HASH_MISMATCH,
+    PAYLOAD_TOO_LARGE,
     SEQUENCE_VIOLATION,
     TIMESTAMP_EXPIRED,
     TIMESTAMP_FUTURE,
     HxtpError,
 )
-from hxtp.session import uuid4
+from hxtp.session import uuid4, whole
 
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 
@@ -31,6 +32,7 @@ EXPIRED = "expired"
 LIFE = 300000
 RETRY = 10000
 STALE_ANSWER = 5000
+MAX_BODY = 15424  # bytes of a command's body, so that its envelope fits in a message
 
 _STALE = (TIMESTAMP_EXPIRED, TIMESTAMP_FUTURE, SEQUENCE_VIOLATION)
 
@@ -149,9 +151,9 @@ class Link:
             or len(challenge) > envelope.MAX_NONCE
         ):
             raise HxtpError(FRAME_SCHEMA_INVALID, "challenge")
-        if not _whole(boot, 0, envelope.MAX_INTEGER):
+        if not whole(boot, 0, envelope.MAX_INTEGER):
             raise HxtpError(FRAME_SCHEMA_INVALID, "boot_count")
-        if not _whole(kept, 1, 1024):
+        if not whole(kept, 1, 1024):
             raise HxtpError(FRAME_SCHEMA_INVALID, "results_kept")
 
     def _answer_stale(self, message, now):
@@ -228,15 +230,19 @@ class Link:
     def submit(self, action, params, now, life=LIFE):
         """Accept a command for delivery within `life` ms. Returns its Order.
 
-        Raises HxtpError(BUFFER_OVERFLOW) where too many are unsettled, PAYLOAD_TOO_LARGE never:
-        a body is the caller's to bound.
+        Raises HxtpError: BUFFER_OVERFLOW (too many are unsettled), PAYLOAD_TOO_LARGE; TypeError or ValueError
+        for parameters that have no JSON form.
         """
         if len(self.orders) >= self.max_unsettled:
             raise HxtpError(BUFFER_OVERFLOW, "too many commands wait for this device")
         body = dict(params)
         body["action"] = action
-        self.submitted += 1
         text = jsontext.dumps(body).encode()
+        if len(text) > MAX_BODY:
+            raise HxtpError(
+                PAYLOAD_TOO_LARGE, "the parameters are %d bytes, %d are possible" % (len(text), MAX_BODY)
+            )
+        self.submitted += 1
         order = Order(uuid4(self._random(16)), self.submitted, action, text, now + life)
         self.orders.append(order)
         self._commit(self)
@@ -296,10 +302,6 @@ class Link:
     def online(self, now):
         """Heartbeats are the truth: online until four intervals passed without a word."""
         return self.last_seen is not None and now - self.last_seen < 4000 * self.heartbeat_interval
-
-
-def _whole(value, low, high):
-    return isinstance(value, int) and value is not True and value is not False and low <= value <= high
 
 
 def _finite(value):

@@ -58,6 +58,8 @@ def _decimal(value):
 
 
 def _string(text, put):
+    if not isinstance(text, str):
+        raise TypeError("a name is a string")
     put('"')
     if text.encode().strip(_SAFE):
         for char in text:

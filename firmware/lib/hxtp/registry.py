@@ -15,6 +15,8 @@ ACTION = "action"
 TARGET = "target"
 PROTOCOL = "protocol"
 
+MAX_ACTION = 32
+SAFETY = ("normal", "sensitive", "critical", "restricted")
 MAX_RESULT = 8192  # bytes of JSON that a command may answer with
 
 
@@ -32,6 +34,10 @@ class Registry:
         for other in self.parts:
             if other.name == part.name:
                 raise ValueError("two parts are named " + part.name)
+        seen = self.state()
+        for member in [part.name] if self._has(part.KIND) else part.state():
+            if member in seen:
+                raise ValueError("%s: its state would hide another %s" % (part.name, member))
         for action in sorted(part.actions):
             spec = part.actions[action]
             self._check_spec(part, action, spec)
@@ -42,7 +48,17 @@ class Registry:
                 known[1].append(part)
         self.parts.append(part)
 
+    def _has(self, kind):
+        for part in self.parts:
+            if part.KIND == kind:
+                return True
+        return False
+
     def _check_spec(self, part, action, spec):
+        if not 0 < len(action) <= MAX_ACTION or not 0 < spec[0] < 65536:
+            raise ValueError("%s: a name has 1 to 32 characters, an id is 1 to 65535" % action)
+        if len(spec) > 3 and spec[3] not in SAFETY:
+            raise ValueError("%s: a safety class is one of %s" % (action, ", ".join(SAFETY)))
         if action.startswith(RESERVED):
             raise ValueError("action names beginning %s are the protocol's own: %s" % (RESERVED, action))
         if not hasattr(part, action):
@@ -50,6 +66,8 @@ class Registry:
         for name in spec[2]:
             if name in (ACTION, TARGET, PROTOCOL):
                 raise ValueError("%s: a parameter cannot be named %s" % (action, name))
+            if spec[2][name].get("type") not in schema.TYPES:
+                raise ValueError("%s: the type of %s is one of %s" % (action, name, ", ".join(schema.TYPES)))
             if "pattern" in spec[2][name]:
                 raise ValueError("%s: a device cannot check a pattern; use enum or lengths" % action)
         for other in self._actions:
@@ -82,15 +100,23 @@ class Registry:
         return '{"capabilities":[%s]}' % ",".join(entries)
 
     def state(self):
-        """State by part: flat for the first of a kind, under its name for the others."""
+        """State by part: flat for the first of a kind, under its name for the others.
+
+        A part that cannot tell its state is left out, and the owner told.
+        """
         state = {}
         kinds = []
         for part in self.parts:
+            try:
+                told = part.state()
+            except Exception as fault:  # a sensor came off; the others still have something to say
+                self._tell(fault)
+                told = {}
             if part.KIND in kinds:
-                state[part.name] = part.state()
+                state[part.name] = told
             else:
                 kinds.append(part.KIND)
-                state.update(part.state())
+                state.update(told)
         return state
 
     def find(self, action, params):
@@ -153,6 +179,6 @@ def action_of(message, params, unsigned_action=False):
             action = outer
         if outer != action:
             raise HxtpError(COMMAND_INVALID)
-    if not isinstance(action, str) or not 0 < len(action) <= 32:
+    if not isinstance(action, str) or not 0 < len(action) <= MAX_ACTION:
         raise HxtpError(COMMAND_INVALID)
     return action

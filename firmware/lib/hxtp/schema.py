@@ -7,6 +7,8 @@ pattern, items, minItems, maxItems and `required: true`. Undeclared members are 
 
 from hxtp.errors import INVALID_PARAMS, HxtpError
 
+TYPES = ("string", "number", "integer", "boolean", "array")
+
 
 def _typed(kind, value):
     if kind == "boolean":

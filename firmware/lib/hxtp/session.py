@@ -170,7 +170,7 @@ class Session:
     def telemetry(self, values, now):
         """Queue a sample (a flat dict) of now. Raises TypeError or ValueError for what has no JSON form."""
         jsontext.dumps(values)
-        self.outbox.sample(now, values)
+        self.outbox.sample(now, dict(values))
 
     def serving(self):
         """Whether commands are accepted and state is told."""
@@ -206,6 +206,7 @@ class Session:
         self._hello_due = now + HELLO_RETRY if self._repairs > 1 else now
         self._hello_id = self._hello_first = self._hello_sent = None
         self._asked = self._heard = now
+        self._floor_asked = self._floor.last
 
     def _begin(self, now):
         self._challenge = None
@@ -309,13 +310,20 @@ class Session:
             get("session"),
         )
         for number in (time, last_out, last_in):
-            if not isinstance(number, int) or number is True or not 0 <= number <= envelope.MAX_INTEGER:
+            if not whole(number, 0, envelope.MAX_INTEGER):
                 raise HxtpError(FRAME_SCHEMA_INVALID)
         if session is not True and session is not False:
             raise HxtpError(FRAME_SCHEMA_INVALID)
         sent = self._hello_sent if get("ref_message_id") == self._hello_id else self._hello_first
         if sent is None:  # nobody can answer a challenge that was not sent yet
             raise HxtpError(PROTOCOL_NOT_READY)
+        if session and self.serving():
+            # Commands went on while the answer was under way, and what they raised stays. A cloud that knew
+            # less than we did when we asked has lost its numbers: only a new connection begins from those.
+            if last_in < self._floor_asked:
+                self._deadline = now
+                raise HxtpError(SEQUENCE_VIOLATION)
+            last_in = max(last_in, self._floor.last)
         self.set_clock(time + (now - sent) // 2, now)
         self._counter.raise_to(last_out)
         self._answer_in_form_of(message)
@@ -422,7 +430,12 @@ def uuid4(random):
     return "-".join((text[:8], text[8:12], "4" + text[13:16], variant + text[17:20], text[20:]))
 
 
+def whole(value, low, high):
+    """Whether it is an integer within bounds; true and false are none, whatever the runtime thinks."""
+    return isinstance(value, int) and value is not True and value is not False and low <= value <= high
+
+
 def _bounded(value, low, high, default=None):
-    if not isinstance(value, int) or value is True:
+    if not whole(value, -envelope.MAX_INTEGER, envelope.MAX_INTEGER):
         return high if default is None else default
     return min(max(value, low), high)

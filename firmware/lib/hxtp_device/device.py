@@ -53,8 +53,7 @@ KINDS = 32  # of errors that are remembered
 class Device:
     """Composition and loop. All it needs is passed in; `build` passes the stock modules.
 
-    `state` is one of STATES, `errors` counts by kind, `on_ready` is called at the beginning of each session,
-    `led(on)` when a session begins or ends.
+    `state` is one of STATES, `errors` counts by kind, `on_ready` is called at the beginning of each session.
     It is also the context of its parts: `now()` and `changed(part)`.
     """
 
@@ -72,7 +71,7 @@ class Device:
         self.state = IDLE
         self.errors = {}
         self.on_ready = None
-        self.led = None
+        self._led = None
         self._lit = False
         self._backoff = backoff
         self._random = random
@@ -100,6 +99,10 @@ class Device:
         """Send a sample (a flat dict) now, or when the cloud is back: the newest 32 are kept."""
         if self.session:
             self._try("telemetry", self.session.telemetry, values, self.clock.now())
+
+    def show(self, led):
+        """Light `led` while there is a session: anything that is called with True or False, such as a Pin."""
+        self._led = led
 
     def now(self):
         """Monotonic ms, for parts."""
@@ -136,8 +139,8 @@ class Device:
         busy = self._step(now)
         if self._lit != (self.state == READY):
             self._lit = not self._lit
-            if self.led:
-                self.led(self._lit)
+            if self._led:
+                self._led(self._lit)
         if self._changed_at is not None and now - self._changed_at >= DEBOUNCE:
             self._changed_at = None
             self._try("saving", self._save_parts)
@@ -365,6 +368,7 @@ def build(path="hxtp.json"):
             device.add(part)
     except ValueError as error:
         raise wrong("the board data: %s" % error) from None
-    if "status_led" in given.board:
-        device.led = machine.Pin(given.board["status_led"], machine.Pin.OUT, value=0).value
+    led = given.board.get("status_led")
+    if led is not None:
+        device.show(machine.Pin(led, machine.Pin.OUT, value=0))
     return device

@@ -2,7 +2,7 @@
 
 Safe mode begins after five boots in a row that ended in a watchdog, panic or software reset before they
 were healthy; power cuts never count. In it no part is started and no pin is touched, the prompt stays
-reachable, and ten minutes later the device tries once more. This module must never raise: boot.py runs it.
+reachable, and ten minutes later the device tries once more. It must never raise: main.py begins with it.
 """
 
 LIMIT = 5
