@@ -69,10 +69,10 @@ def write(rows: list[Row], target: Path) -> None:
     found = [
         {
             "name": row.name,
-            "value": row.value,
+            "value": round(row.value, 3),
             "unit": row.unit,
-            "floor": row.floor,
-            "peer": row.peer,
+            "floor": row.floor and round(row.floor, 3),
+            "peer": row.peer and round(row.peer, 3),
             "runs": row.runs,
         }
         for row in rows
