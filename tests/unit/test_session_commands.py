@@ -120,10 +120,32 @@ def test_a_long_forgotten_command_still_gets_its_late_ack():
     forger = Forger(world)
     message = forger.send("command", {"action": "light_on"}, message_id="slow", deliver=False)
     slow = world.device.receive(message[0], message[1], world.now)
-    for _ in range(9):
+    for _ in range(15):
         forger.send("command", {"action": "light_off"})
     world.device.finish(slow, {"ack_status": "executed"})
-    assert len(world.device.outbox.acks) == 10
+    assert len(world.device.outbox.acks) == 16
+
+
+def test_commands_that_were_overtaken_push_no_result_out():
+    world = ready()
+    orders = [world.order("light_on", {"brightness": n}) for n in range(9)]
+    first = [world.cloud.take(world.time()) for _ in range(8)]
+    for message in first[1:]:  # the first command is lost, the other seven run
+        world.to_device(message)
+    acks = [world.device.take(world.now) for _ in range(7)]
+    for ack in acks[1:]:  # the ack of the second is lost
+        world.to_cloud(ack)
+    world.wait(10000)
+    again = [world.cloud.take(world.time()) for _ in range(2)]
+    world.to_device(again[0])
+    world.to_cloud(world.device.take(world.now))
+    world.to_device(world.cloud.take(world.time()))  # the ninth may leave now
+    world.to_device(again[1])
+    world.pump()
+    world.wait(20000)
+    world.pump()
+    assert sorted(world.lamp.done) == list(range(9))
+    assert {order.state for order in orders} == {"acknowledged"}
 
 
 def test_acks_that_cannot_leave_are_bounded():
