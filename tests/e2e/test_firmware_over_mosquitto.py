@@ -10,8 +10,8 @@ from host_sim.gateway.gateway import Gateway
 from host_sim.gateway.pki import make_pki
 from host_sim.gateway.provision import board_files
 from host_sim.gateway.store import Store
+from host_sim.soak.mosquitto import Mosquitto
 from hxtp.sign import mqtt_password
-from tests.e2e.mosquitto import Mosquitto
 
 COMMANDS = 1000
 AT_ONCE = 20
