@@ -5,6 +5,7 @@ not take the others down.
 """
 
 import importlib
+import os
 import sys
 
 COMMANDS = {
@@ -25,14 +26,24 @@ def usage() -> str:
 
 
 def main(argv: list[str]) -> int:
+    try:
+        status = _call(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `| head` does; nothing is left that could be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _call(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
         print(f"host_sim: no command named {argv[0]!r}\n\n{usage()}", end="", file=sys.stderr)
         return 2
-    module = importlib.import_module(COMMANDS[argv[0]][0])
-    return module.main(argv[1:])
+    return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from host_sim import ROOT
 from host_sim.demo.drawings import activity
 from host_sim.demo.screen import Screen
 from host_sim.demo.stage import Stage
-from host_sim.gateway.client import PLACES
 from host_sim.gateway.control import Control
 
 REST = 0.8  # seconds without a move, after which a drawing is made
@@ -40,9 +39,8 @@ def stay(stage: Stage, screen: Screen) -> None:
 
 def _explain(stage: Stage, screen: Screen) -> None:
     call = f"{_python()} -m host_sim gateway"
-    # Where the gateway's commands look by themselves, nothing needs to be said.
-    usual = stage.bench.folder.absolute() in map(Path.absolute, PLACES)
-    data = "" if usual else f" --data {stage.bench.folder}"
+    # Always said: by themselves the commands look for the gateway of `gateway serve` first.
+    data = f" --data {_shown(stage.bench.folder)}"
     ids = {name: board.device_id[:6] for name, board in stage.boards.items()}
     screen.step("Yours", "Everything stays up until Ctrl-C. From another terminal, in this folder:")
     screen.commands(

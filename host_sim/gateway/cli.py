@@ -6,6 +6,7 @@ It must never take a secret as an argument, where every user of the machine coul
 import argparse
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from host_sim import ROOT
 from host_sim.gateway.client import PLACES, ControlError, ask, usual_place
 from host_sim.gateway.params import plain
 
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     call = add("serve", _serve, "run the gateway and a broker over TLS, until Ctrl-C")
     call.add_argument(
-        "--port", type=int, default=8883, help="the broker's port, 0 for any free one (default 8883)"
+        "--port", type=_port, default=8883, help="the broker's port, 0 for any free one (default 8883)"
     )
     call.add_argument("--tenant", default="home", help="tenant id of a new data folder (default home)")
     call.add_argument("-v", "--verbose", action="store_true", help="also tell heartbeats and telemetry")
@@ -74,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("device", help="its id, or the beginning of it")
     call.add_argument("action", help="such as light_on; `gateway devices` lists them")
     call.add_argument("params", nargs="*", metavar="key=value", help="parameters, or one JSON object")
-    call.add_argument("--wait", type=float, default=15, metavar="S", help="seconds to wait (default 15)")
+    call.add_argument("--wait", type=_seconds, default=15, metavar="S", help="seconds to wait (default 15)")
     call.add_argument(
-        "--life", type=float, default=300, metavar="S", help="seconds the command lives (default 300)"
+        "--life", type=_seconds, default=300, metavar="S", help="seconds the command lives (default 300)"
     )
     call = add("register", _register, "make a device and the files that its board needs")
     call.add_argument("device_type", help="such as light")
@@ -85,6 +87,22 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("device", help="its id, or the beginning of it")
     call.add_argument("--board", required=True, help="board data on the device")
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, more than 0 and at most 86400")
+    return seconds
 
 
 def _devices(options: argparse.Namespace) -> int:
@@ -97,7 +115,7 @@ def _devices(options: argparse.Namespace) -> int:
     for device in devices:
         where = "online" if device["online"] else "offline" if device["last_seen"] else "never seen"
         firmware = f", firmware {plain(device['firmware_version'])}" if device["firmware_version"] else ""
-        print(f"{device['device_id']}  {device['device_type']}, {where}{firmware}")
+        print(f"{device['device_id']}  {plain(device['device_type'])}, {where}{firmware}")
         if device["actions"]:
             print(f"    can     {' '.join(map(plain, device['actions']))}")
         if device["state"]:
@@ -153,6 +171,12 @@ def _params(words: list[str]) -> dict:
 
 
 def _register(options: argparse.Namespace) -> int:
+    if not (ROOT / "firmware" / options.board).is_file():
+        print(
+            f"host_sim gateway: there is no firmware/{options.board}: put that file onto the board, "
+            "or register again with one of firmware/boards",
+            file=sys.stderr,
+        )
     request = {"device_type": options.device_type, "board": options.board}
     return _provisioned(ask(options.data, "POST", "/register", request))
 

@@ -72,6 +72,8 @@ class Store:
         try:
             self.tenant_id = self._load(tenant_id)
             topic(self.tenant_id, "any", "cmd")
+            if len(self.tenant_id) > 36 or any(not " " < c < "\x7f" or c == "|" for c in self.tenant_id):
+                raise ValueError("1 to 36 letters, digits and signs, without space / + # |")
         except ValueError as error:
             self._file.close()
             raise StoreError(f"the tenant's id cannot be used: {error}") from None

@@ -96,7 +96,6 @@ def test_a_command_is_sent_by_the_beginning_of_an_id_and_its_values_are_typed(ru
         (("{id}", "light_on", "brightness"), "'brightness' is not key=value", ""),
         (("{id}", "light_on", "a=1", "a=2"), "a is given twice", ""),
         (("{id}", "light_on", "{"), "not a JSON object", ""),
-        (("{id}", "light_on", "--life", "0"), "life_s is more than 0", ""),
     ],
 )
 def test_what_was_typed_wrongly_is_named(run, served, words, says, lists):
@@ -104,6 +103,40 @@ def test_what_was_typed_wrongly_is_named(run, served, words, says, lists):
     assert (status, out) == (1, "")
     assert says in err and lists in err and "Traceback" not in err
     assert not served.device.runs
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (("serve", "--port", "65536"), "'65536' is no port: give 0 to 65535"),
+        (("serve", "--port", "-1"), "'-1' is no port"),
+        (("command", "d", "a", "--life", "0"), "'0' is no time: give seconds, more than 0"),
+        (("command", "d", "a", "--wait", "nan"), "'nan' is no time"),
+        (("command", "d", "a", "--wait", "inf"), "'inf' is no time"),
+    ],
+)
+def test_numbers_that_make_no_sense_end_in_usage(capsys, words, says):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(words))
+    assert ended.value.code == 2 and says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tenant", ["", "a/b", "a b", "a|b", "a" * 37, "caf\u00e9", "a\x1b"])
+def test_a_tenant_id_that_no_message_could_carry_is_refused_at_once(tmp_path, capsys, tenant):
+    assert cli.main(["serve", "--data", str(tmp_path / "d"), "--port", "0", "--tenant", tenant]) == 1
+    told = capsys.readouterr().err
+    assert "the tenant's id cannot be used" in told and "\x1b" not in told
+
+
+def test_output_that_nobody_reads_any_more_ends_quietly():
+    call = f"{sys.executable} -m host_sim --help | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_a_board_that_is_not_there_is_said_when_its_device_is_registered(run, served):
+    status, out, err = run("register", "lamp", "--board", "boards/none.json")
+    assert status == 0 and "device " in out and "there is no firmware/boards/none.json" in err
 
 
 def test_a_beginning_that_two_devices_share_is_not_guessed(run, served):
