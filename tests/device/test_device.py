@@ -1,6 +1,7 @@
 """The device as a whole, in virtual time: its states, and that its parts never wait for a network."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from test_device_clock import Time
@@ -189,6 +190,20 @@ def test_the_status_led_is_lit_while_there_is_a_session():
     assert seen == [True, False]
 
 
+def test_telemetry_before_the_first_poll_is_refused_rather_than_lost():
+    rig = Rig()
+    with pytest.raises(ValueError, match="poll"):
+        rig.device.telemetry({"heat": 21})
+
+
+def test_a_time_that_no_clock_can_hold_is_not_saved_either():
+    rig = Rig()
+    rig.device.session = SimpleNamespace(time=lambda now: 9007199254740991)
+    saved, wall = rig.store.time, rig.clock.wall()
+    assert rig.device._keep_time(0) is True
+    assert (rig.store.time, rig.clock.wall()) == (saved, wall)
+
+
 def test_a_broker_that_hangs_up_is_connected_to_again():
     rig = Rig().ready()
     rig.hang_up()
@@ -280,13 +295,6 @@ def test_samples_wait_offline_the_newest_are_kept_and_the_loss_is_told():
     times = [body["sampled_at"] for body in told]
     assert all(later - earlier == 1000 for earlier, later in pairwise(times))
     assert times[-1] < rig.now - 1000
-
-
-def test_samples_before_the_first_poll_are_not_kept_and_do_no_harm():
-    rig = Rig()
-    rig.device.telemetry({"n": 1})
-    rig.ready()
-    assert "telemetry" not in rig.kinds()
 
 
 def test_many_changes_offline_become_one_state():

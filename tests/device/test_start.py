@@ -100,6 +100,12 @@ def test_board_data_that_cannot_be_used_are_told(board):
     assert "colour" in log and "Traceback" not in log
 
 
+def test_a_status_led_on_a_pin_that_the_chip_lacks_is_told(board):
+    data = json.dumps({"device_type": "x", "status_led": 24, "parts": []})
+    log = ended(board(**{"hxtp.json": hxtp_json(1883, "boards/mine.json"), "boards/mine.json": data}))
+    assert '"status_led": GPIO 24 cannot be used' in log and "Traceback" not in log
+
+
 def test_a_certificate_that_is_none_is_told(board):
     pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     settings = hxtp_json(1883, BOARD, mqtt="mqtts://127.0.0.1:1", ca="ca.pem")

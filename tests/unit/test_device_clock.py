@@ -140,6 +140,14 @@ def test_one_second_of_difference_sets_nothing():
     assert rtc.sets == 0
 
 
+def test_an_authentic_time_that_cannot_be_leaves_the_wall_clock_alone():
+    for seconds in (0, 1577836799, 4102444800, 9007199254740):
+        clock, rtc = make(Time(true=BUILT + 7))
+        assert clock.set(seconds) is False
+        assert clock.wall() == BUILT + 7 and rtc.sets == 0
+    assert clock.set(BUILT - 86400) is True and clock.wall() == BUILT - 86400  # the build's clock was wrong
+
+
 def test_the_time_server_sets_the_wall_clock_in_both_epochs():
     for epoch in (2000, 1970):
         time = Time(epoch=epoch)

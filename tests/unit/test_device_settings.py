@@ -1,6 +1,7 @@
 """hxtp.json: what is taken, and one clear sentence for every mistake."""
 
 from check import ROOT, cases, raises
+from hxtp_device import settings as settings_module
 from hxtp_device.settings import SettingsError, check, load
 
 SECRET = "ab" * 32
@@ -26,6 +27,16 @@ def given(**changes):
         else:
             data[name] = changes[name]
     return data
+
+
+def with_board(data, judge):
+    """judge(settings' keywords) while the board's file holds `data`; WebAssembly can write no files."""
+    read = settings_module._read
+    settings_module._read = lambda path: data
+    try:
+        return judge(board="boards/mine.json")
+    finally:
+        settings_module._read = read
 
 
 def mistake(**changes):
@@ -150,6 +161,15 @@ def test_mistakes_in_the_wifi_are_named_and_the_password_is_not_told():
 
 def test_a_misspelt_setting_is_named():
     assert "allow_unencripted_mqtt" in mistake(allow_unencripted_mqtt=True)
+    text = mistake(wifi={"ssid": "Home", "pasword": PASSWORD})
+    assert '"pasword" in "wifi"' in text
+    text = with_board(b'{"device_type": "lamp", "part": []}', mistake)
+    assert '"part" in boards/mine.json' in text
+
+
+def test_a_byte_order_mark_of_an_editor_is_no_mistake():
+    board = b'\xef\xbb\xbf{"device_type": "lamp", "parts": []}'
+    assert with_board(board, lambda **changes: check(given(**changes))).board["device_type"] == "lamp"
 
 
 def test_a_missing_file_is_named_with_the_command_that_copies_it():

@@ -5,6 +5,7 @@ clock here serves certificate checks and is a hint for the timestamps of the ver
 """
 
 _UNTIL_2000 = 946684800  # seconds from 1970 to 2000
+_SANE = (1577836800, 4102444800)  # from 2020 to 2100, which every RTC can hold
 
 
 class Clock:
@@ -35,10 +36,16 @@ class Clock:
         return int(self._time.time()) + self._epoch
 
     def set(self, seconds):
-        """Set the wall clock, from an authentic answer. A second's difference is left alone."""
+        """Set the wall clock, from an authentic answer. A second's difference is left alone.
+
+        Returns whether it could be one: a cloud with a broken clock must not stop TLS for good.
+        """
+        if not _SANE[0] <= seconds < _SANE[1]:
+            return False
         if abs(self.wall() - seconds) > 1:
             year, month, day, hour, minute, second, weekday = self._time.gmtime(seconds - self._epoch)[:7]
             self._rtc.datetime((year, month, day, weekday, hour, minute, second, 0))
+        return True
 
     def ask(self, ntptime):
         """Set the wall clock by NTP, which nobody signed, but never to before the floor.

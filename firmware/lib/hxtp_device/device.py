@@ -96,9 +96,13 @@ class Device:
             part.restore(self._saved[part.name])
 
     def telemetry(self, values):
-        """Send a sample (a flat dict) now, or when the cloud is back: the newest 32 are kept."""
-        if self.session:
-            self._try("telemetry", self.session.telemetry, values, self.clock.now())
+        """Send a sample (a flat dict) now, or when the cloud is back: the newest 32 are kept.
+
+        Raises ValueError before the first poll, when there is nothing that could keep it.
+        """
+        if not self.session:
+            raise ValueError("poll() once before telemetry()")
+        self._try("telemetry", self.session.telemetry, values, self.clock.now())
 
     def show(self, led):
         """Light `led` while there is a session: anything that is called with True or False, such as a Pin."""
@@ -281,8 +285,7 @@ class Device:
         if time is None:
             return False
         time //= 1000
-        self.clock.set(time)
-        if abs(time - self.store.time) >= DAY:
+        if self.clock.set(time) and abs(time - self.store.time) >= DAY:
             self.store.save_time(time)
         return True
 
@@ -370,5 +373,8 @@ def build(path="hxtp.json"):
         raise wrong("the board data: %s" % error) from None
     led = given.board.get("status_led")
     if led is not None:
-        device.show(machine.Pin(led, machine.Pin.OUT, value=0))
+        try:
+            device.show(machine.Pin(led, machine.Pin.OUT, value=0))
+        except ValueError as error:
+            raise wrong('"status_led": GPIO %d cannot be used: %s' % (led, error)) from None
     return device

@@ -63,6 +63,12 @@ def _need(good, name, must):
         raise SettingsError('"%s" must be %s' % (name, must))
 
 
+def _only(data, known, where):
+    for name in sorted(data):
+        if name not in known:
+            raise SettingsError('"%s"%s is no setting: correct its spelling or remove it' % (name, where))
+
+
 def _text(value, most):
     return isinstance(value, str) and 0 < len(value) <= most
 
@@ -82,6 +88,8 @@ def _read(path):
 
 def _json(path):
     data = _read(path)
+    if data[:3] == b"\xef\xbb\xbf":  # a byte-order mark, as Windows' editors put it
+        data = data[3:]
     try:
         value = json.loads(data)
     except ValueError:
@@ -95,9 +103,7 @@ def check(data):
     """Settings from the dict that hxtp.json holds. Raises SettingsError."""
     get = data.get
     settings = Settings()
-    for name in sorted(data):
-        if name not in _KNOWN:
-            raise SettingsError('"%s" is no setting: correct its spelling or remove it' % name)
+    _only(data, _KNOWN, "")
     for name in FLAGS:
         value = get(name, False)
         _need(value is True or value is False, name, "true or false, without quotes")
@@ -116,6 +122,7 @@ def check(data):
     _need(_number(expiry, 1, 99999999999), "password_expiry", "seconds since 1970, as the cloud gave them")
     wifi = get("wifi", {})
     _need(isinstance(wifi, dict), "wifi", '{"ssid": "...", "password": "..."}')
+    _only(wifi, ("ssid", "password"), ' in "wifi"')
     ssid = settings.ssid = wifi.get("ssid")
     _need(_text(ssid, 32) or not wifi, "ssid", "the name of your Wi-Fi network")
     password = settings.password = wifi.get("password", "")
@@ -124,6 +131,7 @@ def check(data):
     board = get("board")
     _need(_text(board, 256), "board", 'the name of a file, like "boards/demo-light.json"')
     settings.board = _json(board)
+    _only(settings.board, ("device_type", "about", "status_led", "parts"), " in " + board)
     _need(_text(settings.board.get("device_type"), 64), "device_type", "in %s: what this device is" % board)
     version = settings.firmware_version = get("firmware_version")
     _need(version is None or _text(version, 32), "firmware_version", 'like "1.0.0"')
