@@ -9,6 +9,7 @@ import os
 import sys
 
 COMMANDS = {
+    "conformance": ("host_sim.conformance.cli", "test whether an implementation does what the text says"),
     "codec": ("host_sim.codec", "sign and verify messages, a JSON object a line on stdin"),
     "broker": ("host_sim.broker.cli", "run the mock MQTT broker"),
     "board": ("host_sim.board.cli", "run the firmware on a virtual ESP32"),

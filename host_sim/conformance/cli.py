@@ -1,0 +1,156 @@
+"""`python -m host_sim conformance`: runs the cases for a codec, a device or a cloud, and reports.
+
+Exit status: 0 all passed, 1 a case failed, 2 the kit could not run, 130 interrupted. A user's mistake ends
+in one line that says what to do, never in a traceback.
+
+A kind of target is a module here, named in KINDS, with
+    add_arguments(parser)                what is needed beyond the option that names the target
+    cases(arguments) -> list[Case]       all that there are, without reaching the target
+    open_target(arguments)               async context manager giving a Target; KitError if out of reach
+    mutants() -> list[Mutant]            deliberately broken ones of our own
+and must not import at its top what only a run needs.
+"""
+
+import argparse
+import asyncio
+import fnmatch
+import importlib
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+from host_sim.conformance import features, reports, running, xfail
+from host_sim.conformance.case import Case, KitError
+from host_sim.conformance.reports.terminal import Terminal, plain
+
+PROGRAM = "python -m host_sim conformance"
+# The option that names a target, the module behind it, the option's value and what it is.
+KINDS = {
+    "codec": (
+        "host_sim.conformance.codec",
+        "COMMAND",
+        "a program that signs and verifies, a JSON object a line",
+    ),
+}
+EPILOG = """\
+examples:
+  python -m host_sim conformance --codec 'python -m host_sim codec'
+  python -m host_sim conformance --codec './my-codec' --xfail known.txt --junit junit.xml --html report.html
+  python -m host_sim conformance --mutants"""
+
+
+def main(argv: list[str]) -> int:
+    kinds = {name: importlib.import_module(row[0]) for name, row in KINDS.items()}
+    arguments = _parser(kinds).parse_args(argv)
+    try:
+        with asyncio.Runner() as runner:
+            return runner.run(_main(arguments, kinds))
+    except KitError as error:
+        print(f"{PROGRAM}: {plain(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(kinds: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Tells whether an implementation does what the specification of HxTP/3.0 says.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    target = parser.add_mutually_exclusive_group()
+    for name, (_, value, text) in KINDS.items():
+        target.add_argument(f"--{name}", metavar=value, help=text)
+    target.add_argument(
+        "--mutants",
+        action="store_true",
+        help="prove the kit: each broken implementation has to be caught",
+    )
+    choose = parser.add_argument_group("which cases")
+    choose.add_argument("--list", action="store_true", help="list the cases with their clauses, and run none")
+    choose.add_argument(
+        "--only",
+        metavar="PATTERN",
+        action="append",
+        help="cases whose id or clause matches, such as 'codec-*'",
+    )
+    choose.add_argument("--features", metavar="A,B", help="what the target has; other cases are skipped")
+    choose.add_argument("--pics", metavar="FILE", help="the same from a file, a feature a line")
+    choose.add_argument(
+        "--xfail", metavar="FILE", help="known deviations: a case id a line, a reason behind a #"
+    )
+    choose.add_argument("--limit", metavar="S", type=running.seconds, help="seconds that a case may take")
+    report = parser.add_argument_group("reports")
+    for kind in reports.WRITERS:
+        report.add_argument(f"--{kind}", metavar="FILE", help=f"a report as {kind.upper()}")
+    report.add_argument("-v", "--verbose", action="store_true", help="a line a case on a terminal too")
+    for name, module in kinds.items():
+        module.add_arguments(parser.add_argument_group(f"for --{name}"))
+    return parser
+
+
+async def _main(arguments: argparse.Namespace, kinds: dict[str, ModuleType]) -> int:
+    for kind in reports.WRITERS:
+        if path := getattr(arguments, kind):
+            reports.check(path)
+    if arguments.mutants:
+        found = await _mutants(arguments, kinds)
+    else:
+        chosen = [name for name in kinds if getattr(arguments, name) is not None]
+        if not chosen:
+            raise KitError(
+                f"nothing to test: give one of {', '.join(f'--{name}' for name in kinds)}, --mutants"
+            )
+        module = kinds[chosen[0]]
+        every = module.cases(arguments)
+        cases = _only(every, arguments.only)
+        if arguments.list:
+            _list(cases)
+            return 0
+        known = xfail.known(arguments.xfail, every)
+        declared = features.declared(arguments.features, arguments.pics, every)
+        async with module.open_target(arguments) as target:
+            target = replace(
+                target,
+                features=target.features if declared is None else declared,
+                limit=arguments.limit or target.limit,
+            )
+            terminal = Terminal(sys.stdout, arguments.verbose)
+            found = await running.run(cases, target, terminal, known)
+    Terminal(sys.stdout).close(found)
+    for kind in reports.WRITERS:
+        if path := getattr(arguments, kind):
+            reports.write(found, kind, path)
+    if found.stopped:
+        print(
+            f"{PROGRAM}: stopped after {len(found.results)} of {found.planned}: {plain(found.stopped)}",
+            file=sys.stderr,
+        )
+    return found.exit_status
+
+
+async def _mutants(arguments: argparse.Namespace, kinds: dict[str, ModuleType]) -> running.Run:
+    mutants = [mutant for module in kinds.values() for mutant in module.mutants()]
+    if arguments.only:
+        mutants = [each for each in mutants if any(fnmatch.fnmatchcase(each.name, p) for p in arguments.only)]
+    return await running.run_mutants(mutants, Terminal(sys.stdout, arguments.verbose))
+
+
+def _only(cases: list[Case], patterns: list[str] | None) -> list[Case]:
+    if not patterns:
+        return cases
+    chosen = [
+        case
+        for case in cases
+        if any(fnmatch.fnmatchcase(name, p) for name in (case.id, *case.clauses) for p in patterns)
+    ]
+    if not chosen:
+        raise KitError(f"no case matches {' or '.join(patterns)}; --list names all")
+    return chosen
+
+
+def _list(cases: list[Case]) -> None:
+    for case in cases:
+        needs = f" [{', '.join(case.needs)}]" if case.needs else ""
+        print(f"{case.id}  {case.title}{needs}  ({' '.join(case.clauses)})")

@@ -1,0 +1,106 @@
+"""The vectors as cases, and a codec program as the target: `--codec 'COMMAND'`.
+
+A codec may lack the JSON profiles, and says so by UNSUPPORTED; pipe10 it may not lack.
+"""
+
+import argparse
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from host_sim.conformance import vectors
+from host_sim.conformance.case import Case, Failed, Skipped
+from host_sim.conformance.codec_program import TIMEOUT, CodecProgram
+from host_sim.conformance.running import Mutant, Target, always, seconds
+from host_sim.conformance.vectors import Vector
+
+UNSUPPORTED = {"ok": False, "code": "UNSUPPORTED"}
+
+
+class Codec(Protocol):
+    """Whatever answers request lines: a program, or one of ours in this process."""
+
+    async def ask(self, line: bytes) -> tuple[dict[str, Any], bytes]: ...
+
+
+def add_arguments(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--vectors",
+        metavar="PLACE",
+        default=str(vectors.PLACE),
+        help="a folder or file of vectors (default: ours)",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        default=TIMEOUT,
+        help="seconds for an answer (default %(default)g)",
+    )
+
+
+def cases(arguments: argparse.Namespace) -> list[Case]:
+    return [case_of(vector) for vector in vectors.load(arguments.vectors)]
+
+
+@asynccontextmanager
+async def open_target(arguments: argparse.Namespace) -> AsyncIterator[Target]:
+    async with CodecProgram(arguments.codec, arguments.timeout) as program:
+        yield Target(
+            f"codec {arguments.codec}", lambda case: always(program), limit=3 * arguments.timeout + 10
+        )
+
+
+def mutants() -> list[Mutant]:
+    return []
+
+
+def case_of(vector: Vector) -> Case:
+    """The case that a codec answers `vector` as expected."""
+
+    async def run(codec: Codec) -> None:
+        answer, raw = await codec.ask(vector.line)
+        if vector.profile != "pipe10" and answer == UNSUPPORTED != vector.expected:
+            raise Skipped(f"the codec has no {vector.profile}")
+        _no_secret(vector, raw)
+        _compare(vector.expected, answer)
+
+    needs = () if vector.profile == "pipe10" else (vector.profile,)
+    return Case(vector.id, vector.comment, vector.clauses, needs, run, group=vector.group)
+
+
+def _compare(expected: dict[str, Any], answer: dict[str, Any]) -> None:
+    # More members than expected are a codec's own affair.
+    if answer.get("ok") is not expected["ok"] or (
+        not expected["ok"] and answer.get("code") != expected["code"]
+    ):
+        raise Failed(_said(expected), _said(answer))
+    for name, value in expected.items():
+        if name not in answer:
+            raise Failed(f"{name} in the answer", _said(answer))
+        if json.dumps(answer[name]) != json.dumps(value):  # not ==, to which true and 1 are one
+            raise Failed(f"{name} {_short(value)}", _short(answer[name]))
+
+
+def _said(answer: dict[str, Any]) -> str:
+    if answer.get("ok") is False and isinstance(answer.get("code"), str):
+        return _short(answer["code"])
+    return "acceptance" if answer.get("ok") is True else _short(answer)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:120]} … {text[-40:]} ({len(text)} characters)"
+
+
+def _no_secret(vector: Vector, raw: bytes) -> None:
+    # Only where the secret cannot be in the answer by rights.
+    request = vector.request or {}
+    for name in ("secret_hex", "previous_secret_hex"):
+        secret = request.get(name)
+        if not isinstance(secret, str) or len(secret) != 64:
+            continue
+        needle, elsewhere = secret.lower(), {key: value for key, value in request.items() if key != name}
+        if needle in raw.decode("utf-8", "replace").lower() and needle not in json.dumps(elsewhere).lower():
+            raise Failed("no secret in the answer", f"{name} in it")

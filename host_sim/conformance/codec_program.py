@@ -1,0 +1,189 @@
+"""A vendor's codec program: started without a shell, asked line by line, started again if it does not answer.
+
+What it prints has a size, and what it is waited for a time. It must never be given anything but the request
+lines, and nothing it does may end the kit with a traceback.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+from typing import Any
+
+from host_sim.conformance.case import Failed, KitError
+
+MAX_ANSWER = 1 << 20  # bytes of one answer; the longest sound one has about 200 kB
+MAX_TOLD = 160  # characters of what a program printed that a message repeats
+ERRORS_KEPT = 4096  # bytes
+SILENCES = 5  # time-outs in a row after which there is no more waiting
+TIMEOUT = 10.0  # seconds
+GRACE = 1.0  # seconds that a program has to end when its input has ended
+RESET = b'{"op":"reset"}'
+
+
+class CodecProgram:
+    """An async context manager around the program of `command`, whose words are split as a shell does."""
+
+    def __init__(self, command: str, timeout: float = TIMEOUT) -> None:
+        try:
+            self._words = shlex.split(command)
+        except ValueError as error:
+            raise KitError(f"the codec's command {command!r} cannot be split into words: {error}") from error
+        if not self._words:
+            raise KitError("the codec's command is empty; give the program and its arguments in quotes")
+        self._timeout = timeout
+        self._process: asyncio.subprocess.Process | None = None
+        self._errors = bytearray()
+        self._listener: asyncio.Task[None] | None = None
+        self._ahead = bytearray()
+        self._silences = 0
+
+    async def __aenter__(self) -> "CodecProgram":
+        """Starts it and asks for a reset: KitError if it does not start, ends at once or says nothing."""
+        try:
+            await self._line(RESET)
+        except Failed as failed:
+            await self.stop()
+            raise KitError(f"the codec {self._words[0]!r} is of no use: {failed}") from failed
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def ask(self, line: bytes) -> tuple[dict[str, Any], bytes]:
+        """The answer to one request line, and as it was printed. Failed says what is wrong with it."""
+        raw = await self._line(line)
+        try:
+            answer = json.loads(raw, object_pairs_hook=_members, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise Failed("one JSON object as the answer", f"{_told(raw)} ({error})") from error
+        if not isinstance(answer, dict):
+            raise Failed("one JSON object as the answer", _told(raw))
+        return answer, raw
+
+    async def _line(self, line: bytes) -> bytes:
+        # One line for a line; a program that gave none, or more, is not asked again but started again.
+        if self._process is None:
+            await self._start()
+        if self._ahead:
+            await self._again("no output before the request", f"{_told(self._ahead)}, unasked")
+        try:
+            async with asyncio.timeout(self._timeout):
+                raw = await self._exchange(line)
+        except TimeoutError:
+            self._silences += 1
+            if self._silences >= SILENCES:
+                await self.stop()
+                raise KitError(
+                    f"the codec left {SILENCES} requests in a row without an answer for {self._timeout:g} s "
+                    "each; --timeout gives it longer"
+                ) from None
+            await self._again("an answer", f"none within {self._timeout:g} s")
+        self._silences = 0
+        return raw
+
+    async def _exchange(self, line: bytes) -> bytes:
+        process = self._process
+        writing = asyncio.ensure_future(self._write(line + b"\n"))
+        try:
+            while b"\n" not in self._ahead:
+                chunk = await process.stdout.read(1 << 16)
+                if not chunk:
+                    await process.wait()
+                    await self._again("an answer", f"the end of the program ({self._ending(process)})")
+                self._ahead += chunk
+                if len(self._ahead) > MAX_ANSWER:
+                    await self._again(f"an answer of at most {MAX_ANSWER} bytes", "more")
+            await writing
+        finally:
+            writing.cancel()
+        raw, _, rest = bytes(self._ahead).partition(b"\n")
+        if rest:
+            await self._again("one line", f"{_told(raw)} and more behind it: {_told(rest)}")
+        self._ahead.clear()
+        return raw
+
+    async def _write(self, data: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by the end of its output
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+
+    async def _again(self, expected: str, came: str) -> None:
+        await self.stop()
+        raise Failed(expected, came)
+
+    async def _start(self) -> None:
+        own_group = {} if sys.platform == "win32" else {"start_new_session": True}
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                **own_group,
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise KitError(f"the codec {self._words[0]!r} cannot be started: {reason}") from error
+        self._ahead.clear()
+        self._errors.clear()
+        self._listener = asyncio.ensure_future(self._listen(self._process.stderr))
+
+    async def _listen(self, stream: asyncio.StreamReader) -> None:
+        # Standard error is read so that it cannot fill up; its end explains a crash.
+        while chunk := await stream.read(1 << 12):
+            self._errors += chunk
+            del self._errors[:-ERRORS_KEPT]
+
+    def _ending(self, process: asyncio.subprocess.Process) -> str:
+        code = process.returncode
+        how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        lines = bytes(self._errors).split(b"\n")
+        last = next((text for text in reversed(lines) if text.strip()), b"")
+        return f"{how}; on standard error: {_told(last)}" if last else how
+
+    async def stop(self) -> None:
+        """Ends the program: its input ends, and if that does not do, it and what it started are killed."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.stdin.close()
+        try:
+            if process.returncode is None and self._silences == 0 and not self._ahead:
+                async with asyncio.timeout(GRACE):
+                    await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            _kill(process)
+            await process.wait()
+            self._ahead.clear()
+            if self._listener is not None:
+                self._listener.cancel()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member twice")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _told(raw: bytes | bytearray) -> str:
+    text = bytes(raw[: 4 * MAX_TOLD]).decode("utf-8", "replace")
+    return repr(text[:MAX_TOLD]) + (" …" if len(text) > MAX_TOLD or len(raw) > 4 * MAX_TOLD else "")
