@@ -6,6 +6,7 @@ It must never contain any of the firmware: boot.py and main.py run here as they 
     modules/on_*/       what one of them needs besides: MicroPython's time, os, socket, ssl; CPython's rest
     launch.py           begins the board's process, in which rom.py's image has the modules on MicroPython
     virtual.py          VirtualBoard, over supervisor.py (the process), world.py, recorder.py and air.py
+    edges.py            trains of edges on an input, such as an infrared receiver makes
     trace.py            what it did, which waveform.py draws; cli.py runs a board in the foreground
 
 To add a stock module: write it in modules/ in what both runtimes understand, raise what the real one raises,
@@ -18,11 +19,12 @@ its size.
 import sys
 from pathlib import Path
 
+from host_sim.board.edges import Edge
 from host_sim.board.supervisor import BoardError
 from host_sim.board.trace import Event
 from host_sim.board.virtual import VirtualBoard
 
-__all__ = ["MODULES", "BoardError", "Event", "VirtualBoard", "use_modules"]
+__all__ = ["MODULES", "BoardError", "Edge", "Event", "VirtualBoard", "use_modules"]
 
 MODULES = Path(__file__).with_name("modules")
 

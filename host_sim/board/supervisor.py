@@ -93,6 +93,13 @@ class Supervisor:
 
         return asyncio.run_coroutine_threadsafe(do(), self._loop).result(CALL_S)
 
+    def post(self, work: Callable[[], None]) -> None:
+        """Have `work` done in the board's thread soon, without waiting for it; not at all while there is
+        none."""
+        if self._thread is not None and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop may be gone already
+                self._loop.call_soon_threadsafe(work)
+
     # --- life of the thread ---------------------------------------------------------------------------------
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()

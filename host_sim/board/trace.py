@@ -21,6 +21,7 @@ class Event:
         boot {cause, runtime}  end {}  exit {script}  crash {script, error}
         reset {cause}  deepsleep {ms}  power_cut {at, writes}
         pin {pin, value: 0|1|None}   pwm {pin, freq, duty_u16}; freq 0 means stopped   input {pin, value}
+        edges {pin, moved, told}: a train is over; how often the pin moved and its handler was called
         neopixel {pin, data: hex in wire order, timing}   ap {ssid}   wifi {state, ssid}
         rmt {pin, channel, tick_hz, carrier: [Hz, duty, level]|None, idle, loop,
              level: 0|1|[…], pulses: [ticks…]}

@@ -7,12 +7,13 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from host_sim import FIRMWARE
+from host_sim.board.edges import QUIET_US, Edge, commands
 from host_sim.board.recorder import Recorder
 from host_sim.board.rom import rom
 from host_sim.board.supervisor import CALL_S, HARD_RESET, BoardError, Supervisor
@@ -245,6 +246,20 @@ class VirtualBoard:
 
     def release(self, pin: int) -> None:
         self._do(lambda: self._set_input(pin, None))
+
+    def edges(self, pin: int, edges: Sequence[Edge], quiet_us: int = QUIET_US) -> None:
+        """Move an input at exact times in the board's own clock, as a receiver module does; see edges.py.
+
+        The train begins now, or when the one before it is over. Until `quiet_us` after it the board's clock
+        does not wait for true time but leaps, so that a frame takes as long as the firmware computes. Returns
+        at once; `edges` in the trace tells the end. A board that is off misses the train.
+        """
+        pieces = commands(pin, edges, quiet_us)
+        self._supervisor.post(lambda: self._tell_all(pieces))
+
+    def _tell_all(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            self._supervisor.tell(message)
 
     def _do(self, work: Callable[[], T]) -> T:
         return self._supervisor.call(work)

@@ -100,6 +100,8 @@ pins = {}  # pin → machine.Pin
 timers = []  # running machine.Timer objects
 hooks = []  # called by every pump, for modules with a state of their own (network)
 irq_off = False
+edges = None  # module _edges, while a train of edges is under way
+edge_us = None  # what ticks_us() says while the handler of such an edge runs
 
 _link = None  # the backplane's socket
 _wait_link = None  # _wait_link(ms): wait for a command from the host, at most ms; True when there is one
@@ -143,6 +145,8 @@ def ticks_ms():
 
 
 def ticks_us():
+    if edge_us is not None:
+        return edge_us
     return (_raw_us() - _origin_ms * 1000) & _MASK
 
 
@@ -159,7 +163,19 @@ def sleep_ms(ms):
             return
         for timer in timers:
             left = min(left, max(1, ticks_diff(timer.due, uptime_ms())))
-        _wait(min(left, 1000))
+        ahead = None if edges is None or _pumping else edges.ahead_ms()
+        if ahead is None:
+            _wait(min(left, 1000))
+        else:
+            _leap(min(left, ahead))
+
+
+def _leap(ms):
+    """Let the ticks go forward without waiting. The RTC stays: true time has not passed."""
+    global _origin_ms, _elapsed_us, _rtc_base_us
+    _origin_ms -= ms
+    _elapsed_us += ms * 1000
+    _rtc_base_us -= ms * 1000
 
 
 def sleep_us(us):
@@ -284,28 +300,31 @@ def ask(question, timeout_ms=10000, **fields):
         if left <= 0:
             raise OSError(110)
         _wait_link(left)
-        _receive()
+        _receive(True)
     return _replies.pop(0)
 
 
-def _receive():
+def _receive(urgent=False):
+    """Obey what came. Without urgency the rest of a long train of edges, and what follows it, stays in the
+    socket."""
     global _inbox
-    while _wait_link(0):
+    while urgent or edges is None or not edges.crowded():
+        end = _inbox.find(b"\n")
+        if end >= 0:
+            line = _inbox[:end]
+            _inbox = _inbox[end + 1 :]
+            _obey(json.loads(line))
+            continue
+        if not _wait_link(0):
+            return
         data = _link.recv(512)
         if not data:
             leave(EXIT_ORPHAN)
         _inbox += data
-        while True:
-            end = _inbox.find(b"\n")
-            if end < 0:
-                break
-            line = _inbox[:end]
-            _inbox = _inbox[end + 1 :]
-            _obey(json.loads(line))
 
 
 def _obey(command):
-    global wifi_up, wifi_auth, wifi_ssid, ntp_up, ntp_skew_s, _rtc_base_us
+    global wifi_up, wifi_auth, wifi_ssid, ntp_up, ntp_skew_s, _rtc_base_us, edges
     what = command["cmd"]
     if what == "reply":
         _replies.append(command)
@@ -323,6 +342,11 @@ def _obey(command):
         ntp_skew_s = command.get("skew_s", ntp_skew_s)
     elif what == "input":
         set_input(command["pin"], command["value"])
+    elif what == "edges":
+        import _edges
+
+        edges = _edges
+        edges.add(command)
     elif what == "cut":
         import _flash
 

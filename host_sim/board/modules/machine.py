@@ -393,6 +393,8 @@ def disable_irq():
 
 def enable_irq(state=False):
     _board.irq_off = state
+    if not state:
+        _board.pump()
 
 
 def bitstream(pin, encoding, timing, data):
