@@ -5,17 +5,18 @@ the firmware cannot, such as remember in RAM over a reboot. `MemoryDevice` drive
 network; `host_sim.device_mqtt` over real MQTT.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from host_sim import fast
 from host_sim.broker.client import MemoryClient
 from host_sim.broker.memory import MemoryNetwork
 from host_sim.broker.packets import Publish
 from hxtp.counter import Counter
 from hxtp.registry import Registry
-from hxtp.session import Identity, Session
-from hxtp.sign import Key, mqtt_password
+from hxtp.session import Identity
+from hxtp.sign import mqtt_password
 from hxtp.topics import SUBSCRIBED, split, topic
 
 
@@ -24,10 +25,16 @@ class PowerCut(Exception):
 
 
 class Flash:
-    """What survives a reset: named values, each replaced atomically. `writes` counts what was asked for."""
+    """What survives a reset, each value replaced atomically. `writes` counts what was asked for.
+
+    `reserved`: outgoing numbers up to this one may have been used; `floor`: as in hxtp.session.Memory.
+    """
+
+    __slots__ = ("boot_count", "cloud_answers", "cut_at", "floor", "reserved", "writes")
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+        self.boot_count = self.reserved = self.floor = 0
+        self.cloud_answers = False
         self.writes = 0
         self.cut_at: tuple[int, bool] | None = None  # (which write, whether it still gets through)
 
@@ -35,35 +42,31 @@ class Flash:
         self.writes += 1
         cut = self.cut_at is not None and self.writes >= self.cut_at[0]
         if not cut or self.cut_at[1]:
-            self.values[name] = value
+            setattr(self, name, value)
         if cut:
             self.cut_at = None
             raise PowerCut
 
+    # What hxtp.counter.Counter and hxtp.session.Session ask for
 
-class FlashMemory:
-    """hxtp.session.Memory over Flash."""
-
-    def __init__(self, flash: Flash) -> None:
-        self._flash = flash
-        self.cloud_answers: bool = flash.values.get("cloud_answers", False)
-        self.floor: int = flash.values.get("floor", 0)
+    def reserve(self, limit: int) -> None:
+        self.write("reserved", limit)
 
     def save_cloud_answers(self) -> None:
-        self._flash.write("cloud_answers", True)
-        self.cloud_answers = True
+        self.write("cloud_answers", True)
 
     def save_floor(self, sequence: int) -> None:
-        self._flash.write("floor", sequence)
-        self.floor = sequence
+        self.write("floor", sequence)
 
 
+_NO_FEATURES: tuple = ()  # one for all
 _PERCENT = {"type": "integer", "minimum": 0, "maximum": 100, "required": True}
 
 
 class Lamp:
     """A dimmable lamp: `brightness` in percent, 0 is off."""
 
+    __slots__ = ("brightness", "name")
     KIND = "light"
     actions: ClassVar = {
         "light_on": (1, "Switch the light on", {}),
@@ -92,6 +95,7 @@ class Lamp:
 class Relay:
     """A relay: `on`. Its toggle shows at once when a command runs twice."""
 
+    __slots__ = ("name", "on")
     KIND = "relay"
     actions: ClassVar = {
         "relay_on": (20, "Switch the relay on", {}),
@@ -114,6 +118,65 @@ class Relay:
 
     def state(self) -> dict:
         return {"relay": self.on}
+
+
+class _Declared:
+    """What devices with the same parts have in common: their declarations, checked, and the manifest."""
+
+    __slots__ = ("actions", "manifest")
+    known: ClassVar[dict[tuple, "_Declared"]] = {}
+    MOST = 64  # kinds of devices that are remembered
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        registry = Registry()
+        for part in parts:
+            registry.add(part)
+        self.manifest = registry.manifest()
+        # action: its declaration, and which of the parts have it
+        self.actions = {
+            action: (spec, [parts.index(part) for part in with_it])
+            for action, (spec, with_it) in registry._actions.items()
+        }
+
+    @classmethod
+    def of(cls, parts: Sequence[Any]) -> "_Declared":
+        if any(part.actions is not getattr(type(part), "actions", None) for part in parts):
+            return cls(parts)  # declared by this very part
+        alike = tuple((type(part), part.name) for part in parts)
+        if alike not in cls.known:
+            if len(cls.known) >= cls.MOST:
+                cls.known.clear()
+            cls.known[alike] = cls(parts)
+        return cls.known[alike]
+
+
+class _Registry:
+    """A Registry of fixed parts, the declarations of which are held once for all devices that have such.
+
+    No subclass, which would bring a dictionary: it has the methods of hxtp's that are used from there on.
+    """
+
+    __slots__ = ("_declared", "_faults", "parts")
+
+    find, run, state = Registry.find, Registry.run, Registry.state
+
+    def __init__(self, parts: list[Any], faults: list[Exception]) -> None:
+        self.parts = parts
+        self._faults = faults
+        self._declared = _Declared.of(parts)
+
+    @property
+    def _actions(self) -> dict:
+        return {
+            action: (spec, [self.parts[at] for at in places])
+            for action, (spec, places) in self._declared.actions.items()
+        }
+
+    def manifest(self) -> str:
+        return self._declared.manifest
+
+    def _tell(self, fault: Exception) -> None:
+        self._faults.append(fault)
 
 
 class Run(NamedTuple):
@@ -143,6 +206,22 @@ class SimDevice:
     backwards. `runs` and `flash` survive reboots; all else is new with each.
     """
 
+    __slots__ = (
+        "_make_parts",
+        "_random",
+        "_secret",
+        "cut_in_command",
+        "device_id",
+        "device_type",
+        "faults",
+        "flash",
+        "parts",
+        "powered",
+        "runs",
+        "session",
+        "tenant_id",
+    )
+
     def __init__(
         self,
         device_id: str,
@@ -162,7 +241,7 @@ class SimDevice:
         self.faults: list[Exception] = []  # raised inside parts
         self.powered = False
         self.cut_in_command: str | None = None  # "before" or "after": when the next command runs
-        self.session: Session = None  # type: ignore[assignment]  # made by reboot()
+        self.session: fast.Session = None  # type: ignore[assignment]  # made by reboot()
         self.parts: list[Any] = []
         self._secret = secret
         self._random = random
@@ -184,19 +263,18 @@ class SimDevice:
         self.flash.cut_at = (self.flash.writes + write, written)
 
     def _boot(self, reason: str) -> bool:
-        boot_count = self.flash.values.get("boot_count", 0) + 1
+        boot_count = self.flash.boot_count + 1
         self.flash.write("boot_count", boot_count)
         self.parts = self._make_parts()
-        registry = Registry(self.faults.append)
-        for part in self.parts:
-            registry.add(part)
-        self.session = Session(
-            Identity(self.device_id, self.tenant_id, self.device_type, "1.0.0", boot_count, reason),
-            Key(self._secret),
-            Counter(self.flash.values.get("reserved", 0), lambda limit: self.flash.write("reserved", limit)),
-            registry,
+        identity = Identity(self.device_id, self.tenant_id, self.device_type, "1.0.0", boot_count, reason)
+        identity.features = _NO_FEATURES
+        self.session = fast.Session(
+            identity,
+            fast.SmallKey(self._secret),
+            Counter(self.flash.reserved, self.flash.reserve),
+            _Registry(self.parts, self.faults),
             self._random,
-            FlashMemory(self.flash),
+            self.flash,
         )
         return True
 
@@ -213,7 +291,7 @@ class SimDevice:
 
     @property
     def boot_count(self) -> int:
-        return self.flash.values.get("boot_count", 0)
+        return self.flash.boot_count
 
     def login(self, password_expiry: int) -> Login:
         """`password_expiry`: Unix seconds, as the registration named it."""
@@ -269,6 +347,8 @@ class MemoryDevice:
 
     `skew`: what the device's unsigned clock is ahead by, in ms; None: it has no clock.
     """
+
+    __slots__ = ("_asked", "_boot", "_filters", "_up", "client", "device", "network", "skew")
 
     def __init__(
         self, device: SimDevice, network: MemoryNetwork, password_expiry: int, skew: int | None = None

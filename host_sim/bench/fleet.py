@@ -23,7 +23,6 @@ from hxtp.window import Window
 
 DEVICES = 10_000
 RUNS = 3
-SECRET = b"\xab" * 32
 TENANT = "tenant-1"
 START = 1_777_200_000_000
 
@@ -42,8 +41,9 @@ def _exchange(device: SimDevice, link: Link, now: int) -> None:
 
 def _device(number: int, random: Random) -> SimDevice:
     """A device that is READY, told its state and ran one command."""
-    device = SimDevice(f"{number:032x}", TENANT, SECRET, random.randbytes)
-    link = Link(device.device_id, TENANT, [(Key(SECRET), Window())], random.randbytes)
+    secret = random.randbytes(32)
+    device = SimDevice(f"{number:032x}", TENANT, secret, random.randbytes)
+    link = Link(device.device_id, TENANT, [(Key(secret), Window())], random.randbytes)
     device.connected(START)
     _exchange(device, link, START)
     order = link.submit("light_brightness", {"brightness": number % 100}, START)

@@ -145,7 +145,7 @@ def test_msgspec_takes_any_order():
 
 def test_the_fastest_path_is_chosen():
     assert list(fast.PATHS) == ["msgspec", "stdlib", "hxtp"]
-    assert type(fast.verifier(1, [])) is fast.PATHS["msgspec"]
+    assert type(fast.verifier(1, [])) is fast.PATHS["msgspec"].Verifier
     assert type(fast.verifier(1, [], path="hxtp")) is envelope.Verifier
     with pytest.raises(KeyError):
         fast.verifier(1, [], path="fastest")

@@ -26,13 +26,19 @@ class Random:
         return self._state[:n]
 
 
+class Joined(MemoryDevice):
+    """A device, and what it was told at its registration."""
+
+    registration: Registration
+
+
 class House:
     """`step` lets everybody do what there is to do; `run` lets time pass in steps of 100 ms."""
 
     def __init__(self) -> None:
         self.file = MemoryFile()
         self.random = Random(b"gateway")
-        self.devices: list[MemoryDevice] = []
+        self.devices: list[Joined] = []
         self.wire: list[tuple[str, bytes]] = []  # all that passed the broker
         self.network = MemoryNetwork(
             Broker(HxtpAuthority(_Live(self), self._check, SERVICES), on_message=self._saw), start=START
@@ -55,7 +61,7 @@ class House:
         self.gateway.step()
         return self.gateway
 
-    def join(self, registration: Registration | None = None, **options) -> MemoryDevice:
+    def join(self, registration: Registration | None = None, **options) -> Joined:
         """A registered device, connected."""
         registration = registration or self.gateway.register()
         device = SimDevice(
@@ -65,7 +71,7 @@ class House:
             Random(registration.device_id.encode()),
             **options,
         )
-        joined = MemoryDevice(device, self.network, registration.password_expiry, skew=0)
+        joined = Joined(device, self.network, registration.password_expiry, skew=0)
         joined.registration = registration
         self.devices.append(joined)
         self.step()

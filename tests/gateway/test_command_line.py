@@ -157,10 +157,10 @@ def test_a_device_that_is_away_is_told_so(run, served):
 
 
 def test_what_a_device_says_cannot_steer_the_terminal(run, served, monkeypatch):
-    def evil(params):
+    def evil(lamp, params):
         raise HxtpError("\x1b[2J\x07")
 
-    monkeypatch.setattr(served.device.parts[0], "light_on", evil)
+    monkeypatch.setattr(type(served.device.parts[0]), "light_on", evil)
     status, _, err = run("command", served.device.device_id, "light_on")
     assert status == 1 and "\x1b" not in err and "?[2J?" in err
 
