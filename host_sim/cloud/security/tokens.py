@@ -1,0 +1,114 @@
+"""Bearer tokens: JWTs (HS256) by a key that lies sealed in the database and can be renewed.
+
+A token names a user, never a secret; what the user may do is read from the database at each request. Must
+never take a token of another algorithm, issuer or audience, nor one whose key is long retired.
+"""
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+
+import jwt
+import sqlalchemy as sa
+
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.tables import signing_keys
+
+ISSUER = "hxtp-cloud"
+LIFE_S = 12 * 3600
+MAX_TOKEN = 2048  # characters
+
+
+class TokenError(Exception):
+    """The token is not one of ours, or not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`user_id`, and when it was issued, in seconds since 1970."""
+
+    user_id: str
+    issued_at: int
+
+
+class Tokens:
+    """Makes and reads tokens. Keys are read once, and again when a token names one that is not known."""
+
+    def __init__(self, database: Database, vault: Vault, life_s: int = LIFE_S) -> None:
+        self._database = database
+        self._vault = vault
+        self._life_s = life_s
+        self._keys: dict[str, bytes] = {}
+        self._current = ""
+
+    def make(self, user_id: str, life_s: int | None = None) -> str:
+        """A token for a user; `life_s` seconds, 12 hours by default."""
+        if not self._current:
+            self._load()
+        if not self._current:
+            self.renew()
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": ISSUER,
+            "sub": user_id,
+            "iat": now,
+            "exp": now + (life_s or self._life_s),
+            "jti": str(uuid.uuid4()),
+        }
+        return jwt.encode(claims, self._keys[self._current], "HS256", {"kid": self._current})
+
+    def read(self, token: str) -> Claims:
+        """Raises TokenError."""
+        if len(token) > MAX_TOKEN:
+            raise TokenError("the token is too long")
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            if not isinstance(kid, str):
+                raise TokenError("the token names no key")
+            if kid not in self._keys:
+                self._load()
+            key = self._keys.get(kid)
+            if key is None:
+                raise TokenError("the token's key is not known here")
+            claims = jwt.decode(
+                token,
+                key,
+                ["HS256"],
+                issuer=ISSUER,
+                audience=ISSUER,
+                options={"require": ["exp", "iat", "sub"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise TokenError("the token has expired; sign in again") from None
+        except jwt.PyJWTError:
+            raise TokenError("this is no token of this cloud") from None
+        return Claims(str(claims["sub"]), int(claims["iat"]))
+
+    def renew(self) -> None:
+        """From now on sign with a new key. Tokens of the old ones hold until they expire."""
+        kid, key, now = str(uuid.uuid4()), os.urandom(32), time.time_ns() // 1000000
+        with self._database.writing() as connection:
+            connection.execute(
+                signing_keys.update().where(signing_keys.c.retired_at.is_(None)).values(retired_at=now)
+            )
+            connection.execute(
+                signing_keys.insert().values(
+                    id=kid, key_sealed=self._vault.seal(key, f"signing_keys/{kid}"), created_at=now
+                )
+            )
+        self._load()
+
+    def _load(self) -> None:
+        oldest = (int(time.time()) - self._life_s) * 1000
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                sa.select(signing_keys)
+                .where(sa.or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > oldest))
+                .order_by(signing_keys.c.created_at)
+            ).all()
+        self._keys = {row.id: self._vault.open(row.key_sealed, f"signing_keys/{row.id}") for row in rows}
+        current = [row.id for row in rows if row.retired_at is None]
+        self._current = current[-1] if current else ""

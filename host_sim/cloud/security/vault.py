@@ -1,0 +1,80 @@
+"""Seals secrets at rest with AES-256-GCM, under a key from a file or the environment that can be renewed.
+
+A sealed secret opens only for the purpose (table, column, row) that it was sealed for, so none can be moved to
+another row. Must never write a key to where the data lies unless that is the file it was told, mode 0600.
+
+Form: version byte 1, first 8 bytes of SHA-256 of the key, 12-byte nonce, ciphertext with its tag.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from host_sim.gateway.files import replace_file
+
+KEY = 32  # bytes
+_VERSION = b"\x01"
+_NAME = 8
+_NONCE = 12
+
+
+class VaultError(Exception):
+    """The key is missing or another one; says what to do, never a key."""
+
+
+class Vault:
+    """Seals with the first key, opens with any of them."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        if not keys or any(len(key) != KEY for key in keys):
+            raise VaultError(f"the master key is {KEY} bytes: 64 hex digits, or base64")
+        self._keys = {hashlib.sha256(key).digest()[:_NAME]: AESGCM(key) for key in keys}
+        self._first = next(iter(self._keys))
+
+    def seal(self, secret: bytes, purpose: str) -> bytes:
+        nonce = os.urandom(_NONCE)
+        sealed = self._keys[self._first].encrypt(nonce, secret, purpose.encode())
+        return _VERSION + self._first + nonce + sealed
+
+    def open(self, sealed: bytes, purpose: str) -> bytes:
+        """Raises VaultError."""
+        name, nonce = sealed[1 : 1 + _NAME], sealed[1 + _NAME : 1 + _NAME + _NONCE]
+        key = self._keys.get(name)
+        if sealed[:1] != _VERSION or key is None:
+            raise VaultError("this was sealed with a master key that is not given; give the old one as well")
+        try:
+            return key.decrypt(nonce, sealed[1 + _NAME + _NONCE :], purpose.encode())
+        except InvalidTag:
+            raise VaultError("what was sealed has been changed or moved") from None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether it is sealed with the first key; otherwise it is to be sealed again."""
+        return sealed[1 : 1 + _NAME] == self._first
+
+
+def keys_of(text: str) -> list[bytes]:
+    """Keys from text, one a line or separated by commas, the newest first. Raises VaultError."""
+    keys = []
+    for part in text.replace(",", "\n").split():
+        try:
+            keys.append(
+                bytes.fromhex(part) if len(part) == 2 * KEY else base64.b64decode(part, validate=True)
+            )
+        except (ValueError, binascii.Error):
+            raise VaultError(f"a master key is {KEY} bytes: 64 hex digits, or base64") from None
+    return keys
+
+
+def key_file(path: Path) -> list[bytes]:
+    """The keys in a file, which is made with a new key where there is none. Raises VaultError, OSError."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, os.urandom(KEY).hex() + "\n")
+    if path.stat().st_mode & 0o077:
+        raise VaultError(f"{path} can be read by others: chmod 600 {path}")
+    return keys_of(path.read_text())
