@@ -59,6 +59,7 @@ class Gateway:
         self._clock = clock
         self._listeners: list[Callable[[Notice], None]] = []
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._given: list[tuple[Future, Ticket]] = []  # accepted, and not yet in the store
         self._connected = False
         self._settled = threading.Event()  # the first attempt came to an end
         self._refusal = ""
@@ -131,9 +132,14 @@ class Gateway:
         params: Mapping[str, Any] | None = None,
         life_s: float = LIFE / 1000,
     ) -> Ticket:
-        """Accept a command; see Hub.command for what is refused, with HxtpError."""
+        """Accept a command: it is in the store when this returns, and a crash does not lose it.
+
+        See Hub.command for what is refused, with HxtpError. OSError: the store could not be written, and
+        the command is not accepted.
+        """
         return self._call(
-            lambda now: self._hub.command(device_id, action, params or {}, now, round(life_s * 1000))
+            lambda now: self._hub.command(device_id, action, params or {}, now, round(life_s * 1000)),
+            self._given,
         )
 
     def ticket(self, message_id: str) -> Ticket | None:
@@ -170,7 +176,8 @@ class Gateway:
 
     # -- the thread -----------------------------------------------------------------------------
 
-    def _call(self, work: Callable[[int], Any]) -> Any:
+    def _call(self, work: Callable[[int], Any], until_stored: list[tuple[Future, Any]] | None = None) -> Any:
+        # `until_stored`: where an answer waits that may be given only when it is in the store.
         if threading.current_thread() is self._worker:
             raise RuntimeError("a listener cannot ask the gateway; hand the notice to another thread")
         if not self._worker.is_alive():
@@ -179,9 +186,14 @@ class Gateway:
 
         def do() -> None:
             try:
-                future.set_result(work(self._clock()))
+                answer = work(self._clock())
             except Exception as error:  # belongs to whoever asked
                 future.set_exception(error)
+                return
+            if until_stored is None:
+                future.set_result(answer)
+            else:
+                until_stored.append((future, answer))
 
         self._work.put(do)
         return future.result(CALL_TIME)
@@ -193,6 +205,7 @@ class Gateway:
                 # What is already waiting shares one write of the store.
                 for _ in range(100):
                     if work is None:
+                        self._secure_given()
                         return
                     work()
                     work = self._work.get_nowait()
@@ -205,12 +218,15 @@ class Gateway:
             messages, notices = self._hub.turn(self._clock(), self._connected)
         except OSError as error:
             log.error("the store cannot be written, so nothing is sent: %s", error)
+            self._withdraw_given(error)
             time.sleep(TURN)
             return
         except Exception:  # a fault of ours; the next turn may do better, and the thread must live
             log.exception("a turn of the gateway failed")
+            self._secure_given()
             time.sleep(TURN)
             return
+        self._hand_out()
         for topic, payload in messages:
             self._client.publish(topic, payload, qos=1)
         for notice in notices:
@@ -219,6 +235,25 @@ class Gateway:
                     listener(notice)
                 except Exception:
                     log.exception("a listener failed")
+
+    def _hand_out(self) -> None:
+        for future, ticket in self._given:
+            future.set_result(ticket)
+        self._given.clear()
+
+    def _secure_given(self) -> None:
+        try:
+            self.store.write()
+        except OSError as error:
+            self._withdraw_given(error)
+        else:
+            self._hand_out()
+
+    def _withdraw_given(self, error: OSError) -> None:
+        self._hub.withdraw(ticket for _, ticket in self._given)
+        for future, _ in self._given:
+            future.set_exception(error)
+        self._given.clear()
 
     # -- MQTT, on the client's own thread -----------------------------------------------------------
 

@@ -3,8 +3,10 @@
 It must never touch a socket, read a clock, or let a message leave before what it depends on is in the
 store. One thread owns it. It is driven so:
 
-    hub.receive(topic, payload, now)      hub.command(…)      in any number and order, then
-    messages, notices = hub.turn(now)     publish the messages at QoS 1, tell the notices
+    hub.receive(topic, payload, now)      ticket = hub.command(…)      in any number and order, then
+    messages, notices = hub.turn(now)     publish messages at QoS 1, tell notices, hand out tickets
+
+A ticket is a promise that outlives a crash, so nobody gets it before `turn` or `secure` has returned.
 
 `now` is ms since 1970.
 """
@@ -12,7 +14,7 @@ store. One thread owns it. It is driven so:
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,6 +206,7 @@ class Hub:
         Raises HxtpError: DEVICE_NOT_FOUND, COMMAND_INVALID (the action is no name), RESTRICTED_ACTION,
         INVALID_PARAMS (they have no portable JSON form; the detail says why), PAYLOAD_TOO_LARGE,
         BUFFER_OVERFLOW (too many wait). Whether the device has such an action is not asked here.
+        The ticket is to be handed out after the next `turn` or `secure`, or withdrawn.
         """
         link = self._link(device_id)
         if not 0 < len(action) <= 32 or not action.isascii() or not action.isprintable():
@@ -224,6 +227,21 @@ class Hub:
         ticket = Ticket(device_id, link.submit(action, params, now, life))
         self._follow(ticket)
         return ticket
+
+    def secure(self, tickets: Iterable[Ticket]) -> None:
+        """Make new commands durable. Raises OSError where that fails, and then they are withdrawn."""
+        try:
+            self.store.write()
+        except OSError:
+            self.withdraw(tickets)
+            raise
+
+    def withdraw(self, tickets: Iterable[Ticket]) -> None:
+        """Forget commands that could not be made durable and of which nothing has left."""
+        for ticket in tickets:
+            self._link(ticket.device_id).orders.remove(ticket._order)
+            self._open[ticket.device_id].remove(ticket)
+            del self._tickets[ticket.message_id]
 
     def ticket(self, message_id: str) -> Ticket | None:
         """A command by its message_id, also one from before a restart if it was unsettled then."""

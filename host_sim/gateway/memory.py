@@ -31,7 +31,7 @@ class MemoryGateway:
             username=username,
             password=None if password is None else password.encode(),
         )
-        self._subscribed = False
+        self._asked = False  # to be subscribed, on this connection
 
     def register(self, device_type: str = "simulated") -> Registration:
         return self.hub.register(device_type, self.network.now)
@@ -39,22 +39,33 @@ class MemoryGateway:
     def command(
         self, device_id: str, action: str, params: Mapping[str, Any] | None = None, life: int = LIFE
     ) -> Ticket:
-        return self.hub.command(device_id, action, params or {}, self.network.now, life)
+        """Raises what Hub.command and Hub.secure raise."""
+        ticket = self.hub.command(device_id, action, params or {}, self.network.now, life)
+        self.hub.secure([ticket])
+        return ticket
 
     def step(self) -> None:
         """Connect where it is not connected, take what came, send what is due."""
-        if not self.client.connected:
-            self._subscribed = False
-            self.client.connect()
-            if self.client.connected:
-                prefix = f"hxtp/{self.hub.store.tenant_id}/device/+/"
-                self._subscribed = bool(self.client.subscribe(*(prefix + channel for channel in INBOUND)))
+        subscribed = self._subscribe()
         for message in self.client.poll():
             self.hub.receive(message.topic, message.payload, self.network.now)
-        messages, notices = self.hub.turn(self.network.now, self._subscribed and self.client.connected)
+        messages, notices = self.hub.turn(self.network.now, subscribed and self.client.connected)
         self.notices += notices
         for message in messages:
             try:
                 self.client.publish(*message, qos=1)
             except ConnectionError:
                 return  # lost, like anything on a network; signed anew when it is due
+
+    def _subscribe(self) -> bool:
+        # With latency each answer takes its time, and a connection that is asked for is not asked for again.
+        client = self.client
+        if client.link is None or not client.link.open:
+            self._asked = False
+            client.connect()
+        if client.connected and not self._asked:
+            self._asked = True
+            client.granted.clear()
+            prefix = f"hxtp/{self.hub.store.tenant_id}/device/+/"
+            client.subscribe(*(prefix + channel for channel in INBOUND))
+        return self._asked and bool(client.granted)

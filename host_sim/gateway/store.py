@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from host_sim import fast
 from host_sim.gateway.files import DiskFile, MemoryFile, StoreError
 from hxtp.cloud import Link, Order
-from hxtp.sign import Key, equal, mqtt_password
+from hxtp.sign import equal, mqtt_password
 from hxtp.topics import topic
 from hxtp.window import Window
 
@@ -189,10 +190,10 @@ class Store:
 
     def _add(self, registration: Registration, saved: dict) -> None:
         window = Window(saved.get("highest", 0), saved.get("taken", 1))
-        link = Link(
+        link = fast.Link(
             registration.device_id,
             registration.tenant_id,
-            [(Key(registration.secret), window)],
+            [(fast.Key(registration.secret), window)],
             self._random,
             self._commit,
         )

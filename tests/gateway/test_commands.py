@@ -4,6 +4,11 @@ import json
 
 import pytest
 
+from host_sim.broker.core import Broker
+from host_sim.broker.memory import MemoryNetwork
+from host_sim.device import MemoryDevice, SimDevice
+from host_sim.gateway.memory import MemoryGateway
+from host_sim.gateway.store import MemoryFile, Store
 from hxtp.errors import (
     BUFFER_OVERFLOW,
     COMMAND_INVALID,
@@ -13,6 +18,7 @@ from hxtp.errors import (
     UNKNOWN_ACTION,
     HxtpError,
 )
+from tests.gateway.house import START, Random
 
 
 def fields(payload: bytes) -> dict:
@@ -26,6 +32,25 @@ def test_a_device_says_hello_and_tells_its_manifest_and_its_state(house):
     assert known.state == {"light": False, "brightness": 0, "relay": False}
     assert "relay_toggle" in {entry["action"] for entry in known.manifest["capabilities"]}
     assert [notice.kind for notice in house.gateway.notices] == ["hello", "online", "manifest", "state"]
+
+
+@pytest.mark.parametrize("latency", [0, 40, 700])
+def test_with_any_latency_one_connection_is_made_and_commands_go_through(latency):
+    story = []
+    broker = Broker(on_event=lambda now, kind, name, detail: story.append((kind, name)))
+    network = MemoryNetwork(broker, start=START, latency=latency)
+    gateway = MemoryGateway(network, Store(MemoryFile(), random=Random(b"latency")))
+    told = gateway.register()
+    device = SimDevice(told.device_id, told.tenant_id, told.secret, Random(b"device"))
+    wire = MemoryDevice(device, network, told.password_expiry, skew=0)
+    ticket = gateway.command(told.device_id, "relay_toggle")
+    for _ in range(120):
+        network.advance(100)
+        wire.step()
+        gateway.step()
+    assert ticket.executed and len(device.runs) == 1
+    connected = sorted(name for kind, name in story if kind == "connected")
+    assert connected == ["hxtp-" + told.device_id, "hxtp-gateway"]
 
 
 def test_a_command_is_executed_and_acknowledged(house):

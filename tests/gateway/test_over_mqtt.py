@@ -63,6 +63,28 @@ def test_commands_are_acknowledged_through_the_broker(bench, join):
     assert bench.gateway.device(device.device.device_id).online
 
 
+def test_a_command_is_in_the_store_before_its_ticket_is_given(bench):
+    device_id = bench.gateway.register("simulated").device_id
+    for _ in range(5):
+        ticket = bench.gateway.command(device_id, "relay_toggle")
+        assert ticket.message_id in (bench.folder / "devices.json").read_text()
+
+
+def test_a_command_that_cannot_be_stored_is_refused_and_forgotten(bench, monkeypatch):
+    device_id = bench.gateway.register("simulated").device_id
+
+    def full(text):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store._file, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            bench.gateway.command(device_id, "relay_toggle")
+    assert bench.gateway.device(device_id).pending == ()
+    ticket = bench.gateway.command(device_id, "relay_toggle")
+    assert bench.gateway.device(device_id).pending == (ticket,)
+
+
 def test_two_devices_get_only_their_own_commands(bench, join):
     one, other = join(), join()
     bench.gateway.command(one.device.device_id, "light_on").wait(WAIT)

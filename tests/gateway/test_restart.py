@@ -111,8 +111,8 @@ class FullDisk(MemoryFile):
 def test_nothing_leaves_that_could_not_be_stored(house):
     device = house.join()
     file = house.gateway.hub.store._file = FullDisk(house.file.text)
-    file.full = True
     ticket = house.gateway.command(device.device.device_id, "relay_toggle")
+    file.full = True
     before = len(house.wire)
     with pytest.raises(OSError, match="No space"):
         house.gateway.step()
@@ -120,6 +120,30 @@ def test_nothing_leaves_that_could_not_be_stored(house):
     file.full = False
     house.run(11000)
     assert ticket.executed and len(device.device.runs) == 1
+
+
+def test_a_ticket_that_was_given_out_survives_a_kill_at_once(house):
+    device = house.join()
+    ticket = house.gateway.command(device.device.device_id, "relay_toggle")
+    house.start_gateway()
+    assert house.gateway.hub.ticket(ticket.message_id) is not None
+    house.run(11000)
+    assert [run.message_id for run in device.device.runs] == [ticket.message_id]
+
+
+def test_a_command_that_cannot_be_stored_is_not_accepted_and_never_runs(house):
+    device = house.join()
+    file = house.gateway.hub.store._file = FullDisk(house.file.text)
+    file.full = True
+    with pytest.raises(OSError, match="No space"):
+        house.gateway.command(device.device.device_id, "relay_toggle")
+    file.full = False
+    house.run(11000)
+    assert device.device.runs == []
+    assert house.gateway.hub.device(device.device.device_id, house.network.now).pending == ()
+    ticket = house.gateway.command(device.device.device_id, "relay_toggle")
+    house.run(1000)
+    assert ticket.executed
 
 
 def test_the_store_is_for_its_owner_alone_and_replaced_whole(tmp_path):
