@@ -111,7 +111,7 @@ def step(world: World, event: tuple, seen: dict[str, int]) -> None:
         world.connect()
     elif kind == "submit":
         world.link.submit("light_brightness", {"brightness": number % 120}, world.now, 100_000)
-    elif kind == "unsigned form":
+    elif kind == "bare or framed":
         world.link.framed = world.session.framed = bool(number % 2)
     elif kind == "time":
         world.now += (100, 4_000, 70_000, 400_000)[number % 4]
@@ -127,7 +127,7 @@ def step(world: World, event: tuple, seen: dict[str, int]) -> None:
 
 
 EVENTS = (
-    "connect", "reboot", "submit", "submit", "submit", "unsigned form", "time", "time", "replay", "damage",
+    "connect", "reboot", "submit", "submit", "submit", "bare or framed", "time", "time", "replay", "damage",
     "damage", "loss", "go on", "go on", "go on",
 )  # fmt: skip
 
