@@ -6,13 +6,74 @@ import _board
 
 import capabilities
 from hxtp.registry import Registry
+from hxtp_device.files import Files
+
+
+class _Disk:
+    """As much of `os` as Files asks for: file names with their bytes in `files`, folders in `folders`."""
+
+    def __init__(self):
+        self.files = {}
+        self.folders = []
+
+    def listdir(self, folder):
+        if folder not in self.folders:
+            raise OSError(2)
+        size = len(folder) + 1
+        return [name[size:] for name in self.files if name.startswith(folder + "/")]
+
+    def mkdir(self, folder):
+        if folder in self.folders:
+            raise OSError(17)
+        self.folders.append(folder)
+
+    def rename(self, old, new):
+        self.files[new] = self.files.pop(old)
+
+    def remove(self, name):
+        if name not in self.files:
+            raise OSError(2)
+        del self.files[name]
+
+
+class _File:
+    def __init__(self, disk, name, mode):
+        if mode == "rb" and name not in disk.files:
+            raise OSError(2)
+        self._disk = disk
+        self._name = name
+        if mode == "wb":
+            disk.files[name] = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        pass
+
+    def read(self, most):
+        return self._disk.files[self._name][:most]
+
+    def write(self, data):
+        self._disk.files[self._name] += data
+
+
+def ram_disk():
+    """(os, open) of an empty disk in memory."""
+    disk = _Disk()
+    return disk, lambda name, mode: _File(disk, name, mode)
 
 
 class Bench:
-    """Parts made from lines of board data. It is their context: the time is `time`, in ms."""
+    """Parts made from lines of board data. It is their context: the time is `time`, in ms.
 
-    def __init__(self, *lines):
+    `flash`: what files(name) gives a part, by default an empty `hxtp_device.files.Files` in memory.
+    """
+
+    def __init__(self, *lines, flash=None):
         self.time = 5000
+        self.flash = flash or Files("parts/x", *ram_disk())
+        self.declared = 0
         self.reports = []
         self.faults = []
         # As after power-on: nothing drives any pin.
@@ -29,6 +90,13 @@ class Bench:
 
     def changed(self, part):
         self.reports.append(part.name)
+
+    def declare(self, part):
+        self.registry.refresh()
+        self.declared += 1
+
+    def files(self, name):
+        return self.flash
 
     def do(self, action, **params):
         """Run a command that must be executed; returns its result, if any."""

@@ -18,6 +18,7 @@ PROTOCOL = "protocol"
 MAX_ACTION = 32
 SAFETY = ("normal", "sensitive", "critical", "restricted")
 MAX_RESULT = 8192  # bytes of JSON that a command may answer with
+MAX_MANIFEST = 15424  # bytes, so that its envelope fits in a message
 
 
 class Registry:
@@ -38,6 +39,10 @@ class Registry:
         for member in [part.name] if self._has(part.KIND) else part.state():
             if member in seen:
                 raise ValueError("%s: its state would hide another %s" % (part.name, member))
+        self._index(part)
+        self.parts.append(part)
+
+    def _index(self, part):
         for action in sorted(part.actions):
             spec = part.actions[action]
             self._check_spec(part, action, spec)
@@ -46,7 +51,24 @@ class Registry:
                 self._actions[action] = (spec, [part])
             else:
                 known[1].append(part)
-        self.parts.append(part)
+
+    def refresh(self):
+        """Take the actions that the parts have now. Where they cannot be declared (ValueError) or make the
+        manifest too large (HxtpError) all stays as it was.
+        """
+        before = self._actions
+        self._actions = {}
+        try:
+            for part in self.parts:
+                self._index(part)
+            size = 18  # of the brackets, and one comma less than actions
+            for action in self._actions:
+                size += len(self._entry(action)) + 1
+            if size > MAX_MANIFEST:
+                raise HxtpError(COMMAND_INVALID, "the manifest has no room for more actions")
+        except Exception:
+            self._actions = before
+            raise
 
     def _has(self, kind):
         for part in self.parts:
@@ -79,25 +101,26 @@ class Registry:
 
     def manifest(self):
         """The manifest's body as text (str): capabilities sorted by action."""
-        entries = []
-        for action in sorted(self._actions):
-            spec, parts = self._actions[action]
-            properties = dict(spec[2])
-            properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
-            # One text for each entry: a small heap has no room for all their pieces at once.
-            entries.append(
-                dumps(
-                    {
-                        "action": action,
-                        "description": spec[1],
-                        "id": spec[0],
-                        "paramSchema": {"additionalProperties": False, "properties": properties},
-                        "safetyClass": spec[3] if len(spec) > 3 else "normal",
-                        "supportsDryRun": False,
-                    }
-                )
-            )
-        return '{"capabilities":[%s]}' % ",".join(entries)
+        # One text for each entry, and one of all: a small heap has no room for more at once.
+        entries = [self._entry(action) for action in sorted(self._actions)] or [""]
+        entries[0] = '{"capabilities":[' + entries[0]
+        entries[-1] += "]}"
+        return ",".join(entries)
+
+    def _entry(self, action):
+        spec, parts = self._actions[action]
+        properties = dict(spec[2])
+        properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
+        return dumps(
+            {
+                "action": action,
+                "description": spec[1],
+                "id": spec[0],
+                "paramSchema": {"additionalProperties": False, "properties": properties},
+                "safetyClass": spec[3] if len(spec) > 3 else "normal",
+                "supportsDryRun": False,
+            }
+        )
 
     def state(self):
         """State by part: flat for the first of a kind, under its name for the others.

@@ -128,7 +128,8 @@ class Session:
         self._verifier = self.wire.Verifier(
             frame.TO_DEVICE, [(key, self._floor)], identity.device_id, identity.tenant_id, True
         )
-        self._manifest_hash = digest(registry.manifest().encode()).decode()
+        self._manifest_hash = self._hash_manifest()
+        self._manifest_new = False
         self._offset = None  # protocol time minus ticks; only an authentic answer sets it
         self._hint = None  # the same from a clock nobody signed, for our own timestamps alone
         self._asked = self._heard = 0
@@ -168,6 +169,13 @@ class Session:
         """State changed: the next message of state tells the newest one."""
         self.outbox.state = True
 
+    def declare(self):
+        """The manifest changed: hello is said anew, once no ack waits, for the cloud to take it."""
+        self._manifest_new = True
+
+    def _hash_manifest(self):
+        return digest(self.registry.manifest().encode()).decode()
+
     def telemetry(self, values, now):
         """Queue a sample (a flat dict) of now. Raises TypeError or ValueError for what has no JSON form."""
         jsontext.dumps(values)
@@ -190,7 +198,8 @@ class Session:
             if self.state == OFFLINE:
                 return "reconnect"
         elif self._challenge is None and self.serving():
-            if now - self._asked >= RENEW_AFTER or now - self._heard >= SILENCE:
+            new = self._manifest_new and not self.outbox.acks
+            if new or now - self._asked >= RENEW_AFTER or now - self._heard >= SILENCE:
                 self._event("renew", now)
         return None
 
@@ -201,6 +210,9 @@ class Session:
         getattr(self, "_" + action)(now)
 
     def _ask(self, now):
+        if self._manifest_new:
+            self._manifest_hash = self._hash_manifest()
+            self._manifest_new = False
         self._challenge = hexlify(self._random(16)).decode()
         self._deadline = now + CHALLENGE_LIFE
         # A second repair on one connection means that the first did not help: do not hammer.
@@ -363,7 +375,7 @@ class Session:
             ack["ref_message_id"] = message_id
             message = self._sign("ack", jsontext.dumps(ack), now)
             outbox.acks.pop(0)
-        elif self._manifest_wanted:
+        elif self._manifest_wanted and not self._manifest_new:
             message = self._sign("manifest", self.registry.manifest(), now)
             self._manifest_wanted = False
         elif outbox.state:

@@ -54,7 +54,7 @@ class Device:
     """Composition and loop. All it needs is passed in; `build` passes the stock modules.
 
     `state` is one of STATES, `errors` counts by kind, `on_ready` is called at the beginning of each session.
-    It is also the context of its parts: `now()` and `changed(part)`.
+    It is also the context of its parts: `now()`, `changed(part)`, `declare(part)` and `files(name)`.
     """
 
     def __init__(
@@ -117,6 +117,22 @@ class Device:
         self._changed_at = self.clock.now()
         if self.session:
             self.session.report_state()
+
+    def declare(self, part):
+        """A part's `actions` changed: they are run and told to the cloud from now on. Raises HxtpError where
+        the manifest has no room for them; the part then takes its old ones back.
+        """
+        self.registry.refresh()
+        if self.session:
+            self.session.declare()
+
+    def files(self, name):
+        """The files of the part `name`: see hxtp_device.files."""
+        import os
+
+        from hxtp_device.files import Files
+
+        return Files("parts/" + name, os, open)
 
     def run(self):
         """Poll for ever. An error that no poll survives ends in the watchdog: only whole polls feed it."""
