@@ -12,19 +12,18 @@ from hxtp.errors import FRAME_JSON_INVALID, FRAME_UTF8_INVALID, HxtpError
 MAX_DEPTH = 16
 MAX_NUMBER = 512  # bytes; beyond that runtimes differ in what they can hold
 
-# CPython proves in one call that no control character is present; MicroPython looks at each string.
-_isprintable = getattr(str, "isprintable", None)
+_SCALAR = b"0123456789-+.eEtrufalsn"  # what numbers, true, false and null are made of
+# CPython finds out in one call whether there is anything but these.
+_PLAIN = bytes(range(32, 92)) + bytes(range(93, 256))
+_translate = getattr(bytes, "translate", None)
 
 
 def _refuse():
     raise HxtpError(FRAME_JSON_INVALID)
 
 
-def check_utf8(data):
-    """Refuse what RFC 3629 does not allow; return whether all of it is printable (False: unknown).
-
-    MicroPython's own decoder lets overlong forms and surrogates through.
-    """
+def _check_utf8(data):
+    # MicroPython's own decoder lets overlong forms and surrogates through.
     try:
         text = str(data, "utf-8")
     except UnicodeError:
@@ -33,10 +32,10 @@ def check_utf8(data):
         i = 0
         while i < len(data):
             i = _character(data, i)
-    return _isprintable is not None and _isprintable(text)
 
 
 def _character(data, i):
+    # The index behind the character at data[i], by RFC 3629.
     first = data[i]
     if first < 0x80:
         return i + 1
@@ -53,25 +52,26 @@ def _character(data, i):
     return i + 1 + more
 
 
+def _is_plain(data):
+    # Without control characters and escapes each string ends at the next quote, and is right.
+    return (not _translate(data, None, _PLAIN)) if _translate else min(data) >= 32 and b"\\" not in data
+
+
 def scan(data, start):
     """Return {name: raw value} of the one JSON object in data[start:], all as bytes.
 
     Raises FRAME_UTF8_INVALID or FRAME_JSON_INVALID. Duplicate names at any depth,
     a backslash in a top-level name, nesting over 16 and anything behind the object
-    are refused. Memory: a copy for the UTF-8 check and one of each top-level value.
+    are refused. Memory: a copy for the checks and one of each top-level value.
     """
-    clean = check_utf8(data[start:] if start else data)
-    members = {}
+    text = data[start:] if start else data
+    _check_utf8(text)
+    plain = text and _is_plain(text)
+    del text
     try:
-        i = _space(data, start)
-        if data[i] != 123:
-            _refuse()
-        end = _object(data, i, 1, clean, members)
-        if _space(data, end) != len(data):
-            _refuse()
+        return _members(data, _space(data, start), plain)
     except IndexError:  # the text ended inside a value
         _refuse()
-    return members
 
 
 def _space(data, i):
@@ -81,74 +81,98 @@ def _space(data, i):
     return i
 
 
-def _object(data, i, depth, clean, members):
-    # `members` collects the top level; below it, names alone are remembered, in one run of
-    # bytes separated by 0xFF (never part of UTF-8), because a hostile object has thousands.
-    i = _space(data, i + 1)
-    if data[i] == 125:
-        return i + 1
-    names = None if depth == 1 else bytearray(b"\xff")
+def _members(data, i, plain):
+    # One loop for all depths: a hostile message finds no recursion to exhaust.
+    find = data.find
+    members = {}
+    outer = []  # what is open around what is open: as `names`
+    # The names of the object that is open, None in an array. Below the outermost they are remembered in one
+    # run of bytes between 0xFF (never part of UTF-8), because a hostile object has thousands.
+    names = members
+    empty = True
+    if data[i] != 123:
+        _refuse()
     while True:
-        if data[i] != 34:
-            _refuse()
-        end = _string(data, i, clean)
-        name = data[i + 1 : end - 1]
-        if names is None:
-            if b"\\" in name or name in members:
-                _refuse()
+        # data[i] is a comma, or opened what is open. Where find finds nothing, the index is that of the first
+        # byte or the last, and there stands no colon and no comma.
+        i += 1
+        if plain and not outer:
+            # The usual members, "name":"text", in a row; where one is otherwise the rest decides.
+            while data[i] == 34:
+                end = find(b'"', i + 1)
+                name = data[i + 1 : end]
+                if data[end + 1] != 58 or data[end + 2] != 34 or name in members:
+                    break
+                stop = find(b'"', end + 3) + 1
+                if data[stop] != 44:
+                    break
+                members[name] = data[end + 2 : stop]
+                i = stop + 1
+                empty = False
+        if data[i] <= 32:
+            i = _space(data, i)
+        if empty and data[i] == (93 if names is None else 125):
+            end = i
         else:
-            plain = unescape(name) + b"\xff"
-            if b"\xff" + plain in names:
+            if names is not None:
+                if data[i] != 34:
+                    _refuse()
+                end = find(b'"', i + 1) + 1 if plain else _string(data, i)
+                name = data[i + 1 : end - 1]
+                if outer:
+                    name = (name if plain else unescape(name)) + b"\xff"
+                    if b"\xff" + name in names:
+                        _refuse()
+                    names.extend(name)
+                elif name in members or b"\\" in name:
+                    _refuse()
+                else:
+                    member = name
+                if data[end] <= 32:
+                    end = _space(data, end)
+                if data[end] != 58:
+                    _refuse()
+                i = end + 1
+                if data[i] <= 32:
+                    i = _space(data, i)
+                if not outer:
+                    start = i
+            first = data[i]
+            if first == 123 or first == 91:
+                outer.append(names)
+                if len(outer) == MAX_DEPTH:
+                    _refuse()
+                names = bytearray(b"\xff") if first == 123 else None
+                empty = True
+                continue
+            if first != 34:
+                end = _scalar(data, i)
+            else:
+                end = find(b'"', i + 1) + 1 if plain else _string(data, i)
+            if not outer:
+                members[member] = data[start:end]
+        # A value ends at data[end]; so may what is around it.
+        empty = False
+        while True:
+            if data[end] <= 32:
+                end = _space(data, end)
+            if data[end] == 44:
+                break
+            if data[end] != (93 if names is None else 125):
                 _refuse()
-            names.extend(plain)
-        i = end if data[end] == 58 else _space(data, end)
-        if data[i] != 58:
-            _refuse()
-        i = _space(data, i + 1)
-        end = _value(data, i, depth, clean)
-        if names is None:
-            members[name] = data[i:end]
-        i = _space(data, end)
-        if data[i] == 125:
-            return i + 1
-        if data[i] != 44:
-            _refuse()
-        i = _space(data, i + 1)
+            end += 1
+            if not outer:
+                if _space(data, end) != len(data):
+                    _refuse()
+                return members
+            names = outer.pop()
+            if not outer:
+                members[member] = data[start:end]
+        i = end
 
 
-def _array(data, i, depth, clean):
-    i = _space(data, i + 1)
-    if data[i] == 93:
-        return i + 1
-    while True:
-        i = _space(data, _value(data, i, depth, clean))
-        if data[i] == 93:
-            return i + 1
-        if data[i] != 44:
-            _refuse()
-        i = _space(data, i + 1)
-
-
-def _value(data, i, depth, clean):
-    first = data[i]
-    if first == 34:
-        return _string(data, i, clean)
-    if first == 123 or first == 91:
-        if depth == MAX_DEPTH:
-            _refuse()
-        if first == 123:
-            return _object(data, i, depth + 1, clean, None)
-        return _array(data, i, depth + 1, clean)
-    if first == 45 or 48 <= first <= 57:
-        return _number(data, i)
-    for word in (b"true", b"false", b"null"):
-        end = i + len(word)
-        if data[i:end] == word:
-            return end
-    _refuse()
-
-
-def _string(data, i, clean):
+def _string(data, i):
+    # The index behind the string at data[i].
     start = end = i + 1
     while True:
         end = data.find(b'"', end)
@@ -161,33 +185,36 @@ def _string(data, i, clean):
             break
         end += 1
     text = data[start:end]
-    if not clean and text and min(text) < 32:
+    if text and min(text) < 32:
         _refuse()
-    if b"\\" in text:
-        unescape(text)
+    unescape(text)
     return end + 1
 
 
-def _digits(data, i):
-    start = i
-    while 48 <= data[i] <= 57:
-        i += 1
-    if i == start:
+def _scalar(data, i):
+    # The index behind the number or word at data[i].
+    for size in (24, MAX_NUMBER + 1):
+        text = data[i : i + size]
+        text = text[: len(text) - len(text.lstrip(_SCALAR))]
+        if len(text) < size:
+            break
+    else:
         _refuse()
-    return i
-
-
-def _number(data, start):
-    i = start + 1 if data[start] == 45 else start
-    i = i + 1 if data[i] == 48 else _digits(data, i)
-    if data[i] == 46:
-        i = _digits(data, i + 1)
-    if data[i] in b"eE":
-        i += 2 if data[i + 1] in b"+-" else 1
-        i = _digits(data, i)
-    if i - start > MAX_NUMBER:
-        _refuse()
-    return i
+    if (not text.isdigit() or text[0] == 48) and text not in (b"0", b"true", b"false", b"null"):
+        mantissa, e, exponent = text.replace(b"E", b"e").partition(b"e")
+        whole, point, fraction = mantissa.partition(b".")
+        if whole[:1] == b"-":
+            whole = whole[1:]
+        if exponent[:1] in (b"-", b"+"):
+            exponent = exponent[1:]
+        if (
+            not whole.isdigit()
+            or (whole[0] == 48 and len(whole) > 1)
+            or (point and not fraction.isdigit())
+            or (e and not exponent.isdigit())
+        ):
+            _refuse()
+    return i + len(text)
 
 
 def _escape(text, i):
