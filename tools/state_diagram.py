@@ -26,7 +26,7 @@ compares them. An arrow says which event leads on, and what is done on the way.
 | repaired | such a hello_ack says `session: false`: it brings time and numbers, and hello is said again |
 | silence | 60 s passed without an answer |
 | alone | the same, where a setting lets the device serve a cloud that never answers hello |
-| renew | 6 h passed, 10 min without an authentic message, a signed one came out of time or order, or the manifest changed |
+| renew | 6 h passed, 10 min of silence, a signed message out of time or order, or a new manifest |
 | disconnected | the transport is gone |
 
 ```mermaid
