@@ -1,7 +1,7 @@
 """Seals secrets at rest with AES-256-GCM, under a key from a file or the environment that can be renewed.
 
-A sealed secret opens only for the purpose (table, column, row) that it was sealed for, so none can be moved to
-another row. Must never write a key to where the data lies unless that is the file it was told, mode 0600.
+A sealed secret opens only for the purpose (table and row) that it was sealed for, so none can be moved. Must
+never write a key to where the data lies unless that is the file it was told, mode 0600.
 
 Form: version byte 1, first 8 bytes of SHA-256 of the key, 12-byte nonce, ciphertext with its tag.
 """

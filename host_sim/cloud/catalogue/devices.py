@@ -1,0 +1,138 @@
+"""Devices: making them, their places, their secrets, their end.
+
+A secret is given out once, where it is made; in the database it is sealed.
+"""
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.storage.tables import device_keys, devices, directory, homes, links, rooms
+
+SECRET = 32  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new device, or a new secret of one."""
+
+    device_id: str
+    tenant_id: str
+    key_version: int
+    secret: bytes = field(repr=False)
+
+
+def register(
+    connection: sa.Connection,
+    vault: Vault,
+    tenant_id: str,
+    device_type: str,
+    now: int,
+    home_id: str | None = None,
+    room_id: str | None = None,
+) -> Issued:
+    """Make a device. Ids are 32 hex digits, since existing devices hold no more. Raises LookupError for a home
+    or room that is not the tenant's, or a room that is in another home.
+    """
+    home_id = _place(connection, tenant_id, home_id, room_id)
+    device_id, secret = uuid.uuid4().hex, os.urandom(SECRET)
+    connection.execute(
+        devices.insert().values(
+            id=device_id,
+            tenant_id=tenant_id,
+            device_type=device_type,
+            home_id=home_id,
+            room_id=room_id,
+            firmware_version="0.0.0",
+            created_at=now,
+        )
+    )
+    connection.execute(
+        device_keys.insert().values(
+            device_id=device_id,
+            key_version=1,
+            tenant_id=tenant_id,
+            slot="active",
+            secret_sealed=vault.seal(secret, purpose(device_id, 1)),
+            created_at=now,
+        )
+    )
+    connection.execute(links.insert().values(device_id=device_id, tenant_id=tenant_id, version=1, record={}))
+    connection.execute(
+        directory.insert().values(kind="device", key=device_id, tenant_id=tenant_id, ref=device_id)
+    )
+    return Issued(device_id, tenant_id, 1, secret)
+
+
+def _place(connection: sa.Connection, tenant_id: str, home_id: str | None, room_id: str | None) -> str | None:
+    if room_id is not None:
+        found = connection.execute(
+            sa.select(rooms.c.home_id).where(rooms.c.id == room_id, rooms.c.tenant_id == tenant_id)
+        ).scalar()
+        if found is None or home_id not in (None, found):
+            raise LookupError("room_id")
+        return found
+    if home_id is not None:
+        known = sa.select(homes.c.id).where(homes.c.id == home_id, homes.c.tenant_id == tenant_id)
+        if connection.execute(known).scalar() is None:
+            raise LookupError("home_id")
+    return home_id
+
+
+def tenant_of(connection: sa.Connection, device_id: str) -> str | None:
+    """Whose device this is, asked before a tenant is known."""
+    return connection.execute(
+        sa.select(directory.c.tenant_id).where(directory.c.kind == "device", directory.c.key == device_id)
+    ).scalar()
+
+
+_LISTED = sa.select(devices, links.c.last_seen, links.c.record).join(links, links.c.device_id == devices.c.id)
+
+
+def find(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
+    """The row of a device with `last_seen` and the `record` of its link, or None."""
+    return connection.execute(
+        _LISTED.where(devices.c.id == device_id, devices.c.tenant_id == tenant_id)
+    ).first()
+
+
+def every(connection: sa.Connection, tenant_id: str) -> list[Any]:
+    """The rows of all devices, the oldest first."""
+    return list(
+        connection.execute(
+            _LISTED.where(devices.c.tenant_id == tenant_id).order_by(devices.c.created_at, devices.c.id)
+        )
+    )
+
+
+def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) -> bool:
+    """From now on nothing of this device counts and nothing is sent to it. Whether there was such a device.
+
+    Its secrets are erased; its history stays.
+    """
+    changed = connection.execute(
+        devices.update()
+        .where(devices.c.id == device_id, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    ).rowcount
+    connection.execute(
+        device_keys.update()
+        .where(device_keys.c.device_id == device_id, device_keys.c.tenant_id == tenant_id)
+        .values(slot="retired", secret_sealed=None)
+    )
+    touch(connection, tenant_id, device_id)
+    return bool(changed)
+
+
+def touch(connection: sa.Connection, tenant_id: str, device_id: str) -> None:
+    """Let every worker read this device's link anew."""
+    connection.execute(
+        links.update()
+        .where(links.c.device_id == device_id, links.c.tenant_id == tenant_id)
+        .values(version=links.c.version + 1)
+    )

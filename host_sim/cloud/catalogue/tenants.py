@@ -1,0 +1,121 @@
+"""Tenants and their users. What is found before a tenant is known goes through the directory."""
+
+import re
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.tables import directory, tenants, users
+
+TIERS = ("free", "pro", "unlimited")
+
+
+class Taken(Exception):
+    """Somebody has that name already."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """`tenant_id` is None and `role` "none" for somebody who has no tenant yet."""
+
+    id: str
+    email: str
+    role: str
+    tenant_id: str | None
+    tenant_slug: str | None
+    tier: str | None
+    settings: dict[str, Any]
+    sessions_after: int  # ms since 1970; tokens issued before are not taken
+
+
+def slug_of(name: str) -> str:
+    """A name as it stands in addresses: a-z, 0-9 and hyphens, at most 48 characters, never empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "home"
+
+
+def find_user(database: Database, user_id: str) -> User | None:
+    """A user with the tenant, by id."""
+    with database.reading(user_id=user_id) as connection:
+        row = connection.execute(
+            sa.select(users, tenants.c.slug, tenants.c.tier, tenants.c.settings)
+            .outerjoin(tenants, tenants.c.id == users.c.tenant_id)
+            .where(users.c.id == user_id)
+        ).first()
+    if row is None:
+        return None
+    return User(
+        row.id,
+        row.email,
+        row.role,
+        row.tenant_id,
+        row.slug,
+        row.tier,
+        row.settings or {},
+        row.sessions_after,
+    )
+
+
+def user_id_of(connection: sa.Connection, email: str) -> str | None:
+    """The id of the user with this e-mail address."""
+    return connection.execute(
+        sa.select(directory.c.ref).where(directory.c.kind == "user", directory.c.key == email.lower())
+    ).scalar()
+
+
+def add_user(database: Database, email: str, now: int, password_hash: str | None = None) -> str:
+    """A user without a tenant. Raises Taken."""
+    user_id = str(uuid.uuid4())
+    with database.writing(user_id=user_id) as connection:
+        if user_id_of(connection, email) is not None:
+            raise Taken(f"there is a user with the address {email}")
+        connection.execute(
+            users.insert().values(
+                id=user_id,
+                tenant_id=None,
+                email=email.lower(),
+                role="none",
+                password_hash=password_hash,
+                sessions_after=0,
+                created_at=now,
+            )
+        )
+        connection.execute(
+            directory.insert().values(kind="user", key=email.lower(), tenant_id=None, ref=user_id)
+        )
+    return user_id
+
+
+def add_tenant(connection: sa.Connection, name: str, now: int, tier: str = "free") -> tuple[str, str]:
+    """(id, slug) of a new tenant; where the slug is taken it gets a number."""
+    base = slug_of(name)
+    taken = set(
+        connection.execute(sa.select(tenants.c.slug).where(tenants.c.slug.like(f"{base}%"))).scalars()
+    )
+    slug, number = base, 2
+    while slug in taken:
+        slug, number = f"{base}-{number}", number + 1
+    tenant_id = str(uuid.uuid4())
+    connection.execute(
+        tenants.insert().values(id=tenant_id, slug=slug, name=name, tier=tier, settings={}, created_at=now)
+    )
+    return tenant_id, slug
+
+
+def tenant_by_slug(connection: sa.Connection, slug: str) -> Any:
+    """The row of a tenant, or None."""
+    return connection.execute(sa.select(tenants).where(tenants.c.slug == slug)).first()
+
+
+def join(connection: sa.Connection, user_id: str, tenant_id: str, role: str) -> None:
+    """Make a user one of the tenant. The transaction sees both (`database.see`)."""
+    connection.execute(users.update().where(users.c.id == user_id).values(tenant_id=tenant_id, role=role))
+    connection.execute(
+        directory.update()
+        .where(directory.c.kind == "user", directory.c.ref == user_id)
+        .values(tenant_id=tenant_id)
+    )

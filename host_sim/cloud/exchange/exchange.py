@@ -1,0 +1,206 @@
+"""The worker: one thread that takes turns over what arrived, was ordered or has become due.
+
+Everything public may be called from any thread. Must never publish before the commit, nor end because of what
+a device sent or a listener did.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.exchange.turn import Look, Message, NewOrder, Turn, Work
+from host_sim.cloud.security.vault import Vault, VaultError
+from host_sim.cloud.storage.database import Database
+from hxtp import frame, topics
+from hxtp.envelope import MAX_ID
+from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID
+
+log = logging.getLogger(__name__)
+
+INBOUND = tuple(sorted({channel for _, channel, who in frame.TYPES.values() if who & frame.TO_CLOUD}))
+TURN_S = 0.25  # how soon something that became due is noticed when nothing arrives
+SHARE = 512  # items that share a transaction
+WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
+TRIES = 5  # of a turn whose transaction failed
+CACHED = 20000  # links in memory
+
+
+class Unavailable(Exception):
+    """The order could not be stored, and nothing has left; it may be tried again."""
+
+
+class Exchange:
+    """`publish(topic, payload)` sends at QoS 1; `connected()` says whether that would reach the broker."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        publish: Callable[[str, bytes], None],
+        connected: Callable[[], bool],
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000000,
+    ) -> None:
+        self.refused: Counter[str] = Counter()  # by code, of messages that belong to no device
+        self.dropped = 0  # messages that came faster than they could be judged
+        self.turns = 0
+        self._database = database
+        self._publish = publish
+        self._connected = connected
+        self._clock = clock
+        self._turn = Turn(vault, database.see)
+        self._work: queue.Queue[Work | None] = queue.Queue()
+        self._listeners: list[Callable[[Notice], None]] = []
+        self._next_look = 0.0
+        self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def start(self) -> "Exchange":
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End after the turn that is under way. What was accepted is in the database."""
+        if self._thread.is_alive():
+            self._work.put(None)
+            self._thread.join(30)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for a turn."""
+        return self._work.qsize()
+
+    # -- what comes in -------------------------------------------------------------------------------------
+
+    def receive(self, name: str, payload: bytes) -> None:
+        """A message of the topic `name`."""
+        parts = topics.split(name)
+        if parts is None or parts[2] not in INBOUND:
+            self.refused[FRAME_TYPE_INVALID] += 1
+        elif max(len(parts[0]), len(parts[1])) > MAX_ID:
+            self.refused[DEVICE_NOT_FOUND] += 1
+        elif self._work.qsize() >= WAITING:
+            self.dropped += 1
+        else:
+            self._work.put(Message(*parts, payload))
+
+    def order(
+        self,
+        tenant_id: str,
+        device_id: str,
+        action: str,
+        params: Mapping[str, Any],
+        *,
+        life: int,
+        actor: str,
+        dry_run: bool = False,
+    ) -> "Future[str]":
+        """Accept a command for delivery within `life` ms; the future gives its message id once it is durable.
+
+        It raises HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW, PAYLOAD_TOO_LARGE), TypeError or ValueError
+        for parameters without a JSON form, Unavailable where the database cannot be written.
+        """
+        future: Future[str] = Future()
+        self._work.put(NewOrder(tenant_id, device_id, action, params, life, actor, dry_run, future))
+        return future
+
+    def look(self, tenant_id: str, device_id: str) -> None:
+        """Something changed for this device in the database: take what may leave now."""
+        self._work.put(Look(tenant_id, device_id))
+
+    def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call `listener(notice)` on this thread for all that is committed from now on; it must not wait.
+
+        Returns a function that ends it.
+        """
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [other for other in self._listeners if other is not listener]
+
+        return end
+
+    # -- the thread ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            work, ending = self._gather()
+            try:
+                self._do(work)
+            except Exception:  # a fault of ours; the next turn may do better, and the thread must live
+                log.exception("a turn failed")
+                self._turn.forget(work)
+                self._fail(work)
+
+    def _gather(self) -> tuple[list[Work], bool]:
+        """What waits, up to SHARE items, and whether it is time to end."""
+        work: list[Work] = []
+        try:
+            item = self._work.get(timeout=TURN_S)
+            while item is not None:
+                work.append(item)
+                if len(work) >= SHARE:
+                    return work, False
+                item = self._work.get_nowait()
+        except queue.Empty:
+            return work, False
+        return work, True
+
+    def _do(self, work: list[Work]) -> None:
+        for attempt in range(TRIES):
+            now = self._clock()
+            todo = work
+            try:
+                todo = work + self._due(now)
+                if not todo:
+                    return
+                with self._database.writing() as connection:
+                    outcome = self._turn.run(connection, todo, now, self._connected())
+                break
+            except (DBAPIError, VaultError) as error:
+                self._turn.forget(todo)
+                log.error("the database failed (%s), attempt %d", type(error).__name__, attempt + 1)
+                if attempt + 1 == TRIES:
+                    self._fail(work)
+                    return
+                time.sleep(0.05 * 2**attempt)
+        self.turns += 1
+        for topic, payload in outcome.messages:
+            self._publish(topic, payload)
+        outcome.answer()
+        for notice in outcome.notices:
+            for listener in self._listeners:
+                try:
+                    listener(notice)
+                except Exception:
+                    log.exception("a listener failed")
+        if len(self._turn.cache) > CACHED:
+            self._turn.cache.clear()
+
+    def _due(self, now: int) -> list[Work]:
+        if time.monotonic() < self._next_look:
+            return []
+        with self._database.reading() as connection:
+            due = ledger.due_devices(connection, now, SHARE)
+        if len(due) < SHARE:
+            self._next_look = time.monotonic() + TURN_S
+        return [Look(*pair) for pair in due]
+
+    def _fail(self, work: list[Work]) -> None:
+        for item in work:
+            if isinstance(item, NewOrder) and not item.future.done():
+                item.future.set_exception(Unavailable("the command could not be stored; try again"))

@@ -1,0 +1,285 @@
+"""The SQL of a turn: reads links with their locks, writes what changed, many rows at a time.
+
+Every statement names its tenant; on PostgreSQL row-level security says the same again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from host_sim.cloud.exchange import records
+from host_sim.cloud.exchange.records import DeviceKey, Held
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.storage.tables import (
+    agenda,
+    commands,
+    device_keys,
+    devices,
+    links,
+    manifests,
+    states,
+    telemetry,
+)
+from hxtp.cloud import DISPATCHED, QUEUED
+
+UNSETTLED = (QUEUED, DISPATCHED)
+_SLOTS = {"active": 0, "next": 1, "previous": 2}
+
+
+def purpose(device_id: str, version: int) -> str:
+    """What a device's secret is sealed for."""
+    return f"device_keys/{device_id}/{version}"
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping], keys: Sequence[str]) -> None:
+    """Insert rows, or give those that exist the new values."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table)
+    rest = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(keys), set_=rest), list(rows))
+
+
+def due_devices(connection: sa.Connection, now: int, most: int) -> list[tuple[str, str]]:
+    """(tenant, device) of links that have to be looked at by now, the oldest first."""
+    rows = connection.execute(
+        sa.select(agenda.c.tenant_id, agenda.c.device_id)
+        .where(agenda.c.due_at <= now)
+        .order_by(agenda.c.due_at)
+        .limit(most)
+    )
+    return [(row.tenant_id, row.device_id) for row in rows]
+
+
+def hold(
+    connection: sa.Connection,
+    vault: Vault,
+    tenant_id: str,
+    device_ids: Iterable[str],
+    cache: dict[str, Held],
+) -> dict[str, Held]:
+    """The links of these devices, locked for this transaction, less those that are unknown or revoked.
+
+    `cache` is brought up to date: an entry is used again where the row still has its version.
+    """
+    wanted = sorted(device_ids)
+    found = {
+        row.device_id: row.version
+        for row in connection.execute(
+            sa.select(links.c.device_id, links.c.version)
+            .where(links.c.tenant_id == tenant_id, links.c.device_id.in_(wanted))
+            .order_by(links.c.device_id)
+            .with_for_update()
+        )
+    }
+    for device_id in wanted:
+        held = cache.get(device_id)
+        if held is not None and (held.tenant_id != tenant_id or found.get(device_id) != held.version):
+            del cache[device_id]
+    missing = [device_id for device_id in found if device_id not in cache]
+    if missing:
+        cache.update(_load(connection, vault, tenant_id, missing))
+    return {device_id: cache[device_id] for device_id in found if device_id in cache}
+
+
+def _load(connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: list[str]) -> dict[str, Held]:
+    keys: dict[str, list[DeviceKey]] = {}
+    for row in connection.execute(
+        sa.select(device_keys).where(
+            device_keys.c.tenant_id == tenant_id,
+            device_keys.c.device_id.in_(device_ids),
+            device_keys.c.slot.in_(list(_SLOTS)),
+        )
+    ):
+        secret = vault.open(row.secret_sealed, purpose(row.device_id, row.key_version))
+        keys.setdefault(row.device_id, []).append(DeviceKey(row.key_version, row.slot, secret))
+    orders: dict[str, list] = {}
+    for row in connection.execute(
+        sa.select(commands)
+        .where(
+            commands.c.tenant_id == tenant_id,
+            commands.c.device_id.in_(device_ids),
+            commands.c.state.in_(UNSETTLED),
+        )
+        .order_by(commands.c.number)
+    ):
+        orders.setdefault(row.device_id, []).append(records.order_of(row))
+    loaded = {}
+    for row in connection.execute(
+        sa.select(
+            links.c.device_id,
+            links.c.version,
+            links.c.last_seen,
+            links.c.record,
+            manifests.c.hash.label("manifest_hash"),
+        )
+        .join(devices, devices.c.id == links.c.device_id)
+        .outerjoin(manifests, manifests.c.device_id == links.c.device_id)
+        .where(
+            links.c.tenant_id == tenant_id,
+            links.c.device_id.in_(device_ids),
+            devices.c.revoked_at.is_(None),
+        )
+    ):
+        name = row.device_id
+        if name not in keys:
+            continue
+        known = row.manifest_hash is not None and row.manifest_hash == row.record.get("manifest_hash")
+        loaded[name] = records.build(
+            name,
+            tenant_id,
+            row.version,
+            row.record,
+            row.last_seen,
+            sorted(keys[name], key=lambda key: _SLOTS[key.slot]),
+            known,
+            orders.get(name, ()),
+        )
+    return loaded
+
+
+def save_links(connection: sa.Connection, changed: Sequence[Held]) -> None:
+    """Write the links of one tenant that changed, and the orders that did."""
+    if not changed:
+        return
+    tenant_id = changed[0].tenant_id
+    rows, orders = [], []
+    for held in changed:
+        link = held.link
+        held.version += 1
+        record = records.dump(held)
+        rows.append(
+            {"of": link.device_id, "version": held.version, "last_seen": link.last_seen, "record": record}
+        )
+        for order in link.orders:
+            columns = records.columns(order)
+            if held.stored.get(order.message_id) != columns:
+                held.stored[order.message_id] = columns
+                orders.append(_order_row(order, None))
+    connection.execute(
+        links.update().where(links.c.device_id == sa.bindparam("of"), links.c.tenant_id == tenant_id), rows
+    )
+    save_orders(connection, tenant_id, orders)
+
+
+def plan(
+    connection: sa.Connection, tenant_id: str, looked: Iterable[str], held: Mapping[str, Held], now: int
+) -> None:
+    """Note when these devices have to be looked at again."""
+    later, never = [], []
+    for name in looked:
+        one = held.get(name)
+        at = None if one is None else records.due(one.link, now)
+        if one is not None and at == one.planned:
+            continue
+        if at is None:
+            never.append(name)
+        else:
+            later.append({"device_id": name, "tenant_id": tenant_id, "due_at": at})
+        if one is not None:
+            one.planned = at
+    upsert(connection, agenda, later, ["device_id"])
+    if never:
+        connection.execute(
+            agenda.delete().where(agenda.c.device_id.in_(never), agenda.c.tenant_id == tenant_id)
+        )
+
+
+def _order_row(order: Any, settled_at: int | None) -> dict[str, Any]:
+    return {
+        "of": order.message_id,
+        "state": order.state,
+        "error": order.error,
+        "result": order.result,
+        "boot_count": order.boot_count,
+        "attempts": order.attempts,
+        "due_at": order.due,
+        "settled_at": settled_at,
+    }
+
+
+def settled_row(order: Any, now: int) -> dict[str, Any]:
+    """The columns of an order that has ended."""
+    return _order_row(order, now)
+
+
+def save_orders(connection: sa.Connection, tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the columns that change in a command's life."""
+    if rows:
+        connection.execute(
+            commands.update().where(commands.c.id == sa.bindparam("of"), commands.c.tenant_id == tenant_id),
+            list(rows),
+        )
+
+
+def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """New commands."""
+    if rows:
+        connection.execute(commands.insert(), list(rows))
+
+
+def save_states(connection: sa.Connection, tenant_id: str, told: Mapping[str, Mapping], now: int) -> None:
+    """The last state of each device; its version rises by one."""
+    if not told:
+        return
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(states)
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=["device_id"],
+            set_={
+                "version": states.c.version + 1,
+                "body": insert.excluded.body,
+                "updated_at": insert.excluded.updated_at,
+            },
+        ),
+        [
+            {"device_id": name, "tenant_id": tenant_id, "version": 1, "body": dict(body), "updated_at": now}
+            for name, body in told.items()
+        ],
+    )
+
+
+def add_telemetry(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Samples."""
+    if rows:
+        connection.execute(telemetry.insert(), list(rows))
+
+
+def save_manifest(
+    connection: sa.Connection, tenant_id: str, device_id: str, hash: str, body: Mapping[str, Any], now: int
+) -> None:
+    """The manifest that a device told."""
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(manifests)
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=["device_id"],
+            set_={
+                "version": manifests.c.version + 1,
+                "hash": insert.excluded.hash,
+                "source": insert.excluded.source,
+                "body": insert.excluded.body,
+                "updated_at": insert.excluded.updated_at,
+            },
+        ),
+        {
+            "device_id": device_id,
+            "tenant_id": tenant_id,
+            "version": 1,
+            "hash": hash,
+            "source": "device",
+            "body": dict(body),
+            "updated_at": now,
+        },
+    )
+
+
+def save_firmware(connection: sa.Connection, tenant_id: str, told: Mapping[str, str]) -> None:
+    """The firmware version that a device's hello told."""
+    if told:
+        connection.execute(
+            devices.update().where(devices.c.id == sa.bindparam("of"), devices.c.tenant_id == tenant_id),
+            [{"of": name, "firmware_version": version[:64]} for name, version in told.items()],
+        )

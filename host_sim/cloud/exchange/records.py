@@ -1,0 +1,119 @@
+"""A device's link as rows, and back: what the protocol must know of a device after a crash.
+
+Must never hold a message back or let one go: it only turns `hxtp.cloud.Link` into what a database keeps.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from host_sim import fast
+from hxtp import jsontext
+from hxtp.cloud import Link, Order
+from hxtp.window import Window
+
+_LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted")
+_KNOWN: Mapping[str, Any] = {}  # stands for a manifest that lies in its own table
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """A secret of a device. `slot`: active, next or previous."""
+
+    version: int
+    slot: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Held:
+    """A link in memory, good while its row has `version`. `stored`: the columns of each order's row."""
+
+    tenant_id: str
+    link: Link
+    version: int
+    signing: int  # the version of the key that signs
+    windows: dict[int, Window]
+    sent: dict[int, int]  # the last number given out under each key
+    changed: bool = False
+    planned: int | None = -1  # what the agenda says; -1: not known
+    stored: dict[str, tuple] = field(default_factory=dict)
+
+
+def build(
+    device_id: str,
+    tenant_id: str,
+    version: int,
+    record: Mapping[str, Any],
+    last_seen: int | None,
+    keys: Sequence[DeviceKey],
+    manifest_known: bool,
+    orders: Sequence[Order],
+) -> Held:
+    """A link from what was kept. `keys`: the one that signs first."""
+    numbers = record.get("keys", {})
+    windows, sent, slots = {}, {}, []
+    for key in keys:
+        kept = numbers.get(str(key.version), {})
+        windows[key.version] = Window(kept.get("highest", 0), kept.get("taken", 1))
+        sent[key.version] = kept.get("sent", 0)
+        slots.append((fast.Key(key.secret), windows[key.version]))
+    held: Held
+
+    def changed(link: Link) -> None:
+        held.changed = True
+
+    link = fast.Link(device_id, tenant_id, slots, os.urandom, changed)
+    for name in _LINK:
+        if name in record:
+            setattr(link, name, record[name])
+    link.last_seen = last_seen
+    link.manifest = _KNOWN if manifest_known else None
+    link.sent = sent[keys[0].version]
+    link.orders = list(orders)
+    held = Held(tenant_id, link, version, keys[0].version, windows, sent)
+    held.stored = {order.message_id: columns(order) for order in orders}
+    return held
+
+
+def dump(held: Held) -> dict[str, Any]:
+    """The record of a link."""
+    held.sent[held.signing] = held.link.sent
+    record: dict[str, Any] = {name: getattr(held.link, name) for name in _LINK}
+    record["keys"] = {
+        str(version): {"highest": window.highest, "taken": window.taken, "sent": held.sent[version]}
+        for version, window in held.windows.items()
+    }
+    return record
+
+
+def columns(order: Order) -> tuple:
+    """What can change in an order's row."""
+    return order.state, order.error, order.result, order.boot_count, order.attempts, order.due
+
+
+def order_of(row: Any) -> Order:
+    """An order from its row in `commands`."""
+    body = dict(row.params)
+    body["action"] = row.action
+    if row.dry_run:
+        body["dry_run"] = True
+    text = jsontext.dumps(body).encode()
+    order = Order(row.id, row.number, row.action, text, row.expires_at)
+    order.state, order.error, order.result = row.state, row.error, row.result
+    order.boot_count, order.attempts, order.due = row.boot_count, row.attempts, row.due_at
+    return order
+
+
+def due(link: Link, now: int) -> int | None:
+    """When this link has to be looked at again though nothing arrives, in ms since 1970; None: never."""
+    times = [order.expires_at for order in link.orders]
+    if link.session:
+        # Of the ones that may leave; the others wait for these.
+        ahead = link.orders[0].number + link.results_kept if link.orders else 0
+        for order in link.orders:
+            if order.number < ahead and (order.state == "queued" or order.boot_count == link.boot_count):
+                # Not at once: what could not leave in this turn waits for the broker.
+                times.append(max(order.due, now + 200))
+    return min(times, default=None)

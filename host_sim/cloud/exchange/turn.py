@@ -1,0 +1,254 @@
+"""One turn: messages and orders of many devices in one transaction, then what may leave and be told.
+
+Without I/O but for the database's connection that it is given. Must never let anything leave that the
+transaction did not commit: what it gives is to be used only after that.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.exchange.records import Held, columns
+from host_sim.cloud.security.vault import Vault
+from hxtp import topics
+from hxtp.cloud import Event, Order
+from hxtp.errors import DEVICE_NOT_FOUND, INTERNAL_ERROR, HxtpError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a device published on `channel`."""
+
+    tenant_id: str
+    device_id: str
+    channel: str
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A command that the gate let through. `future` gets its message id once it is durable, or the reason."""
+
+    tenant_id: str
+    device_id: str
+    action: str
+    params: Mapping[str, Any]
+    life: int
+    actor: str
+    dry_run: bool
+    future: "Future[str]"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at a link: its time has come, or its rows were changed elsewhere."""
+
+    tenant_id: str
+    device_id: str
+
+
+Work = Message | NewOrder | Look
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a turn gives: to be published, to be told, to be answered; all of it only after the commit."""
+
+    messages: list[tuple[str, bytes]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    answers: list[tuple["Future[str]", str | Exception]] = field(default_factory=list)
+
+    def answer(self) -> None:
+        """Tell those who ordered."""
+        for future, result in self.answers:
+            if future.done():  # who asked has gone
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+
+class Turn:
+    """Runs turns over a cache of links. One thread at a time."""
+
+    def __init__(self, vault: Vault, see: Callable[[sa.Connection, str | None], None]) -> None:
+        self.cache: dict[str, Held] = {}
+        self._vault = vault
+        self._see = see
+
+    def run(self, connection: sa.Connection, work: list[Work], now: int, connected: bool) -> Outcome:
+        """Do all of `work`. `connected`: whether messages can be published now. `now`: ms since 1970."""
+        outcome = Outcome()
+        tenants: dict[str, dict[str, list[Work]]] = {}
+        for item in work:
+            tenants.setdefault(item.tenant_id, {}).setdefault(item.device_id, []).append(item)
+        # In one order everywhere, so that no two workers wait for each other.
+        for tenant_id in sorted(tenants):
+            self._see(connection, tenant_id)
+            self._tenant(connection, tenant_id, tenants[tenant_id], now, connected, outcome)
+        return outcome
+
+    def forget(self, work: list[Work]) -> None:
+        """The transaction failed: what is remembered of these devices may be wrong."""
+        for item in work:
+            self.cache.pop(item.device_id, None)
+
+    def _tenant(
+        self,
+        connection: sa.Connection,
+        tenant_id: str,
+        work: Mapping[str, list[Work]],
+        now: int,
+        connected: bool,
+        outcome: Outcome,
+    ) -> None:
+        held = ledger.hold(connection, self._vault, tenant_id, work, self.cache)
+        page = _Page(tenant_id, now)
+        for device_id in sorted(work):
+            one = held.get(device_id)
+            for item in work[device_id]:
+                if one is None:
+                    _unknown(item, now, outcome)
+                elif isinstance(item, Message):
+                    page.receive(one, item, outcome)
+                elif isinstance(item, NewOrder):
+                    page.order(one, item, outcome)
+            if one is not None:
+                page.settle(one, one.link.tick(now), outcome)
+                while connected and (message := one.link.take(now)) is not None:
+                    name = topics.topic(tenant_id, device_id, message[0])
+                    outcome.messages.append((name, message[1]))
+                    one.changed = True
+        page.write(connection, work, held)
+
+
+class _Page:
+    """What one tenant's part of a turn writes."""
+
+    def __init__(self, tenant_id: str, now: int) -> None:
+        self.tenant_id = tenant_id
+        self.now = now
+        self.states: dict[str, Mapping] = {}
+        self.samples: list[dict] = []
+        self.manifests: dict[str, tuple[str, Mapping]] = {}
+        self.firmware: dict[str, str] = {}
+        self.added: list[dict] = []
+        self.ended: list[dict] = []
+
+    def receive(self, one: Held, message: Message, outcome: Outcome) -> None:
+        link = one.link
+        if not message.payload and message.channel == "heartbeat":
+            self._tell(outcome, "will", link.device_id)
+            return
+        try:
+            event = link.receive(message.channel, message.payload, self.now)
+        except Exception:
+            # A fault of ours, not a refusal. One device's message must not end the others' service.
+            log.exception("fault while receiving on %s of %s", message.channel, link.device_id)
+            self._tell(outcome, "refused", link.device_id, INTERNAL_ERROR)
+            return
+        if event is None:
+            self._tell(outcome, "refused", link.device_id, link.refusal or "")
+            return
+        self._keep(one, event)
+        self._tell(outcome, event.type, link.device_id, "", event.body)
+        self.settle(one, event.ended, outcome)
+
+    def _keep(self, one: Held, event: Event) -> None:
+        name, body = one.link.device_id, event.body
+        if event.type == "state":
+            self.states[name] = body
+        elif event.type == "telemetry":
+            sampled = body.get("sampled_at")
+            whole = type(sampled) is int and 0 < sampled <= self.now
+            self.samples.append(
+                {
+                    "tenant_id": self.tenant_id,
+                    "device_id": name,
+                    "sampled_at": sampled if whole else self.now,
+                    "received_at": self.now,
+                    "body": body,
+                }
+            )
+        elif event.type == "manifest":
+            self.manifests[name] = (one.link.manifest_hash, body)
+        elif event.type == "hello" and isinstance(body.get("firmware_version"), str):
+            self.firmware[name] = body["firmware_version"]
+
+    def order(self, one: Held, item: NewOrder, outcome: Outcome) -> None:
+        params = dict(item.params)
+        if item.dry_run:
+            params["dry_run"] = True
+        try:
+            order = one.link.submit(item.action, params, self.now, item.life)
+        except (HxtpError, TypeError, ValueError) as error:
+            outcome.answers.append((item.future, error))
+            return
+        one.stored[order.message_id] = columns(order)
+        self.added.append(
+            {
+                "id": order.message_id,
+                "tenant_id": self.tenant_id,
+                "device_id": item.device_id,
+                "number": order.number,
+                "action": item.action,
+                "params": dict(item.params),
+                "dry_run": item.dry_run,
+                "state": order.state,
+                "attempts": 0,
+                "due_at": 0,
+                "actor": item.actor,
+                "created_at": self.now,
+                "expires_at": order.expires_at,
+            }
+        )
+        outcome.answers.append((item.future, order.message_id))
+
+    def settle(self, one: Held, orders: list[Order], outcome: Outcome) -> None:
+        for order in orders:
+            one.changed = True
+            one.stored.pop(order.message_id, None)
+            self.ended.append(ledger.settled_row(order, self.now))
+            body = {
+                "id": order.message_id,
+                "action": order.action,
+                "state": order.state,
+                "error": order.error,
+                "result": order.result,
+            }
+            self._tell(outcome, "command", one.link.device_id, "", body)
+
+    def write(self, connection: sa.Connection, looked: Iterable[str], held: Mapping[str, Held]) -> None:
+        ledger.add_orders(connection, self.added)
+        ledger.save_orders(connection, self.tenant_id, self.ended)
+        changed = [one for one in held.values() if one.changed]
+        ledger.save_links(connection, changed)
+        for one in changed:
+            one.changed = False
+        ledger.plan(connection, self.tenant_id, looked, held, self.now)
+        for name, (hash, body) in self.manifests.items():
+            ledger.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
+        ledger.save_firmware(connection, self.tenant_id, self.firmware)
+        ledger.save_states(connection, self.tenant_id, self.states, self.now)
+        ledger.add_telemetry(connection, self.samples)
+
+    def _tell(
+        self, outcome: Outcome, kind: str, device_id: str, code: str = "", body: Mapping | None = None
+    ) -> None:
+        outcome.notices.append(Notice(kind, self.tenant_id, device_id, self.now, code, body or {}))
+
+
+def _unknown(item: Work, now: int, outcome: Outcome) -> None:
+    if isinstance(item, NewOrder):
+        outcome.answers.append((item.future, HxtpError(DEVICE_NOT_FOUND, item.device_id)))
+    elif isinstance(item, Message):
+        outcome.notices.append(Notice("refused", item.tenant_id, item.device_id, now, DEVICE_NOT_FOUND))
