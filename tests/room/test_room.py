@@ -6,8 +6,9 @@ import pytest
 
 import host_sim.room
 from capabilities.ir import codecs
+from host_sim import ROOT
 from host_sim.ir import signals
-from host_sim.room import Interrupts, Noise, Receiver, Room
+from host_sim.room import Interrupts, Noise, Receiver, Room, picture
 
 BUTTONS = [
     ("nec", {"address": 4, "command": 8}),
@@ -173,3 +174,9 @@ def test_the_example_of_the_package_is_true(tmp_path):
     program = "import time\nwhile True:\n    time.sleep_ms(10)\n"
     found = doctest.testmod(host_sim.room, extraglobs={"flash": tmp_path, "program": program})
     assert (found.attempted, found.failed) == (4, 0)
+
+
+def test_the_picture_of_the_documentation_is_what_the_room_makes():
+    assert (ROOT / "docs" / "infrared-room.svg").read_text() == picture.svg()
+    told = [about for about in picture.svg().split("\n") if "<text" in about and "ms" in about]
+    assert [("command 8" in row) for row in told] == [True, True, False, False]
