@@ -67,12 +67,10 @@ class JsonVerifier(envelope.Verifier, ABC):
             raise HxtpError(FRAME_JSON_INVALID)
         _check_version(members)
         sequence = _one_of(members, b"sequence_number", b"sequence")
-        texts = {
-            name: envelope._text(members.get(name), envelope.MAX_ID, FRAME_SCHEMA_INVALID) for name in _IDS
-        }
+        texts = {name: envelope._text(members.get(name), FRAME_SCHEMA_INVALID) for name in _IDS}
         tenant_id = members.get(b"tenant_id")
         if tenant_id is not None:
-            message.tenant_id = envelope._text(tenant_id, envelope.MAX_ID, FRAME_SCHEMA_INVALID).decode()
+            message.tenant_id = envelope._text(tenant_id, FRAME_SCHEMA_INVALID).decode()
         else:
             message.tenant_id = None
         message.sequence = envelope._number(sequence)
@@ -87,7 +85,7 @@ class JsonVerifier(envelope.Verifier, ABC):
             message.signed = self.text(members)
         except ValueError:
             raise HxtpError(FRAME_SCHEMA_INVALID) from None
-        message.nonce = envelope._text(members.get(b"nonce"), envelope.MAX_NONCE, NONCE_MISSING)
+        message.nonce = envelope._text(members.get(b"nonce"), NONCE_MISSING, envelope.MAX_NONCE)
         if envelope.nonce_size(message.nonce) < 16:
             raise HxtpError(NONCE_MISSING)
         message.payload_hash = None
@@ -120,10 +118,10 @@ def _one_of(members: dict[bytes, bytes], name: bytes, alias: bytes) -> bytes | N
 
 def _check_version(members: dict[bytes, bytes]) -> None:
     raw = members.get(b"version", members.get(b"protocol_version"))
-    if envelope._text(raw, 64, VERSION_MISMATCH) != VERSION.encode():
+    if envelope._text(raw, VERSION_MISMATCH) != VERSION.encode():
         raise HxtpError(VERSION_MISMATCH)
     protocol = members.get(b"protocol")
-    if protocol is not None and envelope._text(protocol, 64, VERSION_MISMATCH) != PROTOCOL.encode():
+    if protocol is not None and envelope._text(protocol, VERSION_MISMATCH) != PROTOCOL.encode():
         raise HxtpError(VERSION_MISMATCH)
     _one_of(members, b"version", b"protocol_version")
 

@@ -33,12 +33,12 @@ MAX_ID = 36
 MAX_NONCE = 64
 
 _HEX = b"0123456789abcdef"
-_DIGITS = b"0123456789"
 # Printable ASCII without the separator; the characters of ids come first, where a linear search finds them.
 _FIELD = bytes([c for c in b"0123456789abcdef-" + bytes(range(32, 127)) if c != 124])
 _BASE64 = _HEX + b"ABCDEFghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ+/"
 # Member names of the body: ours, and those of older devices with the one type that may use them.
 _BODIES = ((b"params", None), (b"state", b"state"), (b"data", b"telemetry"), (b"result", b"ack"))
+_IDS = (b"message_type", b"device_id", b"client_id", b"message_id", b"request_id")
 _SIGNED = ("device_id", "client_id", "message_id", "request_id", "sequence_number", "timestamp", "nonce")
 
 
@@ -62,31 +62,28 @@ class Message:
         return jsonscan.loads(self.body)
 
 
-def _text(raw, most, code):
+def _text(raw, code, most=MAX_ID, least=1, alphabet=_FIELD):
     if raw is None or raw[0] != 34:
         raise HxtpError(code)
     text = raw[1:-1]
     if b"\\" in text:
         text = jsonscan.unescape(text)
-    if not 0 < len(text) <= most or text.strip(_FIELD):
+    if not least <= len(text) <= most or text.strip(alphabet):
         raise HxtpError(code)
     return text
 
 
+def _hex64(raw, code):
+    return _text(raw, code, 64, 64, _HEX)
+
+
 def _number(raw):
-    if not raw or len(raw) > 16 or raw.strip(_DIGITS) or (raw[0] == 48 and len(raw) > 1):
+    if raw is None or len(raw) > 16 or not raw.isdigit() or (raw[0] == 48 and len(raw) > 1):
         raise HxtpError(FRAME_SCHEMA_INVALID)
     value = int(raw)
     if value > MAX_INTEGER:
         raise HxtpError(FRAME_SCHEMA_INVALID)
     return value
-
-
-def _hex64(raw, code):
-    text = _text(raw, 64, code)
-    if len(text) != 64 or text.strip(_HEX):
-        raise HxtpError(code)
-    return text
 
 
 def nonce_size(nonce):
@@ -120,18 +117,16 @@ def parse(data, message):
                 raise HxtpError(FRAME_JSON_INVALID)
             body = raw
             body_type = only
-    if get(b"version") != b'"HxTP/3.0"' and _text(get(b"version"), 64, VERSION_MISMATCH) != b"HxTP/3.0":
+    if get(b"version") != b'"HxTP/3.0"' and _text(get(b"version"), VERSION_MISMATCH) != b"HxTP/3.0":
         raise HxtpError(VERSION_MISMATCH)
     if b"sequence" in members or b"protocol_version" in members:
         raise HxtpError(FRAME_SCHEMA_INVALID)
-    kind = _text(get(b"message_type"), MAX_ID, FRAME_SCHEMA_INVALID)
-    device_id = _text(get(b"device_id"), MAX_ID, FRAME_SCHEMA_INVALID)
-    client_id = _text(get(b"client_id"), MAX_ID, FRAME_SCHEMA_INVALID)
-    message_id = _text(get(b"message_id"), MAX_ID, FRAME_SCHEMA_INVALID)
-    request_id = _text(get(b"request_id"), MAX_ID, FRAME_SCHEMA_INVALID)
+    kind, device_id, client_id, message_id, request_id = [
+        _text(get(name), FRAME_SCHEMA_INVALID) for name in _IDS
+    ]
     tenant_id = get(b"tenant_id")
     if tenant_id is not None:
-        tenant_id = _text(tenant_id, MAX_ID, FRAME_SCHEMA_INVALID).decode()
+        tenant_id = _text(tenant_id, FRAME_SCHEMA_INVALID).decode()
     sequence = get(b"sequence_number")
     message.sequence = _number(sequence)
     timestamp = get(b"timestamp")
@@ -140,7 +135,7 @@ def parse(data, message):
         if body[0] != 123 or body_type not in (None, kind):
             raise HxtpError(FRAME_SCHEMA_INVALID)
         message.body = body
-    nonce = _text(get(b"nonce"), MAX_NONCE, NONCE_MISSING)
+    nonce = _text(get(b"nonce"), NONCE_MISSING, MAX_NONCE)
     if nonce_size(nonce) < 16:
         raise HxtpError(NONCE_MISSING)
     payload_hash = _hex64(get(b"payload_hash"), HASH_MISMATCH)

@@ -34,11 +34,8 @@ class Key:
 
 
 def equal(one, other):
-    """Compare two byte strings of one length in a time that does not depend on what they hold."""
-    difference = len(one) ^ len(other)
-    for a, b in zip(one, other):
-        difference |= a ^ b
-    return difference == 0
+    """Compare two byte strings. How long it takes says nothing about them, but at most about their digests."""
+    return sha256(one).digest() == sha256(other).digest()
 
 
 def derive(secret, info, salt=b""):
