@@ -182,4 +182,70 @@ NOTES = {
         "message by two codes.",
         ("HX3-VAL-01",),
     ),
+    "JsonProfile": Note(
+        "Ordinary messages of the profiles that later SDKs for app programs use.",
+        ("HX3-CANON-14", "HX3-CANON-16"),
+    ),
+    "DeviceProfile": Note(
+        "A JSON profile under a device's key would let a client's message be played to a device.",
+        ("HX3-CANON-06", "HX3-CANON-07"),
+    ),
+    "ProtocolMember": Note(
+        "A member that is signed whether it is there or not must not be able to say anything else.",
+        ("HX3-CANON-12", "HX3-CANON-19", "HX3-CANON-20"),
+    ),
+    "JsonBody": Note(
+        "The JSON profiles never had other names for params, and their canonical text needs an object.",
+        ("HX3-CANON-20", "HX3-CANON-22"),
+    ),
+    "AsStrict": Note(
+        "The strictness of pipe10 must not be lost behind another canonical form.",
+        ("HX3-CANON-24",),
+    ),
+    "CanonicalNumber": Note(
+        "Languages write one number in many ways; canonical JSON has one for each dialect.",
+        ("HX3-CANON-11", "HX3-CANON-13", "HX3-CANON-21"),
+    ),
+    "CanonicalText": Note(
+        "Escapes, normal forms and the order of names, on which JSON writers differ.",
+        ("HX3-CANON-10", "HX3-CANON-13"),
+    ),
+    "Ambiguous": Note(
+        "Two different params with one canonical text would share a signature.",
+        ("HX3-CANON-20",),
+    ),
+    "ParamsHash": Note(
+        "Each profile hashes another text of the params.",
+        ("HX3-CANON-15", "HX3-CANON-17"),
+    ),
+    "Unhashed": Note(
+        "Without payload_hash the canonical text alone vouches for the params; an ill-formed hash is not an "
+        "absent one.",
+        ("HX3-CANON-15", "HX3-CANON-21"),
+    ),
+    "Auto": Note(
+        "A cloud that is not told the profile tries all; what it says of a message that none accepts has to "
+        "be the same everywhere.",
+        ("HX3-CODEC-09",),
+    ),
+    "Sign": Note(
+        "The bytes that are sent, the text that is signed, and the hash.",
+        ("HX3-CODEC-11", "HX3-WIRE-34"),
+    ),
+    "SignRefused": Note(
+        "Who signs what every receiver refuses finds out late.",
+        ("HX3-CODEC-11",),
+    ),
+    "Codec": Note(
+        "The program itself: a line for a line, and BAD_REQUEST for what is no request.",
+        ("HX3-CODEC-01", "HX3-CODEC-02", "HX3-CODEC-03"),
+    ),
+    "NoMemory": Note(
+        "A codec that remembers gives another answer to the same question.",
+        ("HX3-CODEC-04",),
+    ),
+    "Sdk": Note(
+        "Built by the public SDKs that Annex A names, and not by this project.",
+        ("HX3-SDK-03", "HX3-SDK-04"),
+    ),
 }

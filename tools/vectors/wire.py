@@ -46,8 +46,6 @@ PIPE10 = (
     *("version", "device_id", "client_id", "message_id", "request_id"),
     *("sequence_number", "timestamp", "nonce", "message_type", "payload_hash"),
 )
-HEADER = ("version", "protocol_version", *FIELDS, "sequence", "payload_hash")
-
 CODES = {
     "state": 1,
     "command": 2,
@@ -69,11 +67,12 @@ class Raw(str):
 
 @dataclass(frozen=True)
 class Wire:
-    """A message as bytes. `kind` and `body` are what an acceptance has to answer."""
+    """A message as bytes. `kind` and `body` are what an acceptance has to answer; `signed` was signed."""
 
     data: bytes
     kind: str = "command"
     body: str = "{}"
+    signed: str = ""
 
     def swap(self, old: str | bytes, new: str | bytes) -> "Wire":
         """With a piece that occurs once replaced after signing."""
@@ -114,8 +113,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, Raw) else json.dumps(value)
 
 
-def _assemble(values: dict[str, Any], name: str, body: str | None, texts: dict[str, str | None]) -> bytes:
-    # Members sorted and compact, as a sender writes them; a member whose text is None is left out.
+def assemble(values: dict[str, Any], name: str, body: str | None, texts: dict[str, str | None]) -> bytes:
+    """The text of a message: members sorted and compact, as a sender writes them. `texts` are put in for the
+    values; a member whose text is None is left out.
+    """
     members: dict[str, str | None] = {member: _text(value) for member, value in values.items()}
     members[name] = body
     members.update(texts)
@@ -142,9 +143,10 @@ def pipe10(
     """
     values = _fields(changes)
     values.setdefault("payload_hash", sha256("{}" if body is None else body))
-    values.setdefault("signature", mac(key, pipe10_text(values)))
-    data = _assemble(values, name, body, texts or {})
-    return Wire(data, str(values.get("message_type")), "{}" if body is None else body)
+    signed = pipe10_text(values)
+    values.setdefault("signature", mac(key, signed))
+    data = assemble(values, name, body, texts or {})
+    return Wire(data, str(values.get("message_type")), "{}" if body is None else body, signed)
 
 
 def pipe10_text(values: dict[str, Any]) -> str:

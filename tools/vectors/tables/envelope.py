@@ -143,7 +143,7 @@ UNKNOWN = Group(
     + [
         verify(
             "unknown-action-differs",
-            "a top-level action that is not the signed one: the message is authentic, the command is not judged",
+            "a top-level action that is not the signed one: the message is authentic, no command is judged",
             COMMAND.first('"action":"light_off"'),
             clauses=("HX3-CODEC-05",),
         ),
