@@ -36,7 +36,7 @@ def register(
     home_id: str | None = None,
     room_id: str | None = None,
 ) -> Issued:
-    """Make a device. Ids are 32 hex digits, since existing devices hold no more. Raises LookupError for a home
+    """Make a device. Ids are 32 hex digits: older devices hold no more. Raises LookupError for a home
     or room that is not the tenant's, or a room that is in another home.
     """
     home_id = _place(connection, tenant_id, home_id, room_id)

@@ -1,0 +1,135 @@
+"""The HTTP application: routes, and around them headers, the request's id, its size and the one error shape.
+
+Must never answer with a traceback, nor read a body further than it may be long.
+"""
+
+import logging
+import re
+import uuid
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from host_sim.cloud.errors import ApiError
+from host_sim.cloud.routes import ROUTERS
+from host_sim.cloud.services import Services
+from hxtp_device import VERSION
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1"
+API_VERSION = "1"
+PROTOCOL = "HxTP/3.0"
+MAX_BODY = 256 * 1024  # bytes, but for uploads
+MAX_UPLOAD = 16 * 1024 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over running services."""
+    app = FastAPI(
+        title="HxTP Cloud API",
+        version=VERSION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=f"{PREFIX}/docs",
+        redoc_url=None,
+    )
+    app.state.services = services
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(Frame)
+    return app
+
+
+class Frame:
+    """Around every request: its id, the version headers, the limit of its body, and the last resort."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = False
+
+        async def framed(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-api-version", API_VERSION.encode()),
+                    (b"x-protocol-version", PROTOCOL.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        try:
+            await self.app(scope, _limited(scope, receive), framed)
+        except ApiError as error:  # raised while the body was read
+            if not begun:
+                await _answer(error, request_id)(scope, receive, framed)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if not begun:
+                error = ApiError(
+                    500, "GATEWAY_ERROR", "the cloud failed", "try again; tell us the request_id"
+                )
+                await _answer(error, request_id)(scope, receive, framed)
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    most = MAX_UPLOAD if scope["path"].endswith("/firmware/upload") else MAX_BODY
+    count = 0
+
+    async def limited() -> Message:
+        nonlocal count
+        message = await receive()
+        count += len(message.get("body", b""))
+        if count > most:
+            raise ApiError(413, "PAYLOAD_TOO_LARGE", f"the body is over {most} bytes", "send less")
+        return message
+
+    return limited
+
+
+def _answer(error: ApiError, request_id: str) -> JSONResponse:
+    return JSONResponse(error.body(request_id), error.status, headers=error.headers)
+
+
+async def _api_error(request: Request, error: Any) -> JSONResponse:
+    return _answer(error, request.state.request_id)
+
+
+async def _invalid(request: Request, error: Any) -> JSONResponse:
+    details = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()[:20]]
+    first = (
+        f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
+    )
+    api_error = ApiError(
+        400, "BAD_REQUEST", first, "see the API's description at /api/v1/docs", details=details
+    )
+    return _answer(api_error, request.state.request_id)
+
+
+async def _http(request: Request, error: Any) -> JSONResponse:
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+    api_error = ApiError(
+        error.status_code,
+        codes.get(error.status_code, "BAD_REQUEST"),
+        str(error.detail),
+        "see the API's description at /api/v1/docs",
+        dict(error.headers or {}),
+    )
+    return _answer(api_error, request.state.request_id)

@@ -1,0 +1,126 @@
+"""`python -m host_sim cloud`: start the reference cloud, and make tokens for it.
+
+Must never take a secret as an argument, where every user of the machine could read it.
+"""
+
+import argparse
+import logging
+import re
+import signal
+import sys
+import threading
+
+from host_sim.cloud.settings import TIERS, Settings, SettingsError, load
+
+EPILOG = """\
+Every setting can also stand in the environment (HXTP_CLOUD_PORT=…) or in a TOML file (--config FILE).
+
+examples:
+  python -m host_sim cloud
+  python -m host_sim cloud token --tenant home --email me@example.org --role owner
+  python -m host_sim device --cloud https://127.0.0.1:8443/api/v1 --token TOKEN --board demo-light"""
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+
+
+def main(argv: list[str]) -> int:
+    """0 if it worked, 1 if not (the reason is on stderr), 2 for a wrong command line."""
+    options = _parser().parse_args(argv)
+    given = {name: getattr(options, name, None) for name in ("port", "data", "broker", "database", "host")}
+    given["plain_http"] = True if getattr(options, "plain_http", False) else None
+    try:
+        settings = load(given, options.config)
+        return options.run(settings, options)
+    except SettingsError as error:
+        print(f"host_sim cloud: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m host_sim cloud",
+        description="The reference cloud: the HxTP Cloud API, with all that it needs embedded.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", metavar="FILE", help="settings as TOML")
+    common.add_argument("--data", metavar="DIR", help="keys, certificates and SQLite (default build/cloud)")
+    common.add_argument(
+        "--database", metavar="URL", help="postgresql://ROLE@HOST/NAME (default: SQLite in DIR)"
+    )
+    _serving(parser, common)
+    calls = parser.add_subparsers(metavar="token", title="commands")
+    call = calls.add_parser("token", parents=[common], help="print a bearer token, for a tenant made if new")
+    call.add_argument(
+        "--tenant", metavar="NAME", help="without it: role none, to register a tenant by the API"
+    )
+    call.add_argument("--email", required=True, type=_email, metavar="E", help="whose token it is")
+    call.add_argument("--role", choices=("owner", "admin", "user", "viewer"), default="owner")
+    call.add_argument("--tier", choices=tuple(TIERS), help="of a tenant that is made now")
+    call.set_defaults(run=_token)
+    return parser
+
+
+def _serving(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    for action in common._actions:
+        parser._add_action(action)
+    parser.add_argument("--port", type=int, metavar="N", help="of HTTPS, 0 for any free one (default 8443)")
+    parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--broker", metavar="URL", help="mqtts://[USER@]HOST[:PORT] (default: the embedded one)"
+    )
+    parser.add_argument("--plain-http", action="store_true", help="HTTP without TLS, on this machine alone")
+    parser.set_defaults(run=_serve)
+
+
+def _email(text: str) -> str:
+    if not _EMAIL.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
+    return text
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    # Here and not above: `--help` needs none of it.
+    from host_sim.cloud.exchange.uplink import UplinkError
+    from host_sim.cloud.security.vault import VaultError
+    from host_sim.cloud.server import Cloud, StartError
+    from host_sim.cloud.storage.database import DatabaseError
+
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *unused: stop.set())
+    try:
+        cloud = Cloud(settings).start()
+    except (DatabaseError, VaultError, UplinkError, StartError, OSError) as error:
+        print(f"host_sim cloud: {error}", file=sys.stderr)
+        return 1
+    try:
+        print(f"API {settings.base_url()}, broker {cloud.broker_url}, data {settings.data}", flush=True)
+        if cloud.pki is not None and not settings.plain_http:
+            print(f"its certificate's CA: {cloud.pki.ca}  (curl --cacert {cloud.pki.ca} …)", flush=True)
+        print("a token: python -m host_sim cloud token --tenant home --email you@example.org", flush=True)
+        stop.wait()
+    finally:
+        cloud.stop()
+    print("stopped", flush=True)
+    return 0
+
+
+def _token(settings: Settings, options: argparse.Namespace) -> int:
+    from host_sim.cloud.provisioning import token_for
+    from host_sim.cloud.security.vault import VaultError
+    from host_sim.cloud.storage.database import DatabaseError
+
+    try:
+        print(token_for(settings, options.email, options.tenant, options.role, options.tier))
+    except (DatabaseError, VaultError, ValueError) as error:
+        print(f"host_sim cloud: {error}", file=sys.stderr)
+        return 1
+    return 0

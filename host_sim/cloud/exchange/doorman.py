@@ -1,0 +1,82 @@
+"""Who may connect to the broker as a device: for the embedded broker, and for brokers that ask over HTTP.
+
+Must never keep a secret longer than a question takes, nor say why somebody was not let in.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+
+import sqlalchemy as sa
+
+from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.tables import device_keys, devices, directory
+from hxtp.sign import equal, mqtt_password
+
+PASSWORD_LIFE = 30 * 86400  # seconds; the longest that the protocol allows
+CLOCK_SLACK = 300  # seconds by which an expiry may lie above that: a device's clock may run ahead
+KEPT = 100000  # devices whose tenant is remembered
+
+
+class Doorman(Mapping[str, str]):
+    """Also the mapping from device to tenant that `HxtpAuthority` wants; its answers are remembered."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+        self._tenants: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, device_id: str) -> str:
+        with self._lock:
+            if device_id in self._tenants:
+                return self._tenants[device_id]
+        with self._database.reading() as connection:
+            tenant_id = connection.execute(
+                sa.select(directory.c.tenant_id).where(
+                    directory.c.kind == "device", directory.c.key == device_id
+                )
+            ).scalar()
+        if tenant_id is None:
+            raise KeyError(device_id)
+        with self._lock:
+            if len(self._tenants) >= KEPT:
+                self._tenants.clear()
+            self._tenants[device_id] = tenant_id
+        return tenant_id
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tenants)
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+    def check_password(self, device_id: str, password: str, now_s: int) -> bool:
+        """Whether `1.{expiry}.{hex}` opens this device's MQTT connection now, under a key that still holds."""
+        parts = password.split(".")
+        if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdigit()) or len(parts[1]) > 11:
+            return False
+        expiry = int(parts[1])
+        if not now_s < expiry <= now_s + PASSWORD_LIFE + CLOCK_SLACK:
+            return False
+        given = password.encode()
+        return any(
+            equal(mqtt_password(secret, device_id, expiry).encode(), given)
+            for secret in self._secrets(device_id, now_s * 1000)
+        )
+
+    def _secrets(self, device_id: str, now: int) -> list[bytes]:
+        tenant_id = self.get(device_id)
+        with self._database.reading(tenant_id) as connection:
+            rows = connection.execute(
+                sa.select(device_keys.c.key_version, device_keys.c.secret_sealed)
+                .join(devices, devices.c.id == device_keys.c.device_id)
+                .where(
+                    device_keys.c.device_id == device_id,
+                    device_keys.c.slot.in_(("active", "next", "previous")),
+                    sa.or_(device_keys.c.expires_at.is_(None), device_keys.c.expires_at > now),
+                    devices.c.revoked_at.is_(None),
+                )
+            ).all()
+        return [self._vault.open(row.secret_sealed, purpose(device_id, row.key_version)) for row in rows]

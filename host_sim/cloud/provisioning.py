@@ -1,0 +1,44 @@
+"""What an operator does with the database at hand: a user, a tenant, a token."""
+
+import time
+
+from host_sim.cloud.catalogue import tenants
+from host_sim.cloud.security.tokens import Tokens
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.server import open_database
+from host_sim.cloud.settings import Settings
+
+
+def token_for(
+    settings: Settings, email: str, tenant: str | None, role: str = "owner", tier: str | None = None
+) -> str:
+    """A bearer token for a user, who is made if new; so is the tenant, which the user then belongs to.
+
+    Raises DatabaseError, VaultError, and ValueError where the user belongs to another tenant already.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    vault = Vault(settings.master_keys())
+    database = open_database(settings)
+    try:
+        now = time.time_ns() // 1000000
+        with database.reading() as connection:
+            user_id = tenants.user_id_of(connection, email)
+        if user_id is None:
+            user_id = tenants.add_user(database, email, now)
+        if tenant is not None:
+            user = tenants.find_user(database, user_id)
+            assert user is not None
+            slug = tenants.slug_of(tenant)
+            if user.tenant_id is not None and user.tenant_slug != slug:
+                raise ValueError(f"{email} belongs to the tenant {user.tenant_slug}; use another address")
+            with database.writing(user_id=user_id) as connection:
+                known = tenants.tenant_by_slug(connection, slug)
+                if known is None:
+                    tenant_id, _ = tenants.add_tenant(connection, tenant, now, tier or settings.tier)
+                else:
+                    tenant_id = known.id
+                database.see(connection, tenant_id, user_id)
+                tenants.join(connection, user_id, tenant_id, role)
+        return Tokens(database, vault, settings.token_life_s).make(user_id)
+    finally:
+        database.close()

@@ -1,0 +1,9 @@
+"""The endpoints, a module a subject. Each checks who asks, asks the catalogue, the gate or the exchange, and
+turns what they say into the seed's shapes; none holds state or speaks SQL.
+"""
+
+from fastapi import APIRouter
+
+from host_sim.cloud.routes import devices, system
+
+ROUTERS: tuple[APIRouter, ...] = (system.router, devices.router)

@@ -1,0 +1,183 @@
+"""A running cloud: database, embedded broker, the devices' end and HTTPS, started and stopped as one.
+
+Must never listen before everything behind it works, nor leave anything running when it stops.
+"""
+
+import contextlib
+import logging
+import secrets
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import uvicorn
+
+from host_sim.broker.authority import HxtpAuthority
+from host_sim.broker.server import ThreadedBroker
+from host_sim.cloud.app import create_app
+from host_sim.cloud.exchange.doorman import Doorman
+from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
+from host_sim.cloud.security.tokens import Tokens
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.services import Services
+from host_sim.cloud.settings import Settings
+from host_sim.cloud.storage.database import Database, DatabaseError
+from host_sim.cloud.storage.migrate import migrate, pending
+from host_sim.gateway.pki import Pki, make_pki
+
+log = logging.getLogger(__name__)
+
+SERVICE = "cloud"  # the cloud's own user at the embedded broker
+START_S = 20
+
+
+class StartError(Exception):
+    """The cloud cannot start; says why and what to do."""
+
+
+def open_database(settings: Settings) -> Database:
+    """The database with its tables. Raises DatabaseError."""
+    url = settings.database_url()
+    owner = Database(settings.database_owner or url)
+    try:
+        owner.check()
+        role = None if owner.is_sqlite or not settings.database_owner else Database(url).url.username
+        if owner.is_sqlite or settings.database_owner:
+            migrate(owner, role)
+        elif pending(owner):
+            raise DatabaseError(
+                f"{owner.name} has tables of another version: give database_owner, the role that owns them"
+            )
+    finally:
+        owner.close()
+    database = Database(url)
+    database.check()
+    return database
+
+
+class Cloud:
+    """Everything that `settings` name, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.services: Services = None  # type: ignore[assignment]  # from start() on
+        self.pki: Pki | None = None
+        self.broker: ThreadedBroker | None = None
+        self._stack = contextlib.ExitStack()
+
+    def start(self) -> "Cloud":
+        """Raises SettingsError, DatabaseError, VaultError, UplinkError, OSError or StartError."""
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> "Cloud":
+        return self.start()
+
+    def __exit__(self, *unused: object) -> None:
+        self.stop()
+
+    @property
+    def broker_url(self) -> str:
+        """What devices are told."""
+        if self.broker is None:
+            return self.settings.broker
+        return f"mqtts://127.0.0.1:{self.broker.server.port}"
+
+    def _start(self) -> None:
+        settings = self.settings
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        vault = Vault(settings.master_keys())
+        database = open_database(settings)
+        self._stack.callback(database.close)
+        doorman = Doorman(database, vault)
+        if not settings.broker or not settings.certificate:
+            self.pki = make_pki(settings.data / "pki")
+        address = self._broker(doorman)
+        exchange: Exchange
+        uplink = Uplink(
+            address, lambda name, payload: exchange.receive(name, payload), settings.shared_subscriptions
+        )
+        exchange = Exchange(database, vault, uplink.publish, uplink.connected).start()
+        self._stack.callback(exchange.stop)
+        uplink.start()
+        self._stack.callback(uplink.stop)
+        tokens = Tokens(database, vault, settings.token_life_s)
+        self.services = Services(settings, database, vault, tokens, exchange, uplink)
+        self._serve()
+
+    def _broker(self, doorman: Doorman) -> BrokerAddress:
+        settings = self.settings
+        if settings.broker:
+            ca = Path(settings.broker_ca) if settings.broker_ca else None
+            return BrokerAddress.of(settings.broker, settings.broker_password or None, ca)
+        assert self.pki is not None
+        password = secrets.token_urlsafe(24)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        tls.load_cert_chain(self.pki.certificate, self.pki.key)
+        authority = HxtpAuthority(doorman, doorman.check_password, {SERVICE: password})
+        self.broker = ThreadedBroker(port=settings.broker_port, tls=tls, authority=authority)
+        try:
+            self.broker.start()
+        except OSError as error:
+            raise StartError(
+                f"the broker's port {settings.broker_port} cannot be used ({error.strerror}): "
+                "choose another with broker_port, 0 for any free one"
+            ) from None
+        self._stack.callback(self.broker.stop)
+        return BrokerAddress("127.0.0.1", self.broker.server.port, True, SERVICE, password, self.pki.ca)
+
+    def _serve(self) -> None:
+        settings = self.settings
+        listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+        self._stack.callback(listener.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise StartError(
+                f"port {settings.port} of {settings.host} cannot be used ({error.strerror}): "
+                "choose another with --port, 0 for any free one"
+            ) from None
+        settings.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            create_app(self.services),
+            log_level=settings.log_level,
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+            ws_max_size=65536,
+            server_header=False,
+        )
+        if not settings.plain_http:
+            config.ssl_certfile = settings.certificate or str(self._own().certificate)
+            config.ssl_keyfile = settings.certificate_key or str(self._own().key)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
+        thread.start()
+        end = time.monotonic() + START_S
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > end:
+                raise StartError("the HTTP server did not start; its log says why")
+            time.sleep(0.01)
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(10)
+
+        self._stack.callback(stop)
+
+    def _own(self) -> Pki:
+        assert self.pki is not None
+        return self.pki
