@@ -26,12 +26,21 @@ def test_text_is_ascii_with_escapes():
 
 def test_decimals_are_short_and_without_exponent():
     assert dumps([22.5, -0.25, 1.0, -0.0]) == "[22.5,-0.25,1,0]"
-    assert "e" not in dumps([1e-7, 1e20, 2.5e-10])
+    assert "e" not in dumps([1e-7, 1e15, 2.5e-10])
 
 
 def test_what_has_no_json_form_is_an_error():
     raises(ValueError, dumps, float("inf"))
     raises(ValueError, dumps, float("nan"))
     raises(TypeError, dumps, b"bytes")
+    raises(TypeError, dumps, object())
     raises(TypeError, dumps, {1: 2})
     raises(TypeError, dumps, {"a": object()})
+
+
+def test_a_number_that_a_double_does_not_hold_exactly_is_an_error():
+    # HX3-WIRE-35
+    for number in (9007199254740991, -9007199254740991):
+        assert dumps({"n": [number]}) == '{"n":[%d]}' % number
+    for number in (9007199254740992, -9007199254740992, 1 << 64, 1e20, -1e300):
+        raises(ValueError, dumps, {"n": [number]})

@@ -1,8 +1,11 @@
 """What a device sends and when: heartbeats, state, telemetry, numbers."""
 
+import json
+
 from world import START, Forger, World, opened, ready
 
 from check import raises
+from hxtp import jsontext
 
 
 def test_heartbeats_come_at_the_interval():
@@ -116,17 +119,37 @@ def test_a_sample_without_a_json_form_is_the_callers_error():
     world = World()
     raises(TypeError, world.device.telemetry, {"n": b"bytes"}, world.now)
     raises(ValueError, world.device.telemetry, {"n": float("nan")}, world.now)
+    raises(ValueError, world.device.telemetry, {"n": 1 << 53}, world.now)
     assert world.device.outbox.samples == []
 
 
 def test_a_state_without_a_json_form_does_not_stop_the_rest():
+    # HX3-WIRE-35
     world = World()
     world.connect()
-    world.lamp.state = lambda: {"light": b"on"}
+    for problem, value in ((TypeError, b"on"), (ValueError, 1 << 53)):
+        world.lamp.state = lambda value=value: {"light": value}
+        world.device.report_state()
+        world.device.telemetry({"n": 1}, world.now)
+        raises(problem, world.device.take, world.now)
+        assert opened(world.device.take(world.now)).type == "telemetry"
+
+
+def test_members_are_sorted_and_nothing_is_padded_at_every_depth_of_what_either_end_sends():
+    # HX3-WIRE-34
+    world = World()
+    world.connect()
+    world.lamp.state = lambda: {"zone": [{"b": 1, "a": "ü"}], "light": "on"}
     world.device.report_state()
-    world.device.telemetry({"n": 1}, world.now)
-    raises(TypeError, world.device.take, world.now)
-    assert opened(world.device.take(world.now)).type == "telemetry"
+    world.device.telemetry({"z": 1, "t": 2.5}, world.now)
+    world.order("light_on", {"target": "light", "brightness": 5})
+    world.pump()
+    seen = set()
+    for channel, payload in world.wire:
+        text = payload[8:].decode()
+        assert jsontext.dumps(json.loads(text)) == text
+        seen.add(channel)
+    assert seen == {"hello", "cmd", "manifest", "state", "telemetry", "cmd_ack"}
 
 
 def test_the_transport_can_count_what_it_refused():

@@ -25,10 +25,9 @@ from hxtp.errors import (
     VERSION_MISMATCH,
     HxtpError,
 )
-from hxtp.jsontext import dumps
+from hxtp.jsontext import MAX_INTEGER, dumps
 from hxtp.sign import digest, equal
 
-MAX_INTEGER = 9007199254740991
 MAX_ID = 36
 MAX_NONCE = 64
 
@@ -246,19 +245,28 @@ def build(key, fields, body, framed=True):
 
     `fields`: message_type, device_id, client_id, message_id, request_id, sequence_number (int),
     timestamp (int, ms), nonce (str), and where they are wanted tenant_id and action (str).
-    `body`: the JSON object of the body as ASCII bytes without white space around it, embedded as given.
+    `body`: the JSON object of the body as ASCII bytes, embedded as given: `jsontext.dumps` sorts its members
+    and refuses its numbers (HX3-WIRE-34, HX3-WIRE-35); here nothing is looked into.
     """
     payload_hash = digest(body)
     kind = fields["message_type"]
     raw = [str(fields[name]).encode() for name in _SIGNED]
     signature = hexlify(key.mac(signed_text(*raw, kind.encode(), payload_hash)))
     members = dict(fields)
+    members["params"] = None
     members["payload_hash"] = payload_hash.decode()
     members["signature"] = signature.decode()
     members["version"] = VERSION
-    before = {}
-    after = {}
-    for name in members:
-        (before if name < "params" else after)[name] = members[name]
-    text = b'%s,"params":%s,%s' % (dumps(before)[:-1].encode(), body, dumps(after)[1:].encode())
+    text = []
+    mark = b"{"
+    for name in sorted(members):
+        value = members[name]
+        if name == "params":
+            value = body
+        else:
+            value = (str(value) if type(value) is int else dumps(value)).encode()
+        text.append(b'%s"%s":%s' % (mark, name.encode(), value))
+        mark = b","
+    text.append(b"}")
+    text = b"".join(text)
     return frame.pack(kind, text) if framed else text

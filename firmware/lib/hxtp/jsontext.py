@@ -4,13 +4,15 @@ Keys sorted, compact, ASCII with \\u escapes, whole numbers without a fraction, 
 decimals without exponent. Nothing received is ever passed through here to be hashed.
 """
 
+MAX_INTEGER = 9007199254740991  # what a double holds exactly, and so every peer
 _SAFE = b"etaoinsrhldcumfpgwybvkxjqz_0123456789 ETAOINSRHLDCUMFPGWYBVKXJQZ.-:/,;!#$%&'()*+<=>?@[]^`{|}~"
 
 
 def dumps(value):
     """Return the text (str) of None, bool, int, float, str, list, tuple or dict with string keys.
 
-    Raises ValueError for a float that is not finite, TypeError for anything else.
+    Raises ValueError for a whole number beyond MAX_INTEGER either way and a float that is not finite
+    (HX3-WIRE-35), TypeError for anything else.
     """
     parts = []
     _write(value, parts.append)
@@ -18,16 +20,24 @@ def dumps(value):
 
 
 def _write(value, put):
+    if isinstance(value, float):
+        if value - value != 0:
+            raise ValueError("not a finite number")
+        if value == int(value):
+            value = int(value)
     if value is None:
         put("null")
     elif value is True or value is False:
         put("true" if value else "false")
     elif isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise ValueError("a whole number is at most 9007199254740991 either way")
         put(str(value))
     elif isinstance(value, str):
         _string(value, put)
     elif isinstance(value, float):
-        put(_decimal(value))
+        text = repr(value)
+        put(("%.20f" % value).rstrip("0").rstrip(".") if "e" in text else text)
     elif isinstance(value, dict):
         mark = "{"
         for key in sorted(value):
@@ -46,15 +56,6 @@ def _write(value, put):
         put("]" if value else "[]")
     else:
         raise TypeError("no JSON form: " + str(type(value)))
-
-
-def _decimal(value):
-    if value - value != 0:
-        raise ValueError("not a finite number")
-    if value == int(value):
-        return str(int(value))
-    text = repr(value)
-    return ("%.20f" % value).rstrip("0").rstrip(".") if "e" in text else text
 
 
 def _string(text, put):

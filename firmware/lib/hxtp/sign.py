@@ -34,7 +34,9 @@ class Key:
 
 
 def equal(one, other):
-    """Compare two byte strings. How long it takes says nothing about them, but at most about their digests."""
+    """Compare two byte strings. How long that takes tells about their digests at most, from which nobody gets
+    back to what was digested.
+    """
     return sha256(one).digest() == sha256(other).digest()
 
 
