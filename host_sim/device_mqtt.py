@@ -14,7 +14,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from host_sim.device import SimDevice
+from host_sim.device import SimDevice, qos_of
 
 POLL = 0.02  # seconds
 RETRY = 0.2  # seconds between attempts to connect
@@ -88,7 +88,7 @@ class MqttDevice:
             self._drop()
         elif self._client.is_connected():
             while (message := self.device.take(now)) is not None:
-                self._client.publish(*message, qos=1)
+                self._client.publish(*message, qos=qos_of(message[0]))
 
     def _connect(self) -> None:
         login = self._login
@@ -110,7 +110,7 @@ class MqttDevice:
         client.on_message = lambda *args: self._received(client, args[2])
         self._next_attempt = time.monotonic() + RETRY
         try:
-            client.connect("127.0.0.1", self._port, keepalive=30)
+            client.connect("127.0.0.1", self._port, keepalive=60)
         except OSError:
             return
         self._client = client

@@ -31,6 +31,11 @@ KINDS = {
         "COMMAND",
         "a program that signs and verifies, a JSON object a line",
     ),
+    "device": (
+        "host_sim.conformance.device",
+        "URL",
+        "a device behind the broker at URL; `listen` or `listen:PORT`: behind a broker of the kit's own",
+    ),
 }
 EPILOG = """\
 examples:
