@@ -16,7 +16,7 @@ from host_sim.bench.rows import Missing, Row
 
 SUBJECT = "tests.property.test_device_and_cloud_under_faults"
 RUNS = 5
-EXAMPLES = 20
+EXAMPLES = 60
 STEPS = 30
 
 

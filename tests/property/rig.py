@@ -5,18 +5,16 @@ moment between a command's arrival and its ack, the gateway's process at any mom
 The rig writes down which numbers were used and what a refused message changed.
 """
 
-import copy
 import json
-import re
 from random import Random
 
+from host_sim import fast
 from host_sim.broker.core import Broker
 from host_sim.broker.memory import MemoryClient, MemoryNetwork
 from host_sim.device import MemoryDevice, SimDevice
 from hxtp import topics
-from hxtp.cloud import Link
+from hxtp.cloud import Order
 from hxtp.session import READY, RENEWING
-from hxtp.sign import Key
 from hxtp.window import Window
 
 DEVICE = "0123456789abcdef0123456789abcdef"
@@ -24,11 +22,16 @@ TENANT = "tenant-1"
 SECRET = b"\xab" * 32
 START = 1_777_200_000_000
 STEP = 250  # ms between two turns of the device's and the gateway's loop
+IDLE = 4000  # the same where nobody has had anything to say for a while; below every time that matters
 PASSWORD_EXPIRY = START // 1000 + 86400
 
 
+_NUMBER = b'"sequence_number":'
+
+
 def number_of(payload):
-    return int(re.search(rb'"sequence_number":(\d+)', payload).group(1))
+    start = payload.index(_NUMBER) + len(_NUMBER)
+    return int(payload[start : payload.index(b",", start)])
 
 
 def snapshot(session):
@@ -42,8 +45,8 @@ def snapshot(session):
         session._challenge,
         session._heard,
         session.framed,
-        copy.deepcopy(session.results._ring),
-        copy.deepcopy(session.outbox.acks),
+        tuple(map(tuple, session.results._ring)),
+        tuple(session.outbox.acks),
         session._counter.last,
     )
 
@@ -92,7 +95,6 @@ class Rig:
         "state",
         "last_seen",
         "sent",
-        "orders",
         "submitted",
     )
 
@@ -106,6 +108,7 @@ class Rig:
         self.published = []  # the last messages to the device, as an eavesdropper has them
         self.orders = {}
         self._numbers = set()
+        self._executed = set()  # of those that check() has seen
         self._problems = []
         self._gateway = MemoryClient(self.network, "gateway")
         self.link = self._new_link(Window())
@@ -129,19 +132,25 @@ class Rig:
     # -- the gateway ----------------------------------------------------------------------------
 
     def _new_link(self, window):
-        return Link(DEVICE, TENANT, [(Key(SECRET), window)], self._random, self._commit)
+        return fast.Link(DEVICE, TENANT, [(fast.Key(SECRET), window)], self._random, self._commit)
 
     def _commit(self, link):
         window = link._slots[0][1]
-        self._saved = copy.deepcopy({name: getattr(link, name) for name in self.DURABLE})
+        # By reference but for the orders: whatever else a link holds it replaces, and never changes in place.
+        self._saved = [(name, getattr(link, name)) for name in self.DURABLE]
+        self._saved_orders = [dict(vars(order)) for order in link.orders]
         self._saved_window = (window.highest, window.taken)
 
     def kill_gateway(self):
         """The process is killed, and starts from what it committed last."""
         self._gateway.vanish()
         self.link = self._new_link(Window(*self._saved_window))
-        for name, value in copy.deepcopy(self._saved).items():
+        for name, value in self._saved:
             setattr(self.link, name, value)
+        for saved in self._saved_orders:
+            order = Order.__new__(Order)
+            vars(order).update(saved)
+            self.link.orders.append(order)
         self.orders.update((order.message_id, order) for order in self.link.orders)
 
     def _gateway_turn(self):
@@ -153,12 +162,14 @@ class Rig:
             if channel not in topics.SUBSCRIBED:
                 self.link.receive(channel, message.payload, self.network.now)
         self.link.tick(self.network.now)
-        while gateway.connected and (message := self.link.take(self.network.now)) is not None:
+        connected = gateway.connected
+        while connected and gateway.link.open and (message := self.link.take(self.network.now)) is not None:
             number = number_of(message[1])
             if number in self._numbers:
                 self._problems.append(f"the cloud used number {number} twice")
             self._numbers.add(number)
-            self.published = [*self.published[-59:], message]
+            self.published.append(message)
+            del self.published[:-60]
             gateway.publish(topics.topic(TENANT, DEVICE, message[0]), message[1], qos=1)
 
     def submit(self, brightness, life=3_600_000):
@@ -170,18 +181,28 @@ class Rig:
     # -- both -----------------------------------------------------------------------------------
 
     def run(self, ms):
-        for _ in range(max(1, ms // STEP)):
-            self.network.advance(STEP)
+        for _ in self._turns(ms):
+            pass
+
+    def _turns(self, ms):
+        """Let time pass, and everybody take turns; yields after each."""
+        step = STEP
+        end = self.network.now + max(ms, STEP)
+        while self.network.now < end:
+            said = len(self.device.numbers) + len(self._numbers)
+            self.network.advance(min(step, end - self.network.now))
             self._device_turn()
             self._gateway_turn()
+            busy = len(self.device.numbers) + len(self._numbers) != said
+            step = STEP if busy else min(2 * step, IDLE)
+            yield
 
     def heal(self):
         """Everything works from now on; wait until the last command has ended."""
         self.network.faults.clear()
         self.network.restore()
         self.device.flash.cut_at = self.device.cut_in_command = None
-        for _ in range(4 * 900):
-            self.run(STEP)
+        for _ in self._turns(900_000):
             if not self.link.orders and self.device.session.state == READY:
                 break
 
@@ -191,10 +212,11 @@ class Rig:
     def check(self):
         """The promises that hold at every moment."""
         problems = self._problems + self.device.problems
-        executed = self.executed()
         assert not problems, problems
-        assert len(executed) == len(set(executed)), "a command was executed twice"
-        assert set(executed) <= set(self.orders), "a command was executed that nobody gave"
+        for run in self.device.runs[len(self._executed) :]:
+            assert run.message_id not in self._executed, "a command was executed twice"
+            assert run.message_id in self.orders, "a command was executed that nobody gave"
+            self._executed.add(run.message_id)
 
     def describe(self):
         return json.dumps({name[:8]: [order.state, order.error] for name, order in self.orders.items()})
