@@ -1,6 +1,7 @@
 """A fast path and `hxtp` side by side: what both say of a message, and what both remember of it."""
 
 from typing import Any
+from unittest import mock
 
 from host_sim import fast
 from hxtp import envelope
@@ -39,6 +40,12 @@ def tell(verifier: envelope.Verifier, message: Any) -> dict[str, Any]:
     except (ValueError, HxtpError, RecursionError) as problem:
         told["params"] = type(problem)
     return told
+
+
+def taken(verifier: envelope.Verifier, data: bytes, now: int = NOW, channel: str | None = None) -> Any:
+    """The message, if the fast path accepts it by itself, else None."""
+    with mock.patch.object(verifier, "by_hxtp", return_value=None):
+        return verifier.judge(data, now, channel)
 
 
 def agree(

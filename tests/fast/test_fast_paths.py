@@ -18,7 +18,7 @@ from host_sim import fast
 from hxtp import envelope
 from hxtp.replay import Floor
 from hxtp.window import Window
-from tests.fast.comparing import FAST, agree, state, tell
+from tests.fast.comparing import FAST, agree, state, taken, tell
 from tests.reference import pipe10_reference as reference
 from tests.reference.test_differential import (
     BODY,
@@ -127,7 +127,7 @@ def test_the_usual_form_is_taken_by_the_fast_path_itself(data, form, path):
     kind = json.loads(data)["message_type"]
     data = framed(data, {"message_type": kind}, form)
     verifier = fast.verifier(15, [(fast.Key(SECRET), Floor(-1)), (fast.Key(PREVIOUS), Floor(-1))], path=path)
-    found = verifier.accepted(data, NOW, None)
+    found = taken(verifier, data)
     assert found is not None
     assert found.framed == (form == "framed")
     assert agree(data) is None
@@ -139,7 +139,7 @@ def test_msgspec_takes_any_order():
         order = MEMBERS[:]
         random.Random(seed).shuffle(order)
         verifier = fast.verifier(15, [(fast.Key(SECRET), Floor(-1))], DEVICE, TENANT, path="msgspec")
-        assert verifier.accepted(deceive(order), NOW, None) is not None
+        assert taken(verifier, deceive(order)) is not None
         assert agree(deceive(order)) is None
 
 
