@@ -4,39 +4,22 @@ Must never tell apart, in answer or in time, a token that is wrong from one that
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from starlette.requests import HTTPConnection
 
-from host_sim.cloud.catalogue.tenants import User, find_user
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue.tenants import find_user
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.security import hashing, roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
+from host_sim.cloud.settings import TIERS
 from host_sim.cloud.storage.tables import api_keys, directory
 
 KEY_PREFIX = "hxtp_"
 PREFIX_LENGTH = 12  # characters of a key, after KEY_PREFIX, by which it is found
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A user, and what an API key limits it to. `scopes` is None for a person."""
-
-    user: User
-    scopes: list[str] | None
-    actor: str  # for histories: "user:ID" or "api_key:ID"
-
-    @property
-    def tenant_id(self) -> str:
-        """Raises ApiError where there is no tenant yet."""
-        if self.user.tenant_id is None:
-            raise ApiError(
-                403, "PERMISSION_DENIED", "this user has no tenant yet", "make one: POST /tenant/register"
-            )
-        return self.user.tenant_id
 
 
 def services_of(connection: HTTPConnection) -> Services:
@@ -120,9 +103,27 @@ def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPCo
                 raise ApiError(
                     403, "PERMISSION_DENIED", f"this needs the role {role}", "ask an owner of the tenant"
                 )
+        if one.user.tenant_id is not None:
+            _count(connection, one)
         return one
 
     return caller
+
+
+def _count(connection: HTTPConnection, one: Caller) -> None:
+    """One request of the tenant's: how many are left stands in the answer. Raises ApiError 429."""
+    most = TIERS.get(one.user.tier or "", 0)
+    if not most:
+        return
+    taken = services_of(connection).limits.take(f"tenant:{one.tenant_id}", most)
+    connection.state.rate_limit = taken.headers()
+    if not taken.allowed:
+        raise ApiError(
+            429,
+            "RATE_LIMIT_EXCEEDED",
+            f"{most} requests a minute are allowed in the tier {one.user.tier}",
+            f"try again in {taken.reset_s} s",
+        )
 
 
 def scoped(role: str, scope: str) -> Any:

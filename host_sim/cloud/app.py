@@ -72,6 +72,10 @@ class Frame:
                     (b"x-api-version", API_VERSION.encode()),
                     (b"x-protocol-version", PROTOCOL.encode()),
                     (b"x-content-type-options", b"nosniff"),
+                    *(
+                        (name.lower().encode(), value.encode())
+                        for name, value in scope["state"].get("rate_limit", {}).items()
+                    ),
                 ]
             await send(message)
 

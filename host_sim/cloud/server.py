@@ -20,6 +20,8 @@ from host_sim.cloud.app import create_app
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
+from host_sim.cloud.gate.gate import Gate
+from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, ProcessCounter, RedisCounter
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.services import Services
@@ -56,6 +58,12 @@ def open_database(settings: Settings) -> Database:
     database = Database(url)
     database.check()
     return database
+
+
+def _counter(settings: Settings, database: Database) -> Counter:
+    if settings.redis:
+        return RedisCounter(settings.redis)
+    return ProcessCounter() if database.is_sqlite else DatabaseCounter(database)
 
 
 class Cloud:
@@ -112,7 +120,9 @@ class Cloud:
         uplink.start()
         self._stack.callback(uplink.stop)
         tokens = Tokens(database, vault, settings.token_life_s)
-        self.services = Services(settings, database, vault, tokens, exchange, uplink)
+        limits = Limits(_counter(settings, database))
+        gate = Gate(database, exchange, limits)
+        self.services = Services(settings, database, vault, tokens, exchange, uplink, limits, gate)
         self._serve()
 
     def _broker(self, doorman: Doorman) -> BrokerAddress:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Uplink
+from host_sim.cloud.gate.gate import Gate
+from host_sim.cloud.gate.limits import Limits
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
@@ -21,6 +23,8 @@ class Services:
     tokens: Tokens
     exchange: Exchange
     uplink: Uplink
+    limits: Limits
+    gate: Gate
     started: float = field(default_factory=time.time)
 
     def now(self) -> int:

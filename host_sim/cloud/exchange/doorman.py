@@ -53,7 +53,7 @@ class Doorman(Mapping[str, str]):
         return len(self._tenants)
 
     def check_password(self, device_id: str, password: str, now_s: int) -> bool:
-        """Whether `1.{expiry}.{hex}` opens this device's MQTT connection now, under a key that still holds."""
+        """Whether `1.{expiry}.{hex}` opens this device's connection now, under a key that still holds."""
         parts = password.split(".")
         if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdigit()) or len(parts[1]) > 11:
             return False

@@ -107,15 +107,23 @@ class Exchange:
         life: int,
         actor: str,
         dry_run: bool = False,
+        message_id: str | None = None,
     ) -> "Future[str]":
         """Accept a command for delivery within `life` ms; the future gives its message id once it is durable.
 
-        It raises HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW, PAYLOAD_TOO_LARGE), TypeError or ValueError
-        for parameters without a JSON form, Unavailable where the database cannot be written.
+        `message_id`: made from an Idempotency-Key; where that command is there already, nothing is added. The
+        future raises IdUsed where it is another one, HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW,
+        PAYLOAD_TOO_LARGE), TypeError or ValueError for parameters without a JSON form, Unavailable where the
+        database cannot be written.
         """
         future: Future[str] = Future()
-        self._work.put(NewOrder(tenant_id, device_id, action, params, life, actor, dry_run, future))
+        order = NewOrder(tenant_id, device_id, action, params, life, actor, dry_run, message_id, future)
+        self._work.put(order)
         return future
+
+    def now(self) -> int:
+        """ms since 1970."""
+        return self._clock()
 
     def look(self, tenant_id: str, device_id: str) -> None:
         """Something changed for this device in the database: take what may leave now."""

@@ -215,6 +215,20 @@ def save_orders(connection: sa.Connection, tenant_id: str, rows: Sequence[Mappin
         )
 
 
+def known_orders(
+    connection: sa.Connection, tenant_id: str, message_ids: Sequence[str]
+) -> dict[str, tuple[str, str, Mapping[str, Any]]]:
+    """Those of these commands that are there: their device, action and params."""
+    if not message_ids:
+        return {}
+    rows = connection.execute(
+        sa.select(commands.c.id, commands.c.device_id, commands.c.action, commands.c.params).where(
+            commands.c.tenant_id == tenant_id, commands.c.id.in_(message_ids)
+        )
+    )
+    return {row.id: (row.device_id, row.action, row.params) for row in rows}
+
+
 def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """New commands."""
     if rows:

@@ -44,7 +44,12 @@ class NewOrder:
     life: int
     actor: str
     dry_run: bool
+    message_id: str | None  # chosen by who asked, who may ask again
     future: "Future[str]"
+
+
+class IdUsed(Exception):
+    """The message id that was chosen belongs to another command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,13 @@ class Turn:
         outcome: Outcome,
     ) -> None:
         held = ledger.hold(connection, self._vault, tenant_id, work, self.cache)
-        page = _Page(tenant_id, now)
+        chosen = [
+            item.message_id
+            for items in work.values()
+            for item in items
+            if isinstance(item, NewOrder) and item.message_id is not None
+        ]
+        page = _Page(tenant_id, now, ledger.known_orders(connection, tenant_id, chosen))
         for device_id in sorted(work):
             one = held.get(device_id)
             for item in work[device_id]:
@@ -134,8 +145,9 @@ class Turn:
 class _Page:
     """What one tenant's part of a turn writes."""
 
-    def __init__(self, tenant_id: str, now: int) -> None:
+    def __init__(self, tenant_id: str, now: int, known: dict[str, tuple[str, str, Mapping]]) -> None:
         self.tenant_id = tenant_id
+        self.known = known  # by message id: device, action, params
         self.now = now
         self.states: dict[str, Mapping] = {}
         self.samples: list[dict] = []
@@ -185,6 +197,10 @@ class _Page:
             self.firmware[name] = body["firmware_version"]
 
     def order(self, one: Held, item: NewOrder, outcome: Outcome) -> None:
+        if item.message_id in self.known:
+            same = self.known[item.message_id] == (item.device_id, item.action, dict(item.params))
+            outcome.answers.append((item.future, item.message_id if same else IdUsed()))
+            return
         params = dict(item.params)
         if item.dry_run:
             params["dry_run"] = True
@@ -193,6 +209,9 @@ class _Page:
         except (HxtpError, TypeError, ValueError) as error:
             outcome.answers.append((item.future, error))
             return
+        if item.message_id is not None:
+            order.message_id = item.message_id
+            self.known[item.message_id] = (item.device_id, item.action, dict(item.params))
         one.stored[order.message_id] = columns(order)
         self.added.append(
             {

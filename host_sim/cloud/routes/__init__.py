@@ -4,6 +4,10 @@ turns what they say into the seed's shapes; none holds state or speaks SQL.
 
 from fastapi import APIRouter
 
-from host_sim.cloud.routes import devices, system
+from host_sim.cloud.routes import commands, devices, system
 
-ROUTERS: tuple[APIRouter, ...] = (system.router, devices.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    system.router,
+    commands.router,
+    devices.router,
+)

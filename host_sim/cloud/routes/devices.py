@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import AliasChoices, BaseModel, Field
 
-from host_sim.cloud.access import Caller, scoped, services_of
+from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices
 from host_sim.cloud.errors import not_found
 from host_sim.cloud.times import iso

@@ -119,6 +119,7 @@ counts = sa.Table(
     sa.Column("name", sa.String(160), primary_key=True),
     sa.Column("window", sa.BigInteger, primary_key=True),
     sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("ends_at", sa.BigInteger, nullable=False),  # seconds since 1970
 )
 
 # -- of a tenant ----
@@ -227,17 +228,6 @@ commands = sa.Table(
     _at("expires_at"),
     sa.Index("ix_commands_device_id_created_at", "device_id", "created_at"),
     sa.Index("ix_commands_device_id_state", "device_id", "state"),
-)
-
-answers = sa.Table(
-    "answers",  # what an Idempotency-Key was answered
-    metadata,
-    sa.Column("tenant_id", sa.String(ID), sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("key_hash", sa.String(64), primary_key=True),
-    _text("request_hash", 64),
-    sa.Column("status", sa.Integer, nullable=True),  # null while it is under way
-    _json("body", nullable=True),
-    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
 
 confirmations = sa.Table(

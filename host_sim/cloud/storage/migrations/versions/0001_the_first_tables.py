@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=160), nullable=False),
         sa.Column("window", sa.BigInteger(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", "window", name="pk_counts"),
     )
     op.create_table(
@@ -77,22 +78,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_tenants"),
         sa.UniqueConstraint("slug", name="uq_tenants_slug"),
     )
-    op.create_table(
-        "answers",
-        sa.Column("tenant_id", sa.String(length=36), nullable=False),
-        sa.Column("key_hash", sa.String(length=64), nullable=False),
-        sa.Column("request_hash", sa.String(length=64), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("body", JSON, nullable=True),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name="fk_answers_tenant_id", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "key_hash", name="pk_answers"),
-    )
-    with op.batch_alter_table("answers", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_answers_expires_at"), ["expires_at"], unique=False)
-
     op.create_table(
         "groups",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -439,10 +424,6 @@ def downgrade() -> None:
     op.drop_table("releases")
     op.drop_table("homes")
     op.drop_table("groups")
-    with op.batch_alter_table("answers", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_answers_expires_at"))
-
-    op.drop_table("answers")
     op.drop_table("tenants")
     op.drop_table("signing_keys")
     with op.batch_alter_table("nonces", schema=None) as batch_op:

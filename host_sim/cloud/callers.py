@@ -1,0 +1,24 @@
+"""Who asks for something: a user, in person or by an API key."""
+
+from dataclasses import dataclass
+
+from host_sim.cloud.catalogue.tenants import User
+from host_sim.cloud.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user, and what an API key limits it to. `scopes` is None for a person."""
+
+    user: User
+    scopes: list[str] | None
+    actor: str  # for histories: "user:ID" or "api_key:ID"
+
+    @property
+    def tenant_id(self) -> str:
+        """Raises ApiError where there is no tenant yet."""
+        if self.user.tenant_id is None:
+            raise ApiError(
+                403, "PERMISSION_DENIED", "this user has no tenant yet", "make one: POST /tenant/register"
+            )
+        return self.user.tenant_id

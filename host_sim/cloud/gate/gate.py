@@ -1,0 +1,278 @@
+"""The gate: what a command has to pass before it is signed, in this order, whoever asks and however.
+
+    role, scope and rate limit (access) → device → manifest → action → parameters → safety class → order
+
+Must never pass what the device's own manifest does not list, nor tell a tenant of another's devices.
+"""
+
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import commands, devices, manifests
+from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.exchange.exchange import Exchange, Unavailable
+from host_sim.cloud.exchange.turn import IdUsed
+from host_sim.cloud.gate.limits import HOUR, MINUTE, Limits
+from host_sim.cloud.security import hashing
+from host_sim.cloud.storage.database import Database
+from host_sim.gateway.hub import MAX_BODY, check_portable
+from host_sim.gateway.params import Problem, checked, declared, describe
+from hxtp import schema
+from hxtp.cloud import LIFE
+from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, UNKNOWN_ACTION, HxtpError
+from hxtp.jsontext import dumps
+from hxtp.registry import ACTION, RESERVED
+
+CONFIRM_MS = 30000  # for a sensitive command
+DRY_RUN_MS = 60000  # for a critical one
+MAX_TTL_S = 86400
+ACCEPT_S = 20  # that an order may take to become durable
+ASKS = {"sensitive": "confirmation_required", "critical": "dry_run_required"}
+OF_A_DEVICE = {"sensitive": (20, MINUTE), "critical": (5, HOUR)}  # how many commands of a class
+STEPS = (
+    "authentication",
+    "tenant",
+    "role_and_scope",
+    "rate_limit",
+    "manifest",
+    "parameters",
+    "safety_class",
+    "dry_run",
+    "signed",
+)
+_NAMESPACE = uuid.UUID("0f1c3c8a-9f0d-5b7e-8b53-5f5b8d1f3a10")  # of the ids that an Idempotency-Key makes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command as somebody asked for it. `coerce`: strings may stand for what the manifest declares.
+
+    `ttl_s`: seconds that it may wait, 300 by default. `key`: an Idempotency-Key.
+    """
+
+    action: str
+    params: Mapping[str, Any]
+    dry_run: bool = False
+    ttl_s: float | None = None
+    key: str | None = None
+    coerce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A command that may be sent."""
+
+    device_id: str
+    action: str
+    params: Mapping[str, Any]
+    safety: str
+
+
+class Gate:
+    """Commands of callers, through to the exchange."""
+
+    def __init__(self, database: Database, exchange: Exchange, limits: Limits) -> None:
+        self._database = database
+        self._exchange = exchange
+        self._limits = limits
+
+    def command(self, caller: Caller, device_id: str, asked: Asked) -> str:
+        """The message id of the accepted command. Raises ApiError; 409 with a token where a yes is needed."""
+        passed = self._pass(caller, device_id, asked)
+        if not asked.dry_run:
+            self._ask(caller, passed)
+        return self._order(caller, passed, asked)
+
+    def many(self, caller: Caller, device_ids: list[str], asked: Asked) -> list[dict[str, Any]]:
+        """The same command for several devices: what became of each, in their order. Nothing is raised."""
+        futures: list[tuple[str, Future[str] | ApiError]] = []
+        for device_id in device_ids:
+            try:
+                passed = self._pass(caller, device_id, asked)
+                if not asked.dry_run:
+                    self._ask(caller, passed)
+                futures.append((device_id, self._submit(caller, passed, asked)))
+            except ApiError as error:
+                futures.append((device_id, error))
+        results = []
+        for device_id, future in futures:
+            try:
+                if isinstance(future, ApiError):
+                    raise future
+                message_id = _result(future)
+                one = {"success": True, "command_id": message_id, "message_id": message_id}
+            except ApiError as error:
+                one = {"success": False, "error": error.message, "code": error.code, **error.more}
+            results.append({"device_id": device_id, **one})
+        return results
+
+    def confirm(self, caller: Caller, device_id: str, token: str) -> str:
+        """The message id of the command that waited for this yes. Raises ApiError."""
+        now = self._exchange.now()
+        with self._database.writing(caller.tenant_id) as connection:
+            row = commands.take_confirmation(
+                connection, caller.tenant_id, device_id, caller.user.id, hashing.digest(token), now
+            )
+        if row is None:
+            raise ApiError(
+                404, "NOT_FOUND", "this token waits for nothing", "it was used, has expired, or is another's"
+            )
+        asked = Asked(row.action, row.params, coerce=False)
+        passed = self._pass(caller, device_id, asked)
+        most, length_s = OF_A_DEVICE.get(passed.safety, (0, 0))
+        if most:
+            taken = self._limits.take(f"{passed.safety}:{device_id}", most, length_s)
+            if not taken.allowed:
+                raise ApiError(
+                    429,
+                    "RATE_LIMIT_EXCEEDED",
+                    f"{most} {passed.safety} commands were sent to this device already",
+                    f"try again in {taken.reset_s} s",
+                    taken.headers(),
+                )
+        return self._order(caller, passed, asked)
+
+    # -- the steps ----------------------------------------------------------------------------------------
+
+    def _pass(self, caller: Caller, device_id: str, asked: Asked) -> Passed:
+        if asked.action.startswith(RESERVED):
+            raise _restricted(f"names beginning {RESERVED} are the protocol's own")
+        with self._database.reading(caller.tenant_id) as connection:
+            row = devices.find(connection, caller.tenant_id, device_id)
+            if row is None:
+                raise not_found("device")
+            manifest = manifests.of(connection, caller.tenant_id, device_id)
+        if row.revoked_at is not None:
+            raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
+        if manifest is None:
+            raise ApiError(
+                404,
+                "MANIFEST_NOT_FOUND",
+                "this device has told no capability manifest yet",
+                "let it connect once, or register one: POST /devices/ID/manifest",
+            )
+        capability = manifests.capability(manifest.body, asked.action)
+        if capability is None:
+            raise ApiError(
+                400,
+                "ACTION_NOT_IN_MANIFEST",
+                f"the device has no action {asked.action!r}",
+                "GET /devices/ID/manifest lists them",
+                choices=sorted(declared(manifest.body)),
+            )
+        safety = capability.get("safetyClass", "normal")
+        if safety not in ("normal", "sensitive", "critical"):
+            raise _restricted("this action is not for the API")
+        params = _parameters(manifest.body, asked)
+        if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
+            raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
+        return Passed(device_id, asked.action, params, safety)
+
+    def _ask(self, caller: Caller, passed: Passed) -> None:
+        status = ASKS.get(passed.safety)
+        if status is None:
+            return
+        token, now = hashing.token(), self._exchange.now()
+        life = CONFIRM_MS if passed.safety == "sensitive" else DRY_RUN_MS
+        with self._database.writing(caller.tenant_id) as connection:
+            commands.add_confirmation(
+                connection,
+                caller.tenant_id,
+                passed.device_id,
+                caller.user.id,
+                hashing.digest(token),
+                (status, passed.action, passed.params),
+                now,
+                now + life,
+            )
+        raise ApiError(
+            409,
+            "DRY_RUN_REQUIRED" if passed.safety == "critical" else "CONFIRMATION_REQUIRED",
+            f"{passed.action} is {passed.safety}: somebody has to say yes",
+            f"within {life // 1000} s: POST /device/ID/command/confirm with this dry_run_token",
+            status=status,
+            reason=f"{passed.safety.capitalize()} action requires confirmation",
+            dry_run_token=token,
+            token=token,
+            expires_in=life // 1000,
+        )
+
+    def _order(self, caller: Caller, passed: Passed, asked: Asked) -> str:
+        return _result(self._submit(caller, passed, asked))
+
+    def _submit(self, caller: Caller, passed: Passed, asked: Asked) -> "Future[str]":
+        message_id = None
+        if asked.key is not None:
+            name = f"{caller.tenant_id}|{caller.user.id}|{asked.key}|{passed.device_id}"
+            message_id = str(uuid.uuid5(_NAMESPACE, name))
+        return self._exchange.order(
+            caller.tenant_id,
+            passed.device_id,
+            passed.action,
+            passed.params,
+            life=LIFE if asked.ttl_s is None else round(asked.ttl_s * 1000),
+            actor=caller.actor,
+            dry_run=asked.dry_run,
+            message_id=message_id,
+        )
+
+
+def _restricted(message: str) -> ApiError:
+    return ApiError(403, "RESTRICTED_ACTION", message, "choose an action of the device's manifest")
+
+
+def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
+    """As declared, strings made into the declared types where that is wanted. Raises ApiError."""
+    hint = "GET /devices/ID/manifest tells what each parameter may be"
+    if ACTION in asked.params:
+        raise ApiError(400, "PARAMS_INVALID", f"a parameter cannot be named {ACTION}", hint)
+    try:
+        if asked.coerce:
+            params = checked(manifest, asked.action, asked.params)
+        else:
+            params = dict(asked.params)
+            properties = declared(manifest)[asked.action]
+            schema.check(properties, params)
+        check_portable(params)
+        size = len(dumps(dict(params)))
+    except Problem as problem:
+        code = "ACTION_NOT_IN_MANIFEST" if problem.code == UNKNOWN_ACTION else "PARAMS_INVALID"
+        raise ApiError(400, code, problem.detail, hint) from None
+    except HxtpError as refusal:
+        rule = declared(manifest)[asked.action].get(refusal.detail)
+        told = f"; it is {describe(rule)}" if rule else ""
+        raise ApiError(400, "PARAMS_INVALID", f"{refusal.detail} does not fit{told}", hint) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ApiError(400, "PARAMS_INVALID", str(error), hint) from None
+    if size > MAX_BODY:
+        raise ApiError(
+            400, "PARAMS_INVALID", f"the parameters are {size} bytes, {MAX_BODY} are possible", "send less"
+        )
+    return params
+
+
+def _result(future: "Future[str]") -> str:
+    try:
+        return future.result(ACCEPT_S)
+    except IdUsed:
+        raise conflict(
+            "IDEMPOTENCY_CONFLICT",
+            "this Idempotency-Key was used for another command",
+            "take a new key for a new command",
+        ) from None
+    except HxtpError as refusal:
+        if refusal.code == DEVICE_NOT_FOUND:
+            raise not_found("device") from None
+        if refusal.code == BUFFER_OVERFLOW:
+            raise ApiError(
+                429, "RATE_LIMIT_EXCEEDED", refusal.detail, "wait until some are done", {"Retry-After": "10"}
+            ) from None
+        raise ApiError(400, "PARAMS_INVALID", refusal.detail or refusal.code) from None
+    except (Unavailable, TimeoutError) as error:
+        raise ApiError(
+            503, "GATEWAY_ERROR", str(error) or "the command was not stored in time", "try again"
+        ) from None

@@ -1,0 +1,143 @@
+"""Commands: one device, several, a room, a group; confirming; what became of them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import AliasChoices, BaseModel, Field
+
+from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import commands, devices
+from host_sim.cloud.errors import bad_request, not_found
+from host_sim.cloud.gate.gate import STEPS, Asked
+from host_sim.cloud.security.roles import at_least
+from host_sim.cloud.times import iso
+
+router = APIRouter(tags=["commands"])
+
+Id = Annotated[str, Field(min_length=1, max_length=36)]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        description="The same key and body again give the same command, and it runs once.",
+    ),
+]
+BATCH = 256  # devices
+
+
+class Command(BaseModel):
+    """`ttl_s`: seconds that it may wait for the device, 300 by default."""
+
+    action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
+    params: dict[str, Any] = Field(default_factory=dict, examples=[{"brightness": 100}])
+    dry_run: bool = False
+    ttl_s: float | None = Field(default=None, gt=0, le=86400)
+
+    def asked(self, key: str | None) -> Asked:
+        return Asked(self.action, self.params, self.dry_run, self.ttl_s, key)
+
+
+class Batch(Command):
+    device_ids: list[Id] = Field(min_length=1, max_length=BATCH)
+
+
+class Confirmation(BaseModel):
+    """`token` is what one client sends for `dry_run_token`."""
+
+    dry_run_token: str = Field(
+        min_length=1, max_length=128, validation_alias=AliasChoices("dry_run_token", "token")
+    )
+
+
+# Before /device/{device_id}/command, which would take it for a device.
+@router.post("/devices/command")
+def command_devices(
+    request: Request, body: Batch, key: Key = None, caller: Caller = scoped("user", "write:devices")
+) -> dict:
+    """The same command for several devices, with what became of each."""
+    if body.dry_run:
+        raise bad_request("dry_run is for a single device")
+    ids = list(dict.fromkeys(body.device_ids))
+    return {"results": services_of(request).gate.many(caller, ids, body.asked(key))}
+
+
+@router.post("/device/{device_id}/command", status_code=202)
+@router.post("/devices/{device_id}/command", status_code=202)
+def command_device(
+    device_id: Id,
+    request: Request,
+    body: Command,
+    key: Key = None,
+    caller: Caller = scoped("user", "write:devices"),
+) -> dict:
+    """Accept a command. It is stored when this answers; `GET /commands/ID` tells what became of it."""
+    message_id = services_of(request).gate.command(caller, device_id, body.asked(key))
+    answer: dict[str, Any] = {"success": True, "command_id": message_id, "message_id": message_id}
+    if at_least(caller.user.role, "admin") and "/devices/" in request.url.path:
+        answer["steps"] = list(STEPS)
+    return answer
+
+
+@router.post("/device/{device_id}/command/confirm", status_code=202)
+@router.post("/devices/{device_id}/command/confirm", status_code=202, include_in_schema=False)
+def confirm(
+    device_id: Id,
+    request: Request,
+    body: Confirmation,
+    caller: Caller = scoped("user", "write:devices"),
+) -> dict:
+    """Say yes to a sensitive or critical command."""
+    message_id = services_of(request).gate.confirm(caller, device_id, body.dry_run_token)
+    return {"success": True, "command_id": message_id, "message_id": message_id}
+
+
+@router.get("/device/{device_id}/commands")
+@router.get("/devices/{device_id}/commands", include_in_schema=False)
+def history(
+    device_id: Id,
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[int | None, Query(ge=0, description="ms since 1970")] = None,
+    caller: Caller = scoped("user", "read:devices"),
+) -> dict:
+    """A device's commands, the newest first."""
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        if devices.find(connection, caller.tenant_id, device_id) is None:
+            raise not_found("device")
+        rows = commands.history(
+            connection, caller.tenant_id, device_id, limit, before if before is not None else 1 << 62
+        )
+    return {"commands": [_shown(row) for row in rows]}
+
+
+@router.get("/commands/{command_id}")
+def command_status(command_id: Id, request: Request, caller: Caller = scoped("user", "read:devices")) -> dict:
+    """What became of a command."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        row = commands.find(connection, caller.tenant_id, command_id)
+    if row is None:
+        raise not_found("command")
+    return _shown(row)
+
+
+def _shown(row: Any) -> dict:
+    return {
+        "id": row.id,
+        "command_id": row.id,
+        "device_id": row.device_id,
+        "action": row.action,
+        "params": row.params,
+        "dry_run": row.dry_run,
+        "timestamp": iso(row.created_at),
+        "status": row.state,
+        "error": row.error,
+        "result": row.result,
+        "attempts": row.attempts,
+        "actor": row.actor,
+        "expires_at": iso(row.expires_at),
+        "settled_at": iso(row.settled_at),
+    }
