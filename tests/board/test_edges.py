@@ -113,6 +113,28 @@ def test_the_loop_runs_between_the_edges_and_its_clock_never_goes_back(make):
     assert said(board)[1:] == ["True True"]
 
 
+def test_no_clock_shows_a_time_after_an_edge_that_was_not_told(make):
+    """However long the host kept the board from running: a chip would have been interrupted."""
+    board = make(
+        LISTEN
+        + """
+    import _board
+    longest = 0
+    while len(seen) < 200:
+        time.sleep_ms(1)
+        _board._sleep_ms(40)
+        now = time.ticks_us()
+        if 0 < len(seen) < 200:
+            longest = max(longest, time.ticks_diff(now, seen[-1][0]))
+    print(longest < 9000)
+"""
+    )
+    board.wait_for_log("ready")
+    board.edges(15, edges.of_timings([4000] * 199))
+    finish(board)
+    assert said(board)[1:] == ["True"]
+
+
 def test_lost_edges_move_the_pin_and_call_nobody(make):
     board = listener(make, "    while len(seen) < 3:\n        time.sleep_ms(10)\n")
     board.edges(
@@ -156,7 +178,7 @@ def test_trains_come_one_after_the_other(make):
         board.edges(15, edges.of_timings([us] * 3, lead_us=2000), quiet_us=30000)
     found = measured(board)
     assert [us for us, _ in found[:3] + found[4:7] + found[8:11]] == [500] * 3 + [600] * 3 + [700] * 3
-    assert [us for us, _ in found[3::4]] == [32000, 32000]
+    assert all(us >= 32000 for us, _ in found[3::4])
 
 
 def test_a_handler_that_raises_does_not_keep_the_others_from_running(make):

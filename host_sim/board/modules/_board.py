@@ -137,6 +137,8 @@ def uptime_ms():
 
 def ticks_ms():
     global _next_pump
+    if edges is not None:
+        _catch_up()
     ticks = (_raw_ms() - _origin_ms) & _MASK
     if ticks_diff(ticks, _next_pump) >= 0:
         _next_pump = ticks_add(ticks, PUMP_MS)
@@ -147,7 +149,21 @@ def ticks_ms():
 def ticks_us():
     if edge_us is not None:
         return edge_us
+    return _catch_up()
+
+
+def passed_us():
+    """ticks_us() without a look at what should have happened by now."""
     return (_raw_us() - _origin_ms * 1000) & _MASK
+
+
+def _catch_up():
+    """passed_us(), never after an edge that nobody was told of: a chip would have been interrupted."""
+    now = passed_us()
+    while edges is not None and not _pumping and edges.late(now):
+        pump()
+        now = passed_us()
+    return now
 
 
 def sleep_ms(ms):

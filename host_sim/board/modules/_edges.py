@@ -23,7 +23,7 @@ def add(command):
     """A piece as it came over the backplane. A train begins now, or when the one before it is over."""
     global _at, _more
     if not _pieces and not _more:
-        _at = _board.ticks_us()
+        _at = _board.passed_us()
     if play not in _board.hooks:
         _board.hooks.append(play)
     _more = command["more"]
@@ -35,28 +35,33 @@ def crowded():
     return len(_pieces) > 1
 
 
+def late(now):
+    """Whether the next edge was before `now`, or may have been, since that is still on its way."""
+    return not _pieces or _until_next(now) <= 0
+
+
 def ahead_ms():
     """Milliseconds until the next edge, at least 0, or None while it is on its way from the host."""
     if not _pieces:
         return None
+    return max(0, _until_next(_board.passed_us()) + 999) // 1000
+
+
+def _until_next(now):
     _, codes, place, _ = _pieces[0]
-    return max(0, _board.ticks_diff(_next(codes[place]), _board.ticks_us()) + 999) // 1000
-
-
-def _next(code):
-    return _board.ticks_add(_at, code >> 3)
+    return _board.ticks_diff(_board.ticks_add(_at, codes[place] >> 3), now)
 
 
 def play():
     """The edges whose time has come; with every pump."""
     global _at, _moved, _told
     while _pending and not _board.irq_off:
-        _call(_pending.pop(0), _board.ticks_us())
+        _call(_pending.pop(0), _board.passed_us())
     while _pieces:
         number, codes, place, more = _pieces[0]
         code = codes[place]
-        due = _next(code)
-        if _board.ticks_diff(due, _board.ticks_us()) > 0:
+        due = _board.ticks_add(_at, code >> 3)
+        if _board.ticks_diff(due, _board.passed_us()) > 0:
             return
         _at = due
         _pieces[0][2] += 1
