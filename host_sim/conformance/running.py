@@ -37,17 +37,20 @@ class Target:
 
 @dataclass
 class Mutant:
-    """A deliberately broken implementation of ours. `open_target` is used once; `cases` are those to try."""
+    """A deliberately broken implementation of ours. `open_target` is used once; `cases` are those to try, the
+    likeliest first, until `enough` of them have caught it.
+    """
 
     name: str
     what: str
     open_target: Callable[[], AbstractAsyncContextManager[Target]]
     cases: list[Case]
+    enough: int = 3
 
 
 @dataclass
 class MutantRow:
-    """`caught_by`: ids of the cases that told the mutant from a sound implementation; none: it got away."""
+    """`caught_by`: ids of the first cases that told it from a sound implementation; none: it got away."""
 
     name: str
     what: str
@@ -97,8 +100,12 @@ async def run(
     target: Target,
     progress: Progress,
     xfail: dict[str, str] | None = None,
+    enough: int | None = None,
 ) -> Run:
-    """Runs `cases` in order against `target`. `xfail`: ids of cases that are known to fail, with reasons."""
+    """Runs `cases` in order against `target`, no more once `enough` have failed.
+
+    `xfail`: ids of cases that are known to fail, with reasons.
+    """
     found = Run(target.subject, len(cases), datetime.now(UTC), dict(target.facts), target.features)
     begun = time.monotonic()
     try:
@@ -107,6 +114,8 @@ async def run(
             result = await _one(case, target, (xfail or {}).get(case.id))
             found.results.append(result)
             progress.end(number, len(cases), result)
+            if result.status is Outcome.FAILED and found.totals()["failed"] == enough:
+                break
     except KitError as error:
         found.stopped = str(error)
     except asyncio.CancelledError:
@@ -213,7 +222,7 @@ async def run_mutants(mutants: list[Mutant], progress: Progress) -> Run:
         started = time.monotonic()
         try:
             async with mutant.open_target() as target:
-                tried = await run(mutant.cases, target, Silent())
+                tried = await run(mutant.cases, target, Silent(), enough=mutant.enough)
         except KitError as error:
             found.stopped = f"mutant {mutant.name}: {error}"
             break

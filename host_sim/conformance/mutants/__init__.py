@@ -1,0 +1,54 @@
+"""Deliberately broken implementations, to prove that the kit notices: small edits of our code, not copies.
+
+An edit names a function or constant and what becomes of it, and holds while a `with applied(…)` lasts. Edits
+are of this process: nothing else may use the edited code meanwhile.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from host_sim.conformance.case import KitError
+
+
+class Edit:
+    """In the source of `owner.name`, a function or method, each `old`, which is there once, becomes `new`."""
+
+    def __init__(self, owner: Any, name: str, *changes: tuple[str, str]) -> None:
+        self.owner, self.name, self._changes = owner, name, changes
+
+    def value(self) -> Any:
+        function = getattr(self.owner, self.name)
+        source = textwrap.dedent(inspect.getsource(function))
+        for old, new in self._changes:
+            if source.count(old) != 1:
+                raise KitError(f"a mutant no longer fits the code: {self.name} has {old!r} not exactly once")
+            source = source.replace(old, new)
+        scope: dict[str, Any] = {}
+        exec(compile(source, f"<mutant of {self.name}>", "exec"), function.__globals__, scope)
+        return scope[self.name]
+
+
+class Swap:
+    """`owner.name` is `value` instead."""
+
+    def __init__(self, owner: Any, name: str, value: Any) -> None:
+        self.owner, self.name, self._value = owner, name, value
+
+    def value(self) -> Any:
+        return self._value
+
+
+@contextmanager
+def applied(edits: tuple[Edit | Swap, ...]) -> Iterator[None]:
+    with ExitStack() as undo:
+        for edit in edits:
+            new = edit.value()
+            if edit.name in vars(edit.owner):
+                undo.callback(setattr, edit.owner, edit.name, vars(edit.owner)[edit.name])
+            else:  # inherited
+                undo.callback(delattr, edit.owner, edit.name)
+            setattr(edit.owner, edit.name, new)
+        yield
