@@ -214,6 +214,15 @@ HASHED = Group(
             )
         ),
         verify("hash-zeros", "a hash of zeros", pipe10(payload_hash="0" * 64), "HASH_MISMATCH"),
+        *(
+            verify(f"hash-{id}", f"{what} of the hash is right", pipe10(payload_hash=hash), "HASH_MISMATCH")
+            for id, what, hash in (
+                ("half", "the first half", sha256(BODY)[:32] + "0" * 32),
+                ("second-half", "the second half", "0" * 32 + sha256(BODY)[32:]),
+                ("first-digit", "all but the first digit", "0" + sha256(BODY)[1:]),
+                ("last-digit", "all but the last digit", sha256(BODY)[:-1] + "0"),
+            )
+        ),
     ],
     ("HashedBytes",),
     ("HX3-CANON-04", "HX3-CANON-05"),
