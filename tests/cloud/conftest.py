@@ -1,0 +1,135 @@
+"""A running cloud on SQLite with its own broker and CA, callers of every role, and devices that obey."""
+
+import contextlib
+import itertools
+import os
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from host_sim.cloud.catalogue import manifests
+from host_sim.cloud.provisioning import token_for
+from host_sim.cloud.server import Cloud
+from host_sim.cloud.settings import load
+from host_sim.device import Lamp, Relay, SimDevice
+from host_sim.device_mqtt import MqttDevice
+from tests.cloud.waiting import WAIT, until
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Thing:
+    """A device that is connected. `sim` runs the protocol, `mqtt` keeps it connected."""
+
+    id: str
+    registration: dict
+    sim: SimDevice
+    mqtt: MqttDevice
+
+
+class Api(httpx.Client):
+    """A client with a token; `command` waits for what becomes of a command."""
+
+    def command(self, device_id: str, action: str, params: dict | None = None, **more: Any) -> dict:
+        answer = self.post(
+            f"/device/{device_id}/command", json={"action": action, "params": params or {}, **more}
+        )
+        assert answer.status_code == 202, answer.text
+        return self.settled(answer.json()["command_id"])
+
+    def settled(self, command_id: str) -> dict:
+        """The command, once it has ended."""
+
+        def ended() -> dict | None:
+            command = self.get(f"/commands/{command_id}").json()
+            return command if command["status"] not in ("queued", "dispatched") else None
+
+        return until(ended, "the command to end")
+
+
+@pytest.fixture(scope="module")
+def cloud_settings() -> dict:
+    """What a module's cloud is given besides; override it in the module."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory, cloud_settings) -> Iterator[Cloud]:
+    given = {
+        "data": str(tmp_path_factory.mktemp("cloud")),
+        "port": 0,
+        "broker_port": 0,
+        "log_level": "warning",
+        "tier": "unlimited",
+        **cloud_settings,
+    }
+    with Cloud(load(given, environment={})) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(cloud) -> Iterator[Callable[..., Api]]:
+    """api("owner") is a client of the tenant "home"; api("user", tenant="other") of another; api(None) has no
+    token. The same call gives the same client."""
+    with contextlib.ExitStack() as stack:
+        made: dict[tuple, Api] = {}
+
+        def client(role: str | None = "owner", tenant: str | None = "home", tier: str | None = None) -> Api:
+            key = (role, tenant, tier)
+            if key not in made:
+                headers = {}
+                if role is not None:
+                    email = f"{role}-{next(_numbers)}@{tenant or 'nowhere'}.example"
+                    token = token_for(cloud.settings, email, tenant, role, tier)
+                    headers["Authorization"] = f"Bearer {token}"
+                one = Api(
+                    base_url=cloud.settings.base_url(),
+                    verify=ssl.create_default_context(cafile=str(cloud.pki.ca)),
+                    headers=headers,
+                    timeout=WAIT,
+                )
+                made[key] = stack.enter_context(one)
+            return made[key]
+
+        yield client
+
+
+@pytest.fixture(scope="module")
+def device(cloud, api) -> Iterator[Callable[..., Thing]]:
+    """device() registers one for the tenant "home", connects it and waits until its manifest is known."""
+    with contextlib.ExitStack() as stack:
+
+        def connected(
+            device_type: str = "simulated",
+            parts: Callable[[], list] = lambda: [Lamp(), Relay()],
+            tenant: str = "home",
+            **places: str,
+        ) -> Thing:
+            owner = api("owner", tenant)
+            registration = owner.post("/device/register", json={"device_type": device_type, **places}).json()
+            sim = SimDevice(
+                registration["device_id"],
+                registration["tenant_id"],
+                bytes.fromhex(registration["device_secret"]),
+                os.urandom,
+                device_type=device_type,
+                parts=parts,
+            )
+            mqtt = MqttDevice(sim, cloud.broker.server.port, int(time.time()) + 86400, cloud.pki.ca)
+            stack.enter_context(mqtt)
+
+            def known() -> bool:
+                tenant_id = registration["tenant_id"]
+                with cloud.services.database.reading(tenant_id) as connection:
+                    return manifests.of(connection, tenant_id, sim.device_id) is not None
+
+            until(known, "the device's manifest")
+            return Thing(sim.device_id, registration, sim, mqtt)
+
+        yield connected

@@ -1,0 +1,120 @@
+"""Commands over REST: through the gate, to the device, and back."""
+
+import pytest
+
+from tests.cloud.waiting import until
+
+
+@pytest.fixture(scope="module")
+def lamp(device):
+    return device()
+
+
+def test_a_command_reaches_the_device_and_its_end_is_told(api, lamp):
+    ended = api().command(lamp.id, "light_brightness", {"brightness": 40})
+    assert (ended["status"], ended["error"], ended["attempts"]) == ("acknowledged", None, 1)
+    assert ended["result"]["result"] == {"brightness": 40}
+    assert lamp.sim.parts[0].brightness == 40
+
+
+def test_strings_stand_for_what_the_manifest_declares(api, lamp):
+    assert api().command(lamp.id, "light_brightness", {"brightness": "41"})["status"] == "acknowledged"
+    assert lamp.sim.parts[0].brightness == 41
+
+
+@pytest.mark.parametrize(
+    "body, status, code",
+    [
+        ({"action": "light_brightness", "params": {"brightness": 101}}, 400, "PARAMS_INVALID"),
+        ({"action": "light_brightness", "params": {"brightness": "much"}}, 400, "PARAMS_INVALID"),
+        ({"action": "light_brightness"}, 400, "PARAMS_INVALID"),
+        ({"action": "light_on", "params": {"colour": 1}}, 400, "PARAMS_INVALID"),
+        ({"action": "light_on", "params": {"action": "light_off"}}, 400, "PARAMS_INVALID"),
+        ({"action": "open_door"}, 400, "ACTION_NOT_IN_MANIFEST"),
+        ({"action": "hxtp.rotate"}, 403, "RESTRICTED_ACTION"),
+        ({"action": ""}, 400, "BAD_REQUEST"),
+        ({"action": "x" * 33}, 400, "BAD_REQUEST"),
+        ({"action": "light_on", "ttl_s": 0}, 400, "BAD_REQUEST"),
+        ({"action": "light_on", "ttl_s": 86401}, 400, "BAD_REQUEST"),
+        ({"action": "light_on", "params": []}, 400, "BAD_REQUEST"),
+        ({}, 400, "BAD_REQUEST"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_with_what_to_do(api, lamp, body, status, code):
+    runs = len(lamp.sim.runs)
+    answer = api().post(f"/device/{lamp.id}/command", json=body)
+    told = answer.json()
+    assert (answer.status_code, told["error"]) == (status, code)
+    assert told["message"] and told["request_id"] == answer.headers["X-Request-ID"]
+    assert len(lamp.sim.runs) == runs
+
+
+def test_a_device_that_never_came_has_no_manifest(api):
+    device_id = api().post("/device/register", json={"device_type": "x"}).json()["device_id"]
+    answer = api().post(f"/device/{device_id}/command", json={"action": "light_on"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "MANIFEST_NOT_FOUND")
+
+
+def test_an_unknown_device_is_not_found(api):
+    answer = api().post("/devices/ping/command", json={"action": "status"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "NOT_FOUND")
+
+
+def test_a_revoked_device_gets_nothing_more(api, device):
+    gone = device()
+    assert api().post(f"/device/{gone.id}/revoke").json()["status"] == "revoked"
+    answer = api().post(f"/device/{gone.id}/command", json={"action": "light_on"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "DEVICE_REVOKED")
+    results = api().post("/devices/command", json={"action": "light_on", "device_ids": [gone.id]}).json()
+    assert results["results"][0]["error"] == "Device is revoked"
+
+
+def test_an_idempotency_key_sends_a_command_once(api, lamp):
+    def ask(brightness):
+        return api().post(
+            f"/device/{lamp.id}/command",
+            json={"action": "light_brightness", "params": {"brightness": brightness}},
+            headers={"Idempotency-Key": "evening"},
+        )
+
+    first = ask(10).json()["command_id"]
+    api().settled(first)
+    runs = len(lamp.sim.runs)
+    assert ask(10).json()["command_id"] == first
+    assert len(lamp.sim.runs) == runs
+    other = ask(11)
+    assert (other.status_code, other.json()["error"]) == (409, "IDEMPOTENCY_CONFLICT")
+
+
+def test_a_batch_says_for_each_device_what_became_of_it(api, lamp):
+    body = {"action": "light_on", "device_ids": [lamp.id, "nobody", lamp.id]}
+    results = api().post("/devices/command", json=body).json()["results"]
+    assert [(one["device_id"], one["success"]) for one in results] == [(lamp.id, True), ("nobody", False)]
+    assert api().settled(results[0]["message_id"])["status"] == "acknowledged"
+    assert results[1]["code"] == "NOT_FOUND"
+
+
+def test_the_history_lists_the_newest_first(api, lamp):
+    ids = [api().command(lamp.id, "light_on")["id"] for _ in range(3)]
+    listed = api().get(f"/device/{lamp.id}/commands", params={"limit": 3}).json()["commands"]
+    assert [one["id"] for one in listed] == ids[::-1]
+    assert listed[0]["actor"].startswith("user:") and listed[0]["timestamp"].endswith("Z")
+
+
+def test_a_command_for_a_device_that_is_away_expires(api, device):
+    away = device()
+    away.mqtt.stop()
+    command = api().post(f"/device/{away.id}/command", json={"action": "light_on", "ttl_s": 0.5}).json()
+    assert api().settled(command["command_id"])["status"] == "expired"
+
+
+def test_a_device_that_comes_back_gets_what_waited(api, device):
+    back = device()
+    back.mqtt.call(back.sim.power_off)
+    command = api().post(f"/device/{back.id}/command", json={"action": "light_on"}).json()["command_id"]
+    back.mqtt.reboot()
+    ended = api().settled(command)
+    # Published to the boot before, unless the cloud knew by then that it was gone.
+    assert (ended["status"], ended["error"]) in [("acknowledged", None), ("failed", "OUTCOME_UNKNOWN")]
+    assert sum(run.action == "light_on" for run in back.sim.runs) <= 1
+    until(lambda: api().command(back.id, "light_on")["status"] == "acknowledged", "it to obey again")
