@@ -1,6 +1,6 @@
 // Runs a MicroPython script under Node: `node wasm.mjs MODULE SCRIPT FOLDER… -- ARGUMENT…`
 //
-// The WebAssembly port sees no host files, so the .py and .json files of each FOLDER are copied to the same absolute
+// The WebAssembly port sees no host files, so the .py, .json and .bin files of each FOLDER are copied to the same absolute
 // paths in its memory first. SCRIPT then runs as `__main__` with the ARGUMENTs; its exit status becomes Node's.
 
 import fs from "node:fs";
@@ -23,7 +23,7 @@ function copy(folder) {
     const full = path.join(folder, entry.name);
     if (entry.isDirectory()) {
       if (entry.name !== "__pycache__" && entry.name !== "node_modules") copy(full);
-    } else if (/\.(py|json)$/.test(entry.name)) {
+    } else if (/\.(py|json|bin)$/.test(entry.name)) {
       mp.FS.writeFile(full, fs.readFileSync(full));
     }
   }

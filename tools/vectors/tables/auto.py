@@ -80,7 +80,9 @@ FILE = File(
                     )
                 ),
                 row("length", "a wrong length", pipe10().framed(off=1), "FRAME_LENGTH_INVALID"),
+                row("size", "16,385 bytes", pipe10().padded(16385), "PAYLOAD_TOO_LARGE"),
                 row("json", "no JSON", b"{", "FRAME_JSON_INVALID"),
+                row("future", "too far ahead", json_full(), "TIMESTAMP_FUTURE", now_ms=NOW - 60_001),
                 row("version", "version 3.1", pipe10(version="HxTP/3.1"), "VERSION_MISMATCH"),
                 row("nonce", "no nonce", pipe10(nonce=None), "NONCE_MISSING"),
                 row("code", "a code that there is not", pipe10().framed(12), TYPE),

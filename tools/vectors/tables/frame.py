@@ -42,7 +42,7 @@ FILE = File(
             "The code of the header belongs to message_type by the table of types.",
             [
                 verify(
-                    f"frame-type-{kind}",
+                    f"frame-type-{kind.replace('_', '-')}",
                     f"{kind} behind code {code}",
                     pipe10("{}", message_type=kind).framed(),
                 )
