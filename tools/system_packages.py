@@ -1,5 +1,5 @@
 """Installs the programs from Debian's archive that the tests drive: `python3 tools/system_packages.py
-NAME[=PACKAGE]…`.
+NAME[=PACKAGE]…`. A NAME with a slash is a file, such as a library's header.
 
 Does nothing when each NAME is found. Installs only as root and only where there is apt-get; otherwise it
 says, loudly, what is missing and what that means, and still ends with 0: the tests decide whether a missing
@@ -13,7 +13,9 @@ import sys
 
 
 def find(name: str) -> str | None:
-    """The path of a program, also where an ordinary user's PATH does not lead."""
+    """The path of a program, also where an ordinary user's PATH does not lead, or of a file that is there."""
+    if "/" in name:
+        return name if os.path.exists(name) else None
     return shutil.which(
         name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     )
