@@ -1,63 +1,181 @@
 """`python -m host_sim ir`: translates and draws infrared commands. It must never lose a thing silently."""
 
 import argparse
+import json
+import os
+import shutil
+import stat
 import sys
-from pathlib import Path
 
 from host_sim.ir import formats, show
+from host_sim.ir.guess import guess
+from host_sim.ir.reading import MOST_CHARACTERS, shown
 from host_sim.ir.signals import FormatError, Signal
+
+# A character of UTF-8 has up to four bytes.
+MOST_BYTES = 4 * MOST_CHARACTERS
 
 
 def main(argv: list[str]) -> int:
+    """0 where all was done, 1 where something was not (stderr says what), 2 for a wrong command line."""
+    options = _parser().parse_args(argv)
+    try:
+        signals, refused = _signals(options)
+        for line in refused:
+            print(f"left out: {_plain(line)}", file=sys.stderr)
+        options.run(signals, options)
+        return int(bool(refused)) if options.run is not _send else options.status
+    except (FormatError, OSError, UnicodeError) as error:
+        told = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+        print(f"ir: {_plain(options.file)}: {_plain(told)}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m host_sim ir", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    listed = "\n".join(f"  {name:<14} {about}" for name, about in formats.NAMES.items())
-    for name, about in (
-        ("convert", "write the commands of a file in another format"),
-        ("show", "draw commands, decoded bit by bit"),
-        ("list", "the commands of a file"),
-    ):
+    listed = "formats:\n" + "\n".join(f"  {name:<14} {about}" for name, about in formats.NAMES.items())
+
+    def add(name: str, run, about: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name,
             help=about,
-            epilog="formats:\n" + listed,
+            description=about,
+            epilog=listed,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        sub.set_defaults(run=run)
+        if name == "send":
+            sub.add_argument("device", help="its id, or the beginning of it")
         sub.add_argument("file", help="the file, or - for stdin")
-        sub.add_argument("--from", dest="source", required=True, choices=formats.NAMES, metavar="FORMAT")
-        if name == "convert":
-            sub.add_argument("--to", dest="target", required=True, choices=formats.NAMES, metavar="FORMAT")
-        if name == "show":
-            sub.add_argument("--name", help="this command only")
-            sub.add_argument("--svg", action="store_true", help="as SVG (one command)")
-    options = parser.parse_args(argv)
+        sub.add_argument(
+            "--from",
+            dest="source",
+            choices=formats.NAMES,
+            metavar="FORMAT",
+            help="the file's (default: looks)",
+        )
+        sub.add_argument("--name", action="append", help="this command only; may be given again")
+        sub.add_argument("--keep-going", action="store_true", help="leave out what cannot be had, and say so")
+        return sub
+
+    call = add("convert", _convert, "write the commands of a file in another format")
+    call.add_argument("--to", dest="target", required=True, choices=formats.NAMES, metavar="FORMAT")
+    call = add("show", _show, "draw commands, decoded bit by bit")
+    call.add_argument("--svg", action="store_true", help="as SVG (one command)")
+    call.add_argument("--colour", "--color", choices=("auto", "always", "never"), default="auto")
+    call.add_argument("--width", type=int, help="columns (default: the terminal's)")
+    add("list", _list, "the commands of a file")
+    call = add("send", _send, "have a device send a command of a file, by way of the gateway")
+    call.add_argument(
+        "--data", metavar="FOLDER", help="the gateway's data (default: as `gateway command` has it)"
+    )
+    return parser
+
+
+def _plain(text: str) -> str:
+    """Text on one line, without what a terminal obeys."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:500]
+
+
+def text_of(file: str) -> str:
+    """The text of a file, or of stdin for «-»; raises FormatError where it is bigger than any such file."""
+    if file == "-":
+        data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    else:
+        descriptor = os.open(
+            file, os.O_RDONLY | os.O_NONBLOCK
+        )  # a pipe that nobody writes to must not hold it up
+        with open(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FormatError("no file; give - to read from a pipe")
+            data = opened.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise FormatError(f"bigger than {MOST_BYTES // 1_000_000} MB, and so no file of commands")
     try:
-        signals = read(options.file, options.source)
-        if options.command == "convert":
-            text, lost = formats.module(options.target).dump(signals)
-            print(text, end="")
-            for line in lost:
-                print(f"lost: {line}", file=sys.stderr)
-        elif options.command == "list":
-            for signal in signals:
-                print(f"{signal.name}: {show.readings(signal)[0][2] or f'{len(signal.once)} raw timings'}")
-        else:
-            _show(signals, options)
-    except (FormatError, OSError, UnicodeDecodeError) as error:
-        print(f"ir: {options.file}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FormatError("no text of UTF-8") from None
 
 
-def read(file: str, source: str) -> list[Signal]:
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    return formats.module(source).load(text)
+def read(file: str, source: str | None) -> list[Signal]:
+    """The signals of a file in the format `source`, or in the one that it looks like."""
+    text = text_of(file)
+    return formats.load(_source(text, file, source), text)
+
+
+def _source(text: str, file: str, source: str | None) -> str:
+    found = source or guess(text, file)
+    if found is None:
+        raise FormatError(
+            "of no format that is known here, or of several; say which: --from " + "|".join(formats.NAMES)
+        )
+    return found
+
+
+def _signals(options: argparse.Namespace) -> tuple[list[Signal], list[str]]:
+    text = text_of(options.file)
+    source = _source(text, options.file, options.source)
+    # For chosen commands it does not matter what is wrong with the others.
+    if options.keep_going or options.name:
+        signals, refused = formats.load_some(source, text)
+    else:
+        signals, refused = formats.load(source, text), []
+    if not options.name:
+        if not signals:
+            raise FormatError(
+                "no command in it that can be had" + "".join(f"; {line}" for line in refused[:1])
+            )
+        return signals, refused
+    for name in options.name:
+        if not any(signal.name == name for signal in signals):
+            for line in refused:
+                if line.startswith(f"{name}: "):
+                    raise FormatError(line)
+            there = ", ".join(shown(signal.name) for signal in signals[:20])
+            raise FormatError(f"no command named {shown(name)}; there are: {there}")
+    return [signal for signal in signals if signal.name in options.name], []
+
+
+def _convert(signals: list[Signal], options: argparse.Namespace) -> None:
+    text, lost = formats.dump(options.target, signals)
+    _print(text)
+    for line in lost:
+        print(f"lost: {_plain(line)}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    # Names from elsewhere may have letters that this terminal's encoding has not.
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
+
+
+def _list(signals: list[Signal], options: argparse.Namespace) -> None:
+    for signal in signals:
+        _print(f"{_plain(signal.name)}: {show.summary(signal)}\n")
 
 
 def _show(signals: list[Signal], options: argparse.Namespace) -> None:
-    chosen = [signal for signal in signals if options.name in (None, signal.name)]
-    if not chosen:
-        raise FormatError(f"no command named {options.name!r}: {', '.join(s.name for s in signals)}")
-    if options.svg and len(chosen) > 1:
-        raise FormatError("choose one of them with --name: " + ", ".join(s.name for s in chosen))
-    print("".join(show.svg(s) if options.svg else show.text(s) for s in chosen), end="")
+    if options.svg:
+        if len(signals) > 1:
+            raise FormatError(
+                "choose one of them with --name: " + ", ".join(shown(s.name) for s in signals[:20])
+            )
+        _print(show.svg(signals[0]))
+        return
+    colour = options.colour == "always"
+    if options.colour == "auto":
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    width = options.width or shutil.get_terminal_size((72, 24)).columns
+    _print("\n".join(show.text(signal, min(width, 1000), colour=colour) for signal in signals))
+
+
+def _send(signals: list[Signal], options: argparse.Namespace) -> None:
+    from host_sim.gateway import cli as gateway
+    from host_sim.ir.formats import device
+
+    if len(signals) > 1:
+        raise FormatError("choose one of them with --name: " + ", ".join(shown(s.name) for s in signals[:20]))
+    action, params = device.action(signals[0])
+    place = ["--data", options.data] if options.data else []
+    options.status = gateway.main(["command", *place, "--", options.device, action, json.dumps(params)])

@@ -8,7 +8,7 @@ from host_sim.ir import show
 from host_sim.room import Noise, Receiver, Room, Signal
 from host_sim.room.light import CENTRE_HZ
 
-ROW = show.HEIGHT + 10
+GAP = 10
 
 
 def seen() -> list[tuple[str, list[int]]]:
@@ -36,17 +36,17 @@ def seen() -> list[tuple[str, list[int]]]:
 
 def svg() -> str:
     """The rows beneath each other, each over its own width."""
-    rows = seen()
-    size = f"0 0 {show.WIDTH} {ROW * len(rows)}"
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}">',
+    lines, y = [], 0
+    for about, timings in seen():
+        # The frame alone: what comes before or after it is no part of the signal.
+        drawn, height = show.draw(Signal(about, CENTRE_HZ, tuple(timings)))
+        lines.append(drawn.replace("<svg ", f'<svg y="{y}" height="{height}" ', 1).rstrip())
+        y += height + GAP
+    head = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {show.WIDTH} {y}">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for number, (about, timings) in enumerate(rows):
-        # The frame alone: what comes before or after it is no part of the signal.
-        drawn = show.svg(Signal(about, CENTRE_HZ, tuple(timings)))
-        lines.append(drawn.replace("<svg ", f'<svg y="{number * ROW}" height="{show.HEIGHT}" ', 1).rstrip())
-    return "\n".join([*lines, "</svg>"]) + "\n"
+    return "\n".join([*head, *lines, "</svg>"]) + "\n"
 
 
 if __name__ == "__main__":

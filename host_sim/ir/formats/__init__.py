@@ -1,4 +1,4 @@
-"""The formats by name: modules with load(text) -> signals and dump(signals) -> (text, what was lost).
+"""The formats by name: modules with each(text) -> signals or refusals, and dump(signals) -> (text, lost).
 
 It must never drop anything silently: what a format cannot hold is told in a line, or is a FormatError.
 """
@@ -6,51 +6,58 @@ It must never drop anything silently: what a format cannot hold is told in a lin
 import importlib
 from types import ModuleType
 
-from host_sim.ir.signals import FormatError
+from host_sim.ir.reading import MOST_CHARACTERS, MOST_COMMANDS, strict
+from host_sim.ir.signals import FormatError, Signal
 
 NAMES = {
-    "hos": "Haptique HOS irCommands (JSON)",
-    "homeassistant": "Home Assistant: signed µs and modulation (JSON)",
+    "hos": "Haptique HOS irCommands, or what its extender learned (JSON)",
+    "homeassistant": "Home Assistant: signed µs, modulation, repeat_count (JSON)",
     "pronto": "Pronto hex, a line a command",
     "flipper": "Flipper's .ir",
-    "broadlink": "Broadlink base64, a line a command",
-    "tasmota": "Tasmota's IRSend, a line a command",
-    "esphome": "ESPHome's transmit actions (YAML)",
+    "broadlink": "Broadlink base64 or hex, a line a command; Home Assistant's stored codes",
+    "tasmota": "Tasmota's IRSend and IrReceived, a line a command",
+    "esphome": "ESPHome's remote_transmitter actions (YAML)",
     "irdb": "IRDB CSV",
+    "device": "this device's own actions, a line a command",
 }
 
 
 def module(name: str) -> ModuleType:
+    """A format's module; raises FormatError where there is none."""
     if name not in NAMES:
         raise FormatError(f"no format named {name!r}; known: {', '.join(NAMES)}")
     return importlib.import_module(f"host_sim.ir.formats.{name}")
 
 
-def named_lines(text: str) -> list[tuple[str, str]]:
-    """(name, rest) of lines «name: rest»; a line without a name gets a number. # begins a comment."""
-    found = []
-    for line in text.splitlines():
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        name, colon, rest = line.partition(": ")
-        found.append((name.strip(), rest.strip()) if colon else (f"command{len(found) + 1}", line))
-    if not found:
-        raise FormatError("there is nothing in it")
-    return found
+def load_some(name: str, text: str) -> tuple[list[Signal], list[str]]:
+    """(signals, a line for each command that cannot be had) of a text in the format `name`.
+
+    Raises FormatError where the text as a whole is not of the format, or is too big.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise FormatError(f"{len(text):,} characters, and {MOST_CHARACTERS:,} are the most")
+    signals: list[Signal] = []
+    refused: list[str] = []
+    for entry in module(name).each(text):
+        if len(signals) + len(refused) >= MOST_COMMANDS:
+            raise FormatError(f"more than {MOST_COMMANDS:,} commands; take them in parts")
+        if isinstance(entry, FormatError):
+            refused.append(str(entry))
+        else:
+            signals.append(entry)
+    return signals, refused
 
 
-def check_name(name: str) -> None:
-    """Raises FormatError for a name that a line «name: rest» cannot hold."""
-    if (
-        not name
-        or name != name.strip()
-        or name.startswith("#")
-        or ": " in name
-        or len(name.splitlines()) != 1
-    ):
-        raise FormatError(f"{name!r}: this format has no place for such a name; rename it")
+def load(name: str, text: str) -> list[Signal]:
+    """The signals of a text in the format `name`; raises FormatError for the first that cannot be had."""
+    if len(text) > MOST_CHARACTERS:
+        raise FormatError(f"{len(text):,} characters, and {MOST_CHARACTERS:,} are the most")
+    return strict(module(name).each(text), MOST_COMMANDS)
 
 
-def lost_hold(signal) -> list[str]:
-    return [f"{signal.name}: what it sends while held"] if signal.again else []
+def dump(name: str, signals: list[Signal]) -> tuple[str, list[str]]:
+    """(text, a line for each thing that it does not hold) of signals in the format `name`.
+
+    Raises FormatError for a signal that the format cannot hold at all.
+    """
+    return module(name).dump(signals)

@@ -1,0 +1,116 @@
+"""The device's own actions, a line a command: «name: ir_send {"encoding":"nec","address":4,"command":8}».
+
+It must never write what the device's own rules refuse. What stands after the name is what
+`python -m host_sim gateway command DEVICE …` takes. Read too: ir_send_nec, ir_send_raw and ir_send_pronto.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from host_sim.ir.formats.pronto import _signal as from_pronto
+from host_sim.ir.reading import (
+    Entry,
+    attempt,
+    check_name,
+    count,
+    hertz,
+    json_value,
+    named_lines,
+    percent,
+    repeated,
+    shown,
+)
+from host_sim.ir.signals import (
+    DUTY,
+    GAP_US,
+    MOST_REPEATS,
+    FormatError,
+    Press,
+    Signal,
+    as_numbers,
+    from_fields,
+    from_timings,
+    modulated,
+    not_held,
+    numbers,
+    press,
+)
+
+# The bounds of the actions' parameters.
+_MOST_REPEATS = 10
+_LONGEST_US = 2_000_000
+_MOST_DUTY = 90
+
+
+def each(text: str) -> Iterator[Entry]:
+    for name, code in named_lines(text):
+        yield attempt(_signal, name, code)
+
+
+def _signal(name: str, code: str) -> Signal:
+    action, _, rest = code.partition(" ")
+    params = json_value(rest)
+    if not isinstance(params, dict):
+        raise FormatError(f"{name}: needs an action and its parameters as a JSON object")
+    repeats = count(name, "repeats", params.pop("repeats", 0), 0, MOST_REPEATS)
+    if action == "ir_send":
+        encoding = params.pop("encoding", None)
+        _all_whole(name, params)
+        return from_fields(name, encoding if isinstance(encoding, str) else "", repeats=repeats, **params)
+    if action == "ir_send_nec":
+        _all_whole(name, params)
+        if set(params) != {"address", "command"}:
+            raise FormatError(f"{name}: {action} takes address, command and repeats")
+        address, command = params["address"], count(name, "command", params["command"], 0, 255)
+        if address < 256:
+            return from_fields(name, "nec", repeats=repeats, **params)
+        both = command | (command ^ 255) << 8
+        return from_fields(name, "necext", repeats=repeats, address=address, command=both)
+    if action == "ir_send_raw" and isinstance(params.get("raw"), list):
+        carrier = hertz(name, params.get("freq_khz"), khz_below=1000)
+        sends = count(name, "repeat", params.get("repeat", 1), 1, 20)
+        duty = percent(name, params.get("duty", DUTY))
+        return from_timings(name, carrier or -1, repeated(params["raw"], sends, GAP_US), duty=duty)
+    if action == "ir_send_pronto" and isinstance(params.get("code"), str):
+        return from_pronto(name, params["code"])
+    raise FormatError(f"{name}: {shown(action)} with these parameters is no infrared action")
+
+
+def _all_whole(name: str, params: dict[str, Any]) -> None:
+    for member, value in params.items():
+        if type(value) is not int:
+            raise FormatError(f"{name}: {shown(member)} is {shown(value)}; it must be a whole number")
+
+
+def action(signal: Signal) -> tuple[str, dict[str, Any]]:
+    """(action, parameters) that make a device send the signal; raises FormatError where none does."""
+    pressed = press(signal)
+    if _as_press(signal, pressed):
+        params = {"encoding": pressed.fields["protocol"], **numbers(pressed.fields)}
+        params.pop("toggle", None)  # the device changes it with every press
+        return "ir_send", params | ({"repeats": pressed.repeats} if pressed.repeats else {})
+    if max(signal.once) > _LONGEST_US or signal.duty > _MOST_DUTY:
+        raise FormatError(
+            f"{signal.name}: a pause over 2 s or a duty over {_MOST_DUTY} % is more than a device sends"
+        )
+    khz = modulated(signal, "a device") / 1000
+    params = {"freq_khz": int(khz) if khz == int(khz) else khz, "raw": list(signal.once)}
+    return "ir_send_raw", params | ({"duty": signal.duty} if signal.duty != DUTY else {})
+
+
+def _as_press(signal: Signal, pressed: Press | None) -> bool:
+    """By its numbers only where that sends the same: the device can send any timings as they are."""
+    return pressed is not None and pressed.repeats <= _MOST_REPEATS and not as_numbers(signal, pressed)
+
+
+def dump(signals: list[Signal]) -> tuple[str, list[str]]:
+    lines, lost = [], []
+    for signal in signals:
+        check_name(signal.name)
+        name, params = action(signal)
+        lines.append(f"{signal.name}: {name} {json.dumps(params, separators=(',', ':'))}")
+        lost += not_held(signal, duty=True)
+        if name == "ir_send" and (signal.fields or {}).get("toggle"):
+            lost.append(f"{signal.name}: its toggle bit; the device changes it with every press")
+    return "\n".join(lines) + "\n", lost

@@ -1,0 +1,106 @@
+"""`python -m host_sim ir` from a maker's side."""
+
+import subprocess
+import sys
+
+import pytest
+
+from host_sim import ROOT
+from host_sim.gateway import cli as gateway
+from host_sim.ir import cli, formats
+from host_sim.ir.signals import from_fields
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A Flipper's file of two buttons, and of one that is not spoken here."""
+    signals = [from_fields(name, "nec", address=4, command=at) for at, name in ((8, "Power"), (2, "Vol +"))]
+    text = formats.dump("flipper", signals)[0]
+    file = tmp_path / "tv.ir"
+    file.write_text(text)
+    odd = tmp_path / "odd.ir"
+    odd.write_text(text + "#\nname: Odd\ntype: parsed\nprotocol: RCA\naddress: 04\ncommand: 08\n")
+    return file, odd
+
+
+def test_a_file_is_translated_and_what_is_lost_is_told(remote, capsys):
+    assert cli.main(["convert", "--from", "flipper", "--to", "broadlink", str(remote[0])]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Power: JgB") and "lost: Power: up to 15 µs" in err
+    assert cli.main(["convert", "--to", "tasmota", "--name", "Vol +", str(remote[0])]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Vol +: IRSend {") and out.count("\n") == 1 and err == ""
+
+
+def test_commands_are_listed_and_drawn(remote, capsys):
+    assert cli.main(["list", str(remote[0])]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "Power: nec: address 4 (0x4), command 8 (0x8)"
+    assert cli.main(["show", str(remote[0])]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    assert cli.main(["show", "--colour", "always", "--width", "50", str(remote[0])]) == 0
+    assert "\x1b[36m" in capsys.readouterr().out
+    assert cli.main(["show", "--svg", "--name", "Power", str(remote[0])]) == 0
+    assert capsys.readouterr().out.startswith("<svg")
+
+
+def test_one_has_to_be_chosen_where_only_one_can_be(remote, capsys):
+    for arguments in (["show", "--svg"], ["send", "device"]):
+        assert cli.main([*arguments, str(remote[0])]) == 1
+        assert "choose one of them with --name: 'Power', 'Vol +'" in capsys.readouterr().err
+    assert cli.main(["show", "--name", "Off", str(remote[0])]) == 1
+    assert "no command named 'Off'; there are: 'Power', 'Vol +'" in capsys.readouterr().err
+
+
+def test_what_cannot_be_had_ends_it_unless_it_may_be_left_out(remote, capsys):
+    odd = str(remote[1])
+    assert cli.main(["list", odd]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "Odd: protocol RCA is known, but not spoken here" in err
+    assert cli.main(["list", "--keep-going", odd]) == 1  # it was not all done
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 2 and err.startswith("left out: Odd: ")
+    assert cli.main(["list", "--name", "Power", odd]) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main(["list", "--name", "Odd", odd]) == 1
+    assert "protocol RCA" in capsys.readouterr().err
+
+
+def test_a_button_is_sent_by_way_of_the_gateway(remote, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(gateway, "ask", lambda *request, **_: asked.append(request) or _acknowledged())
+    assert cli.main(["send", "--data", "here", "3f2a", "--name", "Vol +", str(remote[0])]) == 0
+    ((folder, method, path, request),) = asked
+    assert (folder, method, path) == ("here", "POST", "/command")
+    assert (request["device"], request["action"]) == ("3f2a", "ir_send")
+    assert request["params"] == {"encoding": "nec", "address": 4, "command": 2}
+    assert "executed" in capsys.readouterr().out
+
+
+def _acknowledged():
+    return {
+        "online": True,
+        "command": {"state": "acknowledged", "result": {"result": {"duration": 68}}, "error": None},
+    }
+
+
+def test_a_format_is_not_guessed_where_it_is_in_doubt(tmp_path, capsys):
+    file = tmp_path / "what"
+    file.write_text("hello")
+    assert cli.main(["list", str(file)]) == 1
+    assert "say which: --from hos|" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        cli.main(["list", "--from", "lirc", str(file)])
+    assert left.value.code == 2
+
+
+def test_the_command_runs_where_there_is_no_board():
+    text = formats.dump("hos", [from_fields("Power", "rc6", address=5, command=12)])[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "host_sim", "ir", "list", "-"],
+        cwd=ROOT,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and "rc6: address 5" in done.stdout, done.stderr
