@@ -1,12 +1,17 @@
 """What a device can do: makes its parts from the board data, and says clearly what is wrong with that data.
 
-Must never talk to the network or to flash, nor move a pin before every name, kind and pin number is sound.
+Must never talk to the network, nor to flash but through what its context gives it (`saved()` for a state,
+`files(name)` for what is kept), nor move a pin before every name, kind and pin number is sound.
 
 A capability is a module here with a class `Capability`; the kind in the board data is the module's name.
 Action ids are unique over all kinds:
 
     1-19     light        20-39    relay        40-59    ir
-    60-999   kept for kinds that come later     1000-65535  yours
+    400-999  infrared commands that a device learned
+    60-399   kept for kinds that come later     1000-65535  yours
+
+    ir: 40 ir_send_raw  41 ir_send_nec  42 ir_send  43 ir_send_pronto  44 ir_learn  45 ir_learned
+        46 ir_keep  47 ir_kept  48 ir_rename  49 ir_remove
 """
 
 # GPIO numbers go up to 48 (ESP32-S3); what a chip cannot drive, machine.Pin refuses by itself.
@@ -25,7 +30,9 @@ class Part:
     ACTIONS = {}
 
     def __init__(self, name, context):
-        """`context.now()` gives monotonic ms, `context.changed(part)` says that there is state to report."""
+        """`context.now()` gives monotonic ms, `context.changed(part)` says that there is state to report,
+        `context.declare(part)` that `actions` changed, `context.files(name)` the part's files in flash.
+        """
         self.name = name
         self.actions = self.ACTIONS
         self._context = context

@@ -2,8 +2,8 @@
 
 Must never block: the hardware sends, `tick(now)` begins what waits. Each protocol's module loads when used.
 
-It has no state to report: a frame is over before a report of it would arrive. The ack tells in `duration`
-how many ms the sending takes.
+Sending has no state to report: a frame is over before a report of it would arrive. The ack tells in
+`duration` how many ms the sending takes. What learns, with a receiver, is in learner.py.
 """
 
 from capabilities import Part, flag, integer
@@ -51,7 +51,7 @@ class Infrared(Part):
         ),
         "ir_send": (
             42,
-            "Send a button, held for repeats; a toggle bit changes by itself unless given",
+            "Send a button, held for repeats; toggle bit, carrier and duty are the protocol's unless given",
             {
                 # Not "protocol": a JSON profile of the cloud claims that name.
                 "encoding": {"type": "string", "enum": _PROTOCOLS, "required": True},
@@ -60,6 +60,8 @@ class Infrared(Part):
                 "vendor": {"type": "integer", "minimum": 0, "maximum": 65535},
                 "toggle": {"type": "integer", "minimum": 0, "maximum": 1},
                 "repeats": {"type": "integer", "minimum": 0, "maximum": 10},
+                "freq_khz": {"type": "number", "minimum": 10, "maximum": 60},
+                "duty": {"type": "integer", "minimum": 1, "maximum": 90},
             },
         ),
         "ir_send_pronto": (
@@ -94,7 +96,7 @@ class Infrared(Part):
             raw = raw + [_GAP_US]
         if sum(raw) * repeat > _LONGEST_US:
             raise HxtpError(INVALID_PARAMS, "repeat")
-        return self._send(int(params["freq_khz"] * 1000 + 0.5), params.get("duty", 33), raw, repeat)
+        return self._send(_hertz(params["freq_khz"]), params.get("duty", 33), raw, repeat)
 
     def ir_send_nec(self, params):
         from capabilities.ir import nec
@@ -105,9 +107,11 @@ class Infrared(Part):
     def ir_send(self, params):
         from capabilities.ir import press
 
+        params = dict(params)
+        carrier, duty = _hertz(params.pop("freq_khz", 0)), params.pop("duty", 0)
         codec, fields, repeats = press.plan(params, self._toggles)
         timings, sends = codec.train(fields, repeats)
-        result = self._send(codec.CARRIER, codec.DUTY, timings, sends)
+        result = self._send(carrier or codec.CARRIER, duty or codec.DUTY, timings, sends)
         press.keep_toggle(fields, self._toggles)
         return result
 
@@ -115,6 +119,10 @@ class Infrared(Part):
         from capabilities.ir import press
 
         carrier, timings, sends = press.pronto_job(params["code"], params.get("repeats", 0))
+        return self.send_train(carrier, timings, sends)
+
+    def send_train(self, carrier, timings, sends):
+        """Send timings that end with a pause so many times, or refuse with `repeats` as too many."""
         if len(timings) > _MOST or sum(timings) * sends > _LONGEST_US:
             raise HxtpError(INVALID_PARAMS, "repeats")
         return self._send(carrier, 33, timings, sends)
@@ -146,4 +154,14 @@ class Infrared(Part):
         self._until = now + took // 1000 + 2
 
 
-Capability = Infrared
+def _hertz(kilohertz):
+    return int(kilohertz * 1000 + 0.5)
+
+
+def Capability(name, options, context):
+    """An infrared part; with the option receiver_pin it learns and keeps commands too."""
+    if "receiver_pin" not in options:
+        return Infrared(name, options, context)
+    from capabilities.ir.learner import Learner
+
+    return Learner(name, options, context)

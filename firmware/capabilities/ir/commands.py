@@ -1,0 +1,176 @@
+"""What is done with learned commands: tell, keep, rename, remove, send. `part`: a learner.Learner.
+
+Must never change what is kept before all was checked. Loads when it is used.
+"""
+
+from capabilities.ir import _hertz, keep
+from hxtp.errors import COMMAND_INVALID, INVALID_PARAMS, HxtpError
+
+MOST = 32  # commands
+ROOM = 32768  # bytes of all together
+NAME = 29  # characters: with ir_ before it an action's name has 32
+_PAGE = 128  # timings in one answer
+
+
+def listed(part):
+    """{name: (id, bytes)} of what is in flash; id 0 for what cannot be read or offered any more."""
+    kept = {}
+    taken = []
+    for name in part.files.names()[:MOST]:
+        text = part.files.read(name, keep.LARGEST)
+        found = keep.unpack(text)
+        number = found[0] if found else 0
+        if number in taken or len(name) > NAME or "ir_" + name in part.ACTIONS:
+            number = 0
+        taken.append(number)
+        kept[name] = (number, len(text or b""))
+    return kept
+
+
+def check(part, name, size=0):
+    """Raise HxtpError where a command of `size` bytes cannot be kept under this name."""
+    _check_name(part, name, "name")
+    if name not in part.kept and len(part.kept) >= MOST:
+        raise HxtpError(COMMAND_INVALID, "%d commands are kept: remove one" % MOST)
+    for other in part.kept:
+        if other != name:
+            size += part.kept[other][1]
+    if size > ROOM:
+        raise HxtpError(COMMAND_INVALID, "no room in flash: remove a command")
+
+
+def _check_name(part, name, member):
+    good = 0 < len(name) <= NAME and "a" <= name[0] <= "z"
+    for letter in name:
+        good = good and letter in "abcdefghijklmnopqrstuvwxyz0123456789_"
+    if not good:
+        raise HxtpError(INVALID_PARAMS, member)
+    if "ir_" + name in part.ACTIONS:
+        raise HxtpError(COMMAND_INVALID, "ir_%s is an action already" % name)
+
+
+def _need(part, name):
+    if name not in part.kept:
+        raise HxtpError(INVALID_PARAMS, "name")
+
+
+def _flash(function, *arguments):
+    try:
+        return function(*arguments)
+    except OSError as error:
+        raise HxtpError(COMMAND_INVALID, "flash: %s" % error) from None
+
+
+def keep_capture(part, name, params):
+    """Keep the last capture; under a name that is there already it takes the place and the id of that one."""
+    capture = part.capture
+    if capture is None or not capture.usable():
+        raise HxtpError(COMMAND_INVALID, "there is nothing to keep: learn a button first")
+    _check_name(part, name, "name")
+    number = part.kept[name][0] if name in part.kept else 0
+    if not number:
+        taken = [part.kept[other][0] for other in part.kept]
+        number = keep.FIRST_ID
+        while number in taken:
+            number += 1
+    text = keep.pack(number, _code(capture, params))
+    check(part, name, len(text))
+    before = part.kept
+    kept = dict(before)
+    kept[name] = (number, len(text))
+    # First the manifest, which can refuse it, then flash, which can fail.
+    part.offer(kept)
+    try:
+        _flash(part.files.write, name, text)
+    except HxtpError:
+        part.offer(before)
+        raise
+    return {"action": "ir_" + name, "id": number}
+
+
+def rename(part, name, to):
+    _need(part, name)
+    _check_name(part, to, "to")
+    if to in part.kept:
+        raise HxtpError(COMMAND_INVALID, "ir_%s is there already" % to)
+    kept = dict(part.kept)
+    kept[to] = kept.pop(name)
+    before = part.kept
+    part.offer(kept)
+    try:
+        _flash(part.files.rename, name, to)
+    except HxtpError:
+        part.offer(before)
+        raise
+
+
+def remove(part, name):
+    _need(part, name)
+    _flash(part.files.remove, name)
+    kept = dict(part.kept)
+    del kept[name]
+    part.offer(kept)
+
+
+def send(part, name, params):
+    code = _read(part, name)
+    repeats = params.get("repeats", 0)
+    if code.fields:
+        return part.ir_send(dict(code.fields, freq_khz=code.carrier / 1000, repeats=repeats))
+    timings = code.once + [code.gap]
+    sends = 1 + repeats
+    if code.again:
+        timings += (code.again + [code.gap]) * repeats
+        sends = 1
+    return part.send_train(code.carrier, timings, sends)
+
+
+def learned(part, params):
+    """What ir_learned answers: the last capture, or the command that is kept under a name."""
+    name = params.get("name")
+    if name is not None:
+        code = _read(part, name)
+        answer = {"id": part.kept[name][0], "name": name}
+    elif part.capture is None:
+        raise HxtpError(COMMAND_INVALID, "nothing was learned yet")
+    else:
+        capture = part.capture
+        code = _code(capture, {})
+        answer = {"learning": capture.verdict, "quality": capture.quality, "reason": capture.reason}
+        answer["repeats"] = capture.repeats
+    if code.fields:
+        answer["decoded"] = code.fields
+    offset = params.get("offset", 0)
+    once = len(code.once)
+    raw = list(code.once[offset : offset + _PAGE])
+    if len(raw) < _PAGE:
+        at = max(0, offset - once)
+        raw.extend(code.again[at : at + _PAGE - len(raw)])
+    answer["freq_khz"] = code.carrier / 1000
+    answer["gap"] = code.gap
+    answer["offset"] = offset
+    answer["once"] = once
+    answer["raw"] = raw
+    answer["total"] = once + len(code.again)
+    return answer
+
+
+def _read(part, name):
+    _need(part, name)
+    found = keep.unpack(_flash(part.files.read, name, keep.LARGEST))
+    if found is None:
+        raise HxtpError(COMMAND_INVALID, "what flash holds of it is spoilt: learn it again")
+    return found[1]
+
+
+def _code(capture, params):
+    from capabilities.ir import codecs
+
+    fields = None
+    carrier = 38000
+    if capture.fields and not params.get("raw"):
+        carrier = codecs.module(capture.fields["protocol"]).CARRIER
+        fields = {key: capture.fields[key] for key in capture.fields if key not in ("protocol", "toggle")}
+        fields["encoding"] = capture.fields["protocol"]
+    carrier = _hertz(params.get("freq_khz", 0)) or carrier
+    return keep.Code(fields, carrier, capture.gap, capture.once, capture.again or ())

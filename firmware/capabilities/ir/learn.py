@@ -1,0 +1,267 @@
+"""What a capture says: one press of a button, held or not, or why it is none.
+
+Must never touch hardware, nor look at a timing more often than a fixed number of times: a capture of any
+length is judged in steps that grow with it and no faster. Loads when something was captured.
+
+A capture is cut into frames at its pauses. What is no frame is noise; frames that follow each other as in a
+held button are one press; a longer pause begins a second press.
+"""
+
+from array import array
+
+from capabilities.ir import codecs, nec
+
+CAPTURED = "captured"
+TWICE = "twice"  # the same button was pressed again
+DIFFERENT = "different"  # two buttons of one remote
+COLLIDED = "collided"  # two remotes at once, or so much noise
+NOISE = "noise"
+OVERFLOW = "overflow"  # no end within what fits
+TIMEOUT = "timeout"
+
+# The pause before a held button's next frame is shorter (RC5's is 89 ms), and nobody presses twice as fast.
+_PRESS_US = 130000
+# Fewer marks are no frame, but for NEC's short one; marks shorter than the second are what lamps make a
+# receiver say, and what is shorter than the third is left where two remotes overlap.
+_FEWEST = 6
+_FLICKER_US = 200
+_SHORTEST_US = 150
+_ADVICE = {
+    TIMEOUT: "nothing came: press the button within the time",
+    OVERFLOW: "it never pauses: is there a lamp, or sunlight?",
+    DIFFERENT: "two different codes came: press one button",
+    COLLIDED: "two remotes at once, or a weak signal: learn it again",
+    NOISE: "no button was in it: hold the remote closer",
+}
+# How a frame compares with the first.
+_SAME, _HELD, _PRESSED, _BUTTON, _REMOTE, _UNKNOWN = range(6)
+# The longest frame of a protocol that is known here has 50 marks.
+_DECODABLE = 101
+# Of what is no frame so many timings are kept, to look at.
+_SHOWN = 128
+# So many lengths of marks and of spaces a protocol has at most, together (RC6 has four and three).
+_KINDS = 7
+# Protocols whose frames tell when they were misread.
+_CHECKED = ("kaseikyo", "lg", "nec", "samsung32")
+
+
+class Capture:
+    """`verdict`: one of the above. Where it is CAPTURED or TWICE: `quality` good or fair and `reason` why not
+    better; `fields` as from codecs.decode, or None; `once`: us of one press, mark first and last; `gap`: us
+    after it; `again`: us of what comes while held where that is something else, or None; `repeats`: how often
+    it came. Otherwise `reason` says what to do, and `once` is what there is to look at.
+    """
+
+    def __init__(self, verdict):
+        self.verdict = verdict
+        self.quality = ""
+        self.reason = _ADVICE.get(verdict, "")
+        self.fields = None
+        self.once = array("I")
+        self.again = None
+        self.gap = 40000
+        self.repeats = 0
+
+    def usable(self):
+        return self.verdict in (CAPTURED, TWICE)
+
+
+def clean(us, at, end, shortest):
+    """An array of the timings us(at) to us(end - 1), of which the first is a mark; a pulse shorter than
+    `shortest` us is joined with what it cuts in two.
+    """
+    timings = array("I")
+    while at < end:
+        timing = us(at)
+        at += 1
+        if timing >= shortest:
+            timings.append(timing)
+            continue
+        if timings and at < end:
+            timings[-1] += timing + us(at)
+        elif timings and not len(timings) % 2:
+            timings = timings[:-1]  # a mark at the end: the space before it goes too
+        at += 1
+    return timings
+
+
+def _frames(timings, idle, full):
+    """([(start, end, us of space before)] of all frames, whether there was noise between them)."""
+    found = []
+    noisy = False
+    start = space = 0
+    size = len(timings) - 1 + len(timings) % 2  # it ends with a mark
+    for at in range(1, size + 1, 2):
+        if at < size and timings[at] < idle:
+            continue
+        if at >= size and full:
+            break  # it may be cut off
+        if at - start > 2 * _FEWEST - 2 or (found and nec.is_repeat(timings[start:at])):
+            found.append((start, at, space))
+            space = 0
+        else:
+            noisy = True
+            for i in range(start, at):
+                space += timings[i]
+        if at < size:
+            space += timings[at]
+        start = at + 1
+    return found, noisy
+
+
+def _equal(timings, first, second, tolerance):
+    """Whether two frames (start, end, ...) of a capture are the same."""
+    size = first[1] - first[0]
+    if second[1] - second[0] != size:
+        return False
+    for i in range(size):
+        if not _alike(timings[first[0] + i], timings[second[0] + i], tolerance):
+            return False
+    return True
+
+
+def _alike(one, other, tolerance):
+    return abs(one - other) * 100 <= tolerance * max(one, other)
+
+
+def _kinds(values, tolerance):
+    """How many kinds of lengths these us are, sorted thereby; too many where one kind runs into the next."""
+    values.sort()
+    low = last = values[0]
+    kinds = 1
+    for value in values:
+        if value * 100 > last * 115 + 3000:
+            kinds += 1
+            low = value
+        elif value * (100 - tolerance) > low * (100 + tolerance) + 5000:
+            return 2 * _KINDS
+        last = value
+    return kinds
+
+
+def _flaw(timings, start, end, idle, tolerance):
+    """Why frames that nobody knows cannot come from one remote, or None."""
+    marks = [timings[i] for i in range(start, end, 2)]
+    spaces = [timings[i] for i in range(start + 1, end, 2) if timings[i] < idle]
+    kinds = _kinds(marks, tolerance) + _kinds(spaces, tolerance)
+    if marks[len(marks) // 2] < _FLICKER_US:
+        return NOISE
+    return COLLIDED if kinds > _KINDS or min(marks[0], spaces[0]) < _SHORTEST_US else None
+
+
+def _decode(timings, frame):
+    start, end = frame[:2]
+    return codecs.decode(timings[start:end]) if end - start <= _DECODABLE else None
+
+
+def _compare(timings, first, frame, fields, tolerance):
+    """What `frame` is beside the first of the capture, which says `fields` or what nobody knows."""
+    protocol = fields["protocol"] if fields else ""
+    if protocol in ("", "nec", "necext", "lg") and nec.is_repeat(timings[frame[0] : frame[0] + 4]):
+        if frame[1] - frame[0] == 3:
+            return _HELD
+    if _equal(timings, first, frame, tolerance):
+        return _SAME
+    if protocol == "jvc" and _equal(timings, (first[0] + 2, first[1]), frame, tolerance):
+        return _SAME
+    told = _decode(timings, frame)
+    if told is None:
+        return _UNKNOWN
+    if told == fields:
+        return _SAME
+    if not fields or told["protocol"] != protocol or told["address"] != fields["address"]:
+        return _REMOTE
+    return _PRESSED if told["command"] == fields["command"] else _BUTTON
+
+
+def judge(timings, idle, tolerance, full=False, before=None):
+    """A Capture. `timings`: array of us, mark first; `idle`: us of a pause that ends a frame; `tolerance`:
+    percent by which equal timings differ; `full`: the end is missing; `before`: the capture before this one,
+    which can confirm it.
+    """
+    frames, noisy = _frames(timings, idle, full)
+    if not frames:
+        capture = Capture(OVERFLOW if full else NOISE)
+        capture.once = timings[:_SHOWN]
+        return capture
+    first = frames[0]
+    fields = _decode(timings, first)
+    end = train = first[1]  # of what is one code, and of the first press
+    gap = repeats = 0
+    strange = []
+    later = pressed = confirmed = stray = False
+    other = None
+    for frame in frames[1:]:
+        kind = _compare(timings, first, frame, fields, tolerance)
+        if kind == _HELD:
+            repeats += 1
+            gap = gap or frame[2]
+            continue
+        later = later or kind == _PRESSED or frame[2] >= _PRESS_US
+        if not later:
+            train = frame[1]
+            gap = gap or frame[2]
+        if kind == _SAME:
+            confirmed = True
+            pressed = pressed or later
+            repeats += not later
+        elif kind == _PRESSED:
+            confirmed = pressed = True
+        elif kind != _UNKNOWN:
+            other = other or kind
+        elif later:
+            stray = True
+        else:
+            strange.append(frame)
+    verdict = TWICE if pressed else CAPTURED
+    if other == _BUTTON or (stray and not fields):
+        verdict = DIFFERENT
+    elif other or (fields and (strange or stray)) or (strange and repeats):
+        verdict = COLLIDED
+    again = None
+    if strange and verdict == CAPTURED:
+        if len(strange) > 1 and _all_equal(timings, strange, tolerance):
+            again = strange[0]
+            repeats = len(strange)
+            confirmed = True
+        else:  # air conditioners send one code in several frames
+            end = train
+            gap = 0
+    once = timings[first[0] : end]
+    confirmed = confirmed or (before is not None and _matches(before.once, once, tolerance))
+    if verdict in (CAPTURED, TWICE) and not fields and not confirmed:
+        if not len(timings) % 2 and not full:
+            verdict = COLLIDED  # it did not end with a mark: an edge was missed
+        verdict = _flaw(timings, first[0], end, idle, tolerance) or verdict
+    capture = Capture(verdict)
+    capture.once = once
+    if not capture.usable():
+        return capture
+    if fields and fields["protocol"].startswith("sony"):
+        repeats = max(0, repeats - 2)  # each press is sent three times
+    capture.fields = fields
+    capture.repeats = repeats
+    capture.gap = gap or capture.gap
+    capture.again = timings[again[0] : again[1]] if again else None
+    if not confirmed and not (fields and fields["protocol"] in _CHECKED):
+        capture.reason = "seen once and without a check: learn it again to compare"
+    elif noisy:
+        capture.reason = "there was noise beside it"
+    capture.quality = "fair" if capture.reason else "good"
+    return capture
+
+
+def _all_equal(timings, frames, tolerance):
+    for frame in frames[1:]:
+        if not _equal(timings, frames[0], frame, tolerance):
+            return False
+    return True
+
+
+def _matches(one, other, tolerance):
+    if len(one) != len(other):
+        return False
+    for i in range(len(one)):
+        if not _alike(one[i], other[i], tolerance):
+            return False
+    return True

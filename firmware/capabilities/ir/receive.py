@@ -1,0 +1,124 @@
+"""Notes when the output of an infrared receiver module changes, while something is to be learned.
+
+Must never allocate, decide or wait in its interrupt handler, nor take more than MOST timings.
+
+Stock MicroPython cannot receive with the RMT, so this is Pin.irq, and on an ESP32 that is always a soft one
+(micropython/micropython#4214): the handler is called between two bytecodes, from a short queue. A collection
+of garbage would hold it up for milliseconds, and bits last one or two. So `start` collects, and until `stop`
+that is done only where memory runs out.
+"""
+
+import gc
+from array import array
+
+from machine import Pin
+
+from capabilities.ir import learn
+
+MOST = 1024
+# Quiet for so long, a press is over, and a second one would have begun; held for so long, it is heard enough.
+_OVER_US = 400000
+_LONGEST_MS = 3000
+
+
+class Receiver:
+    """`edges` goes on counting above MOST."""
+
+    def __init__(self, pin, time):
+        """`pin`: a machine.Pin. `time` has ticks_us() and ticks_diff()."""
+        self._pin = pin
+        self._ticks_us = time.ticks_us
+        self._ticks_diff = time.ticks_diff
+        self._threshold = None
+        self.edges = 0
+        self._heard = []
+
+    def start(self):
+        """Listen from now on. Returns the level of the pin."""
+        gc.collect()
+        while len(self._heard) < MOST >> 7:
+            # In pieces, for which there is room in a heap that has been in use for long.
+            self._heard.append(array("H", bytes(256)))
+        self.edges = 0
+        self._last = self._ticks_us()
+        if hasattr(gc, "threshold") and self._threshold is None:
+            self._threshold = gc.threshold()
+            gc.threshold(-1)
+        level = self._pin.value()
+        self._pin.irq(self._edge, Pin.IRQ_FALLING | Pin.IRQ_RISING)
+        return level
+
+    def stop(self):
+        self._pin.irq(None)
+        if self._threshold is not None:
+            gc.threshold(self._threshold)
+            self._threshold = None
+
+    def us(self, at):
+        """The us from edge `at` - 1 to edge `at`."""
+        took = self._heard[at >> 7][at & 127]
+        return took if took < 32768 else (took & 32767) << 4
+
+    def quiet(self):
+        """The us since the last edge, or since the start."""
+        return self._ticks_diff(self._ticks_us(), self._last)
+
+    def _edge(self, pin):
+        now = self._ticks_us()
+        edges = self.edges
+        if 0 < edges < MOST:
+            took = self._ticks_diff(now, self._last)
+            if took > 32767:  # to 16 us then, up to half a second
+                took = 32768 | min(took >> 4, 32767)
+            self._heard[edges >> 7][edges & 127] = took
+        self._last = now
+        self.edges = edges + 1
+
+
+class Listening:
+    """One wait for a button. `params`: those of ir_learn. `mark`: the level of the pin while light comes.
+    `before`: the capture before it, or None.
+    """
+
+    def __init__(self, receiver, mark, params, now, before):
+        get = params.get
+        self.name = get("name")
+        self.receiver = receiver
+        self._mark = mark
+        self._shortest = get("filter_us", 50)
+        self._idle = get("idle", 10) * 1000
+        self._tolerance = get("tolerance", 25)
+        self._deadline = now + get("timeout", 15000)
+        self._before = before
+        self._noise = None
+        self._listen()
+
+    def _listen(self):
+        self._since = None
+        self._lit = self.receiver.start() == self._mark
+
+    def poll(self, now):
+        """The Capture, once there is one; noise is listened to until the time is over."""
+        receiver = self.receiver
+        if receiver.edges:
+            if self._since is None:
+                self._since = now
+            full = receiver.edges > MOST or now - self._since >= _LONGEST_MS
+            if not full and receiver.quiet() < _OVER_US:
+                return None
+            receiver.stop()
+            capture = self._judge(full)
+            if capture.verdict != learn.NOISE:
+                return capture
+            self._noise = capture
+            self._listen()
+        if now < self._deadline:
+            return None
+        receiver.stop()
+        return self._noise or learn.Capture(learn.TIMEOUT)
+
+    def _judge(self, full):
+        receiver = self.receiver
+        first = 2 if self._lit else 1
+        timings = learn.clean(receiver.us, first, min(receiver.edges, MOST), self._shortest)
+        return learn.judge(timings, self._idle, self._tolerance, full, self._before)
