@@ -54,8 +54,9 @@ def test_committed_values_outlive_power_and_others_do_not(make):
     """)
     finish(board)
     board.power_cut()
+    since = board.last
     board.power_on()
-    finish(board, since=board.last)
+    finish(board, since=since)
     missing = "(-4354, 'ESP_ERR_NVS_NOT_FOUND')"
     assert said(board) == [missing, missing, "-5 7", "-5", missing, "-5 7"]
     # The second commit changed nothing: the value was the same, but it was set, so it was written.
@@ -77,8 +78,9 @@ def test_a_commit_is_whole_or_not_at_all_wherever_the_power_goes(make, at):
             board.power_on()
         board.wait_for(lambda event: event.ev == "off" and event["cause"] == "power cut", since=since)
         expected += write if at == "after" else write - 1
+    since = board.last
     board.power_on()
-    finish(board, since=board.last)
+    finish(board, since=since)
     assert found(board) == (f"found ({expected}, 'n{expected}')" if expected else "found None")
 
 
@@ -159,8 +161,9 @@ def test_writing_beside_and_renaming_survives_every_cut(make):
             board.power_cut(at_write=write, at=at)
             board.start()
             board.wait_for(lambda event: event.ev == "off")
+            since = board.last
             board.power_on()
-            finish(board, since=board.last)
+            finish(board, since=since)
             complete = "first half, second half" if (write, at) == (3, "after") else "None"
             assert found(board).endswith(complete), (write, at)
             board.stop()
