@@ -114,13 +114,17 @@ def answer(line: bytes) -> dict[str, Any]:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
+        text = line.decode()
         request = json.loads(
-            line.decode(),
+            text,
             parse_float=Decimal,
             parse_int=lambda text: Decimal(text) if text == "-0" else int(text),
             parse_constant=_no_constant,
             object_pairs_hook=_without_duplicates,
         )
+        if "\\u" in text:
+            # Half of a surrogate pair has no UTF-8.
+            json.dumps(request, ensure_ascii=False, default=str).encode()
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise BadRequest("not JSON") from error
     if not isinstance(request, dict):
