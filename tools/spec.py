@@ -1,13 +1,16 @@
 """`make spec`: checks the ids of the specification, and writes what is made from code and tests.
 
 A clause is a list item `- **HX3-AREA-nn** …` in a chapter of protocol_spec/; a test names the ids that it
-checks in a docstring or a comment. This program must never judge what a clause says, only that each has one
-id, that each id is known, and which tests name it. Exit status 1 for what is wrong, with a line for each.
+checks in a docstring or a comment, and a conformance vector in its member `clauses`. This program must never
+judge what a clause says, only that each has one id, that each id is known, and which tests name it. Exit
+status 1 for what is wrong, with a line for each.
 """
 
 import ast
+import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +113,17 @@ def named_by(tests: Path) -> dict[str, list[str]]:
     return table
 
 
+def named_by_vectors(spec: Path) -> dict[str, list[str]]:
+    """For each id, the files of vectors that name it, with how many of their tests do."""
+    table: dict[str, list[str]] = {}
+    for path in sorted((spec / "vectors").glob("*.json")):
+        groups = json.loads(path.read_text()).get("testGroups", [])
+        counts = Counter(name for group in groups for test in group["tests"] for name in test["clauses"])
+        for name, count in counts.items():
+            table.setdefault(name, []).append(f"{path.relative_to(spec).as_posix()} ({count})")
+    return table
+
+
 def _functions(source: str) -> list[tuple[int, int, str]]:
     # First and last line of each top-level function, decorators and the comments right above it included.
     lines = source.splitlines()
@@ -132,7 +146,7 @@ def report(found: list[Clause], table: dict[str, list[str]]) -> str:
     out = [
         "# Which test names which clause",
         "",
-        "Made by `make spec`; not to be edited.",
+        "Made by `make spec`; not to be edited. Behind a file of vectors: how many of them name the clause.",
         "",
         f"{len(found)} clauses. Of the {len(built)} that the reference implements, tests name {len(named)}; "
         f"{len(planned)} are planned.",
@@ -181,6 +195,8 @@ def main(argv: list[str], root: Path = ROOT) -> int:
         print("\n".join(wrong), file=sys.stderr)
         return 1
     table = named_by(tests)
+    for name, labels in named_by_vectors(spec).items():
+        table[name] = table.get(name, []) + labels
     if "--check" not in argv:
         (spec / COVERAGE).write_text(report(found, table))
         session = spec / "05-session.md"

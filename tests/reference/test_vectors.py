@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from host_sim import ROOT
 from tests.reference import codec_reference
-from tests.reference.vectors import FOLDER, SCHEMA, pages, vectors
+from tests.reference.vectors import FILES, FOLDER, SCHEMA, pages, vectors
 from tests.spec.tables import table
 from tools.vectors import __main__ as maker
 
@@ -118,6 +119,25 @@ def test_our_codec_agrees_on_every_vector():
         (vector.id, answer) for vector, answer in zip(ALL, answers, strict=True) if answer != vector.expected
     ]
     assert wrong == []
+
+
+def test_the_program_in_the_readme_runs_them_against_any_codec(tmp_path):
+    readme = (FOLDER / "README.md").read_text()
+    assert {path.name for path in FILES} <= set(re.findall(r"`([a-z-]+\.json)`", readme))
+    program = tmp_path / "run.py"
+    program.write_text(readme.split("```python\n")[1].split("```")[0])
+    command = [sys.executable, str(program), str(FOLDER)]
+
+    def run(*codec: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *codec], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+    done = run(sys.executable, "-m", "host_sim", "codec")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{len(ALL)} passed, 0 skipped, of {len(ALL)}\n"
+    stub = tmp_path / "stub.py"
+    stub.write_text("import sys\nfor line in sys.stdin:\n    print('{\"ok\": true}')\n")
+    done = run(sys.executable, str(stub))
+    assert done.returncode == 1 and "\nframe-empty\n" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The ids of the specification: each once, each known where a test names it; and what is told of others."""
 
+import json
+
 import pytest
 
 from tests.spec.tables import SPEC
@@ -62,6 +64,24 @@ def test_the_report_names_tests_and_what_no_test_names(project, capsys):
         "3 clauses, 1 of them planned; 1 named by no test",
         f"  {B}",
     ]
+
+
+def test_vectors_count_as_tests_by_the_clauses_that_they_name(project, capsys):
+    root = project(f"- **{A}** It MUST be.\n- **{B}** It MUST last.\n", f"# {A}\n")
+    (root / "protocol_spec" / "vectors").mkdir()
+    cases = [{"clauses": [A]}, {"clauses": [A, B]}]
+    page = {"notes": {"Flag": {"clauses": [A]}}, "testGroups": [{"tests": cases}]}
+    (root / "protocol_spec" / "vectors" / "demo.json").write_text(json.dumps(page))
+    (root / "protocol_spec" / "vectors" / "demo.schema.json").write_text("{}")
+    assert spec.main([], root) == 0
+    report = (root / "protocol_spec" / "coverage.md").read_text()
+    assert f"| {A} | `test_demo.py`, `vectors/demo.json (2)` |" in report
+    assert f"| {B} | `vectors/demo.json (1)` |" in report
+    assert capsys.readouterr().out.startswith("2 clauses, 0 of them planned; 0 named by no test")
+    cases[0]["clauses"] = [B[:-1] + "9"]
+    (root / "protocol_spec" / "vectors" / "demo.json").write_text(json.dumps(page))
+    assert spec.main([], root) == 1
+    assert f"demo.json:1: there is no {B[:-1]}9" in capsys.readouterr().err
 
 
 def test_checking_writes_nothing(project):
