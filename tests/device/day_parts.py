@@ -115,6 +115,11 @@ class Socket:
         del self._inbox[:count]
         return count
 
+    def read(self, size):
+        buffer = bytearray(size)
+        count = self.readinto(buffer)
+        return None if count is None else bytes(buffer[:count])
+
     def write(self, data):
         self._late += data
         self.carry()

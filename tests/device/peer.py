@@ -62,6 +62,11 @@ class Peer:
         del self.inbox[:count]
         return count
 
+    def read(self, size: int) -> bytes | None:
+        buffer = bytearray(size)
+        count = self.readinto(memoryview(buffer))
+        return None if count is None else bytes(buffer[:count])
+
     def write(self, data) -> int | None:
         assert not self.closed
         if self.error:

@@ -294,16 +294,44 @@ def test_a_topic_that_cannot_be_ours_is_discarded_and_the_next_is_received():
     assert peer.pids(0x40) == [2]
 
 
-def test_where_the_heap_has_no_room_the_message_is_discarded(monkeypatch):
-    def poor(size):
-        if isinstance(size, int) and size > 500:
-            raise MemoryError
-        return bytearray(size)
+@pytest.mark.parametrize("scarce", ["read", "bytearray", "bytes"])
+@pytest.mark.parametrize("first", [0, 1, 700])
+def test_where_the_heap_has_no_room_the_message_is_discarded_and_the_link_stays(monkeypatch, scarce, first):
+    """Whichever of the buffers it is that finds no room, whatever part of the payload was there by then."""
+
+    def poor(made):
+        def make(of):
+            if (of if isinstance(of, int) else len(of)) > 500:
+                raise MemoryError
+            return made(of)
+
+        return make
 
     link, peer = joined()
-    monkeypatch.setattr(mqtt, "bytearray", poor, raising=False)
-    peer.inbox += publish(TOPIC, b"x" * 2000) + publish(TOPIC, b"next")
-    assert [message[1] for message in drain(link)] == [None, b"next"]
+    if scarce == "read":
+        monkeypatch.setattr(peer, "read", poor(peer.read))
+    else:
+        monkeypatch.setattr(
+            mqtt, scarce, poor({"bytearray": bytearray, "bytes": bytes}[scarce]), raising=False
+        )
+    wire = publish(TOPIC, b"x" * 2000, qos=1, pid=9) + publish(TOPIC, b"next", qos=1, pid=10)
+    head = len(wire) - 2000 - len(publish(TOPIC, b"next", qos=1, pid=10))
+    peer.inbox += wire[: head + first]
+    assert link.poll(0) is None
+    peer.inbox += wire[head + first :]
+    found = [message[1] for message in drain(link)]
+    # What comes at once needs no second buffer.
+    assert found == [b"x" * 2000 if scarce != "read" and not first else None, b"next"]
+    assert peer.pids(0x40) == [9, 10]
+
+
+def test_a_message_that_came_at_once_is_handed_over_without_a_copy(monkeypatch):
+    link, peer = joined()
+    given = []
+    read = peer.read
+    monkeypatch.setattr(peer, "read", lambda size: given.append(read(size)) or given[-1])
+    peer.inbox += publish(TOPIC, b"x" * 2000)
+    assert drain(link)[0][1] is given[-1]
 
 
 def test_a_flood_of_messages_is_answered_only_as_fast_as_it_can_leave():

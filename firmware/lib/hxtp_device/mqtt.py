@@ -196,24 +196,41 @@ class Link(MQTTClient):
         """Fill the buffer with what comes."""
         view = memoryview(buffer)
         while len(view):
-            count = self.sock.readinto(view)
+            count = self._got(self.sock.readinto(view))
             if count is None:
                 yield None
-            elif count == 0:
-                raise MQTTException("closed by the broker")
             else:
                 view = view[count:]
 
+    def _got(self, some):
+        if not some and some is not None:
+            raise MQTTException("closed by the broker")
+        return some
+
     def _bytes(self, size, most):
-        """Returns `size` bytes. Too many, or no memory: discards them in pieces, returns None."""
+        """Returns `size` bytes, as they were read where all came at once. Too many, or no memory: discards
+        them in pieces, returns None.
+        """
+        data = b""
         buffer = None
         try:
-            buffer = bytearray(size) if size <= most else None
+            while size and size <= most and not data:
+                data = self._got(self.sock.read(size)) or b""
+                if not data:
+                    yield None
+            if len(data) == size:
+                return data
+            buffer = bytearray(size if size <= most else 0)
         except MemoryError:  # discard it like one that is too large
             pass
-        if buffer is not None:
-            yield from self._fill(buffer)
-            return bytes(buffer)
+        if buffer:
+            buffer[: len(data)] = data
+            yield from self._fill(memoryview(buffer)[len(data) :])
+            try:
+                return bytes(buffer)
+            except MemoryError:
+                return None
+        size -= len(data)
         while size:
             buffer = bytearray(min(size, 256))
             yield from self._fill(buffer)

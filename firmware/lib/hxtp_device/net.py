@@ -26,7 +26,7 @@ def context(ca):
 
 
 def connect(host, port, tls):
-    """A generator of None while connecting, then of the socket: non-blocking, with `readinto` and `write`.
+    """A generator of None while connecting, then of the socket, non-blocking: `read`, `readinto`, `write`.
 
     `tls`: a context, or None. The handshake is made by the first reads and writes. Raises OSError.
     """
