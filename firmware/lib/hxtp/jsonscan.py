@@ -71,7 +71,7 @@ def scan(data, start):
     try:
         return _members(data, _space(data, start), plain)
     except IndexError:  # the text ended inside a value
-        _refuse()
+        raise HxtpError(FRAME_JSON_INVALID) from None
 
 
 def _space(data, i):
@@ -86,9 +86,9 @@ def _members(data, i, plain):
     find = data.find
     members = {}
     outer = []  # what is open around what is open: as `names`
-    # The names of the object that is open, None in an array. Below the outermost they are remembered in one
-    # run of bytes between 0xFF (never part of UTF-8), because a hostile object has thousands.
-    names = members
+    # The names of the object that is open below the outermost, None in an array: one run of bytes, between
+    # 0xFF (never part of UTF-8), because a hostile object has thousands.
+    names = bytearray()
     empty = True
     if data[i] != 123:
         _refuse()
