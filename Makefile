@@ -82,7 +82,7 @@ fuzzbytes: setup ## look for bytes that break the broker, led by coverage; SECON
 sizes: setup ## bytes of bytecode per firmware module
 	@$(RUN) tools/mpy_sizes.py
 
-bench: setup .cache/bench/.ready ## measure what things cost, beside their floors and peers; ROWS="verify_fast …" only these
+bench: setup packages .cache/bench/.ready ## measure what things cost, beside their floors and peers; ROWS="verify_fast …" only these
 	@$(RUN) -m host_sim runtimes --optional
 	@$(RUN) -m host_sim.bench $(ROWS)
 

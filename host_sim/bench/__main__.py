@@ -16,6 +16,7 @@ GROUPS = {
     "fleet": ("fleet_bytes_per_device",),
     "micropython": ("hmac_micropython_us", "hmac_micropython_bytes"),
     "sizes": ("mpy_bytes_protocol", "mpy_bytes_device"),
+    "heap": ("firmware_min_heap",),
     "fuzz": ("fuzz_step_us",),
 }
 

@@ -4,7 +4,6 @@ Brokers and load are processes of their own on the loopback interface. It must n
 """
 
 import contextlib
-import importlib.util
 import os
 import re
 import shutil
@@ -17,19 +16,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from host_sim import ROOT, fetching
+from host_sim import ROOT
+from host_sim.bench import peers
 from host_sim.bench.rows import Row
 
 HERE = Path(__file__).parent
-PEERS = fetching.CACHE / "bench"  # where `make bench` installs them
 RUNS = 5
 PATIENCE = 120  # seconds for one run of a load
 STARTING = 20  # seconds for a broker
-
-
-def _environment() -> dict[str, str]:
-    folders = [str(ROOT), str(PEERS), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 @contextlib.contextmanager
@@ -40,7 +34,7 @@ def _process(command: list[str]) -> Iterator[subprocess.Popen]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=_environment(),
+        env=peers.environment(),
     )
     try:
         yield process
@@ -71,7 +65,7 @@ def _listening(port: int, process: subprocess.Popen) -> int:
 
 
 @contextlib.contextmanager
-def _ours() -> Iterator[int]:
+def ours() -> Iterator[int]:
     command = [sys.executable, "-m", "host_sim", "broker", "--port", "0", "--allow-anonymous"]
     with _process(command) as process:
         line = process.stdout.readline()
@@ -99,7 +93,7 @@ def _mosquitto() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _amqtt() -> Iterator[int]:
-    if not (PEERS / "amqtt").is_dir() and importlib.util.find_spec("amqtt") is None:
+    if not peers.available("amqtt"):
         raise ModuleNotFoundError("amqtt is not installed")
     port = _free_port()
     with _process([sys.executable, str(HERE / "serve_amqtt.py"), str(port)]) as process:
@@ -111,7 +105,7 @@ OURS = "host_sim"
 LOAD = [sys.executable, "-m", "host_sim.bench.load"]
 LOAD_GMQTT = [sys.executable, str(HERE / "load_gmqtt.py")]
 SUBJECTS = {
-    OURS: (_ours, LOAD, 64_000),
+    OURS: (ours, LOAD, 64_000),
     "mosquitto": (_mosquitto, LOAD, 64_000),
     "mosquitto with gmqtt": (_mosquitto, LOAD_GMQTT, 12_800),
     "amqtt": (_amqtt, LOAD, 3_200),
@@ -124,7 +118,7 @@ def _seconds(load: list[str], port: int, count: int) -> float:
         capture_output=True,
         text=True,
         timeout=PATIENCE,
-        env=_environment(),
+        env=peers.environment(),
         cwd=ROOT,
     )
     if done.returncode:

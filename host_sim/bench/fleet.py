@@ -10,9 +10,12 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from random import Random
 
 from host_sim import ROOT
+from host_sim.bench import peers
+from host_sim.bench.broker import ours
 from host_sim.bench.rows import Missing, Row
 from host_sim.device import SimDevice
 from hxtp.cloud import Link
@@ -22,6 +25,7 @@ from hxtp.topics import split
 from hxtp.window import Window
 
 DEVICES = 10_000
+CONNECTIONS = 1_000  # of those that are measured beside them
 RUNS = 3
 TENANT = "tenant-1"
 START = 1_777_200_000_000
@@ -54,35 +58,88 @@ def _device(number: int, random: Random) -> SimDevice:
     return device
 
 
-def grown(devices: int) -> float:
-    """Bytes of resident memory that this process grew by, for each of so many devices."""
-    random = Random(1)
+def grown(devices: int, random: Random, fleet: list[SimDevice]) -> float:
+    """Put so many devices into `fleet`. Returns the bytes of resident memory that each made us grow by."""
     _device(0, random)
     gc.collect()
-    before = _resident()
-    fleet = [_device(number, random) for number in range(devices)]
+    before = resident()
+    for number in range(devices):
+        fleet.append(_device(number, random))
     gc.collect()
-    return (_resident() - before) / len(fleet)
+    return (resident() - before) / devices
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of this process that are in memory."""
     with open("/proc/self/statm") as pages:
         return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def heartbeats(fleet: list[SimDevice], now: int) -> int:
+    """Let every device say what it has to say at `now`; how many did so with a heartbeat."""
+    told = 0
+    for device in fleet:
+        device.tick(now)
+        while (message := device.take(now)) is not None:
+            told += message[0].endswith("/heartbeat")
+    return told
+
+
+def _apart(*command: str) -> str:
+    """What a process of its own prints, which nothing has grown before."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+        cwd=ROOT,
+        env=peers.environment(),
+    )
+    return done.stdout
+
+
+def _connections(kind: str, port: int) -> float:
+    found = [
+        float(_apart("host_sim.bench.fleet_clients", kind, str(port), str(CONNECTIONS))) for _ in range(RUNS)
+    ]
+    return statistics.median(found)
 
 
 def measure() -> list[Row]:
     """Raises Missing where the system does not tell how large a process is."""
     if not os.path.exists("/proc/self/statm"):
         raise Missing("only Linux tells how large a process is")
-    found = []
+    found, seconds = [], []
     for _ in range(RUNS):
-        # A process of its own, which nothing has grown before.
-        command = [sys.executable, "-m", "host_sim.bench.fleet"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True, cwd=ROOT)
-        found.append(float(done.stdout))
-    note = f"{DEVICES:,} of host_sim.device (lamp and relay), above their connections"
-    return [Row("fleet_bytes_per_device", statistics.median(found), "bytes", runs=RUNS, note=note)]
+        grown_by, spent = map(float, _apart("host_sim.bench.fleet").split())
+        found.append(grown_by)
+        seconds.append(spent)
+    gmqtt = None
+    with ours() as port:
+        raw = _connections("raw", port)
+        if peers.available("gmqtt"):
+            gmqtt = _connections("gmqtt", port)
+    note = (
+        f"{DEVICES:,} of host_sim.device (lamp and relay) in one process, READY, above their connections; "
+        f"their heartbeats in {statistics.median(seconds):.2f} s; a bare asyncio connection adds {raw:,.0f}; "
+        + ("peer: a gmqtt client with its connection" if gmqtt else "without gmqtt: not installed")
+    )
+    return [Row("fleet_bytes_per_device", statistics.median(found), "bytes", None, gmqtt, RUNS, note)]
+
+
+def main() -> None:
+    """Prints the bytes for each device, and the seconds in which all of them sign a heartbeat."""
+    random = Random(1)
+    fleet: list[SimDevice] = []
+    grown_by = grown(DEVICES, random, fleet)
+    start = time.process_time()
+    told = heartbeats(fleet, START + 60_000)
+    spent = time.process_time() - start
+    if told != DEVICES:
+        raise AssertionError(f"{told} of {DEVICES} devices are alive")
+    print(grown_by, spent)
 
 
 if __name__ == "__main__":
-    print(grown(DEVICES))
+    main()

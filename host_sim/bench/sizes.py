@@ -1,6 +1,11 @@
-"""Bytes of bytecode that a device loads: the protocol alone, and a whole device with one capability."""
+"""Bytes of bytecode that a device loads: the protocol alone, and a whole device with one capability.
+
+Beside them umqtt.simple, compiled alike: what MQTT alone takes, with no protocol over it, no Wi-Fi, storage,
+time or watchdog.
+"""
 
 from host_sim import FIRMWARE
+from host_sim.bench import peers
 from host_sim.bench.rows import Row
 from tools import bytecode, mpy_sizes
 
@@ -15,6 +20,7 @@ def measure() -> list[Row]:
         if f"lib/hxtp/{name}" not in bytecode.CLOUD_ONLY
     }
     capability = {name: table["capabilities"][name] for name in CAPABILITY}
+    umqtt = _umqtt()
     device = [protocol, table["lib/hxtp_device"], capability, table["."]]
     return [
         Row(
@@ -27,6 +33,15 @@ def measure() -> list[Row]:
             "mpy_bytes_device",
             sum(sum(part.values()) for part in device),
             "bytes",
-            note="hxtp, hxtp_device, start-up and the relay; `make sizes` shows every module",
+            peer=umqtt,
+            note="hxtp, hxtp_device, start-up and the relay; `make sizes` shows every module; "
+            + ("peer: umqtt.simple 1.1, MQTT alone" if umqtt else "without umqtt.simple: not installed"),
         ),
     ]
+
+
+def _umqtt() -> int | None:
+    source = peers.FOLDER / "umqtt" / "simple.py"
+    if not source.is_file():
+        return None
+    return len(mpy_sizes.compile_module(source, "-O2"))

@@ -4,11 +4,13 @@ A floor does what no verification can do without, written as tightly as the same
 JSON, one SHA-256 and one HMAC over the same bytes, and nothing else.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from hashlib import sha256
 
 from host_sim import fast
+from host_sim.bench import verify_sdk
 from host_sim.bench.rows import Row
 from host_sim.bench.timing import RUNS, interleaved
 from hxtp import envelope, frame, sign
@@ -18,6 +20,7 @@ SIZE = 665  # bytes of a message with its frame
 COUNT = 500
 NOW = 1_777_200_000_000
 SECRET = b"\xab" * 32
+CLIENT = "hxtp-cloud-of-the-living-room-lights"
 DEVICE = "0123456789abcdef0123456789abcdef"
 TENANT = "11111111-2222-4333-8444-555555555555"
 BODY = b'{"action":"light_on","brightness":%d,"color":"#ffeedd","transition":40}'
@@ -32,7 +35,7 @@ def messages() -> list[bytes]:
             "message_type": "command",
             "device_id": DEVICE,
             "tenant_id": TENANT,
-            "client_id": "hxtp-cloud-of-the-living-room-lights",
+            "client_id": CLIENT,
             "message_id": message_id,
             "request_id": message_id,
             "sequence_number": number,
@@ -113,12 +116,25 @@ def measure() -> list[Row]:
     }
     if "msgspec" in fast.PATHS:
         work |= {"floor of msgspec": floor_msgspec(), "verify_fast": Dispatcher("msgspec", fast.Key)}
-    spent = interleaved({name: lambda piece=piece: piece(data) for name, piece in work.items()})
+    pieces = {name: lambda piece=piece: piece(data) for name, piece in work.items()}
+    sdk = "without hxtp-py: not installed"
+    with contextlib.suppress(ModuleNotFoundError):
+        name, pieces["sdk"] = verify_sdk.verifying(COUNT, json.loads(BODY % 55), DEVICE, TENANT, CLIENT)
+        sdk = f"peer: {name}, the same fields and body, which it signs with Ed25519"
+    spent = interleaved(pieces)
     speed = {name: COUNT / seconds for name, seconds in spent.items()}
     stdlib = speed["floor of the standard library"]
     note = f"a framed command of {SIZE} bytes; floor: {{}} parses it, one SHA-256 and one HMAC of its JSON"
     rows = [
-        Row("verify_hxtp", speed["verify_hxtp"], "1/s", stdlib, None, RUNS, note.format("json")),
+        Row(
+            "verify_hxtp",
+            speed["verify_hxtp"],
+            "1/s",
+            stdlib,
+            speed.get("sdk"),
+            RUNS,
+            f"{note.format('json')}; {sdk}",
+        ),
         Row("verify_stdlib", speed["verify_stdlib"], "1/s", stdlib, None, RUNS, "the same floor"),
     ]
     if "verify_fast" in speed:

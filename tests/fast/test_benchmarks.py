@@ -1,13 +1,14 @@
 """The benchmarks measure what they say. How fast anything was decides nothing here."""
 
 import json
+import random
 import subprocess
 import sys
 
 import pytest
 
 from host_sim import ROOT, fast
-from host_sim.bench import fleet, fuzz, load, rows, sizes, timing, verify
+from host_sim.bench import fleet, fuzz, load, rows, sizes, timing, verify, verify_sdk
 from host_sim.bench import micropython as on_micropython
 from host_sim.bench.__main__ import GROUPS, main
 from host_sim.broker.authority import OpenAuthority
@@ -15,6 +16,19 @@ from host_sim.broker.server import ThreadedBroker
 from hxtp import sign
 from tests.fast.comparing import taken
 
+ROWS = {
+    "verify_hxtp",
+    "verify_stdlib",
+    "verify_fast",
+    "broker_tcp",
+    "fleet_bytes_per_device",
+    "hmac_micropython_us",
+    "hmac_micropython_bytes",
+    "mpy_bytes_protocol",
+    "mpy_bytes_device",
+    "firmware_min_heap",
+    "fuzz_step_us",
+}
 NAMES = {"name", "value", "unit", "floor", "peer", "runs"}
 
 
@@ -42,7 +56,7 @@ def test_bench_json_is_a_list_of_rows(tmp_path):
 
 def test_each_row_belongs_to_one_group():
     names = [name for group in GROUPS.values() for name in group]
-    assert len(names) == len(set(names))
+    assert sorted(names) == sorted(ROWS)
 
 
 def test_a_row_alone_and_one_that_is_not_there(tmp_path, capsys):
@@ -91,16 +105,26 @@ def test_the_load_counts_only_what_arrives():
 
 
 def test_the_devices_of_the_fleet_are_ready():
-    done = subprocess.run(
-        [sys.executable, "-c", "from host_sim.bench import fleet; print(fleet.grown(50))"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        cwd=ROOT,
-    )
-    assert float(done.stdout) >= 0
+    devices = []
+    fleet.grown(50, random.Random(1), devices)
+    assert {device.session.state for device in devices} == {"READY"}
+    assert fleet.heartbeats(devices, fleet.START + 60_000) == len(devices) == 50
     assert fleet.DEVICES >= 10_000
+
+
+def test_bare_connections_are_accepted_by_the_broker():
+    with ThreadedBroker(authority=OpenAuthority()) as broker:
+        arguments = ["-m", "host_sim.bench.fleet_clients", "raw", str(broker.port), "5"]
+        done = subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+        )
+    assert float(done.stdout) >= 0
+
+
+def test_the_sdk_accepts_every_command_of_its_benchmark():
+    name, verify_all = verify_sdk.verifying(3, {"action": "light_on"}, "d" * 32, "tenant-1", "client")
+    verify_all()
+    assert name.startswith("hxtp-py ")
 
 
 def test_the_fuzzers_floor_follows_the_same_rules(monkeypatch):
