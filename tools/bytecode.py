@@ -1,7 +1,7 @@
 """Makes build/firmware: what is copied onto an ESP32, its modules as bytecode.
 
-`python tools/bytecode.py [FOLDER]`. Compiling on the device takes heap that it needs for its manifest. What
-only a cloud loads stays at home.
+`python tools/bytecode.py [--lines] [FOLDER]`. Compiling on the device takes heap that it needs for its
+manifest. What only a cloud loads stays at home. `--lines`: tracebacks name the line in lib/ too.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.mpy_sizes import CompileError, compile_module
+from tools.mpy_sizes import WITH_LINES, CompileError, compile_module, level
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
@@ -18,8 +18,8 @@ AS_SOURCE = ("boot.py", "main.py")  # MicroPython looks for these two by name
 CLOUD_ONLY = ("lib/hxtp/cloud.py", "lib/hxtp/window.py")
 
 
-def build(target: Path) -> list[Path]:
-    """Fill the folder anew and return its files. Raises CompileError."""
+def build(target: Path, lines: bool = False) -> list[Path]:
+    """Fill the folder anew and return its files. `lines`: keep all line numbers. Raises CompileError."""
     if target.exists():
         shutil.rmtree(target)
     for source in sorted(FIRMWARE.rglob("*")):
@@ -29,19 +29,22 @@ def build(target: Path) -> list[Path]:
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".py" and name.as_posix() not in AS_SOURCE:
-            copy.with_suffix(".mpy").write_bytes(compile_module(source, "-O2", name=name.as_posix()))
+            option = WITH_LINES if lines else level(name.as_posix())
+            copy.with_suffix(".mpy").write_bytes(compile_module(source, option, name=name.as_posix()))
         else:
             shutil.copyfile(source, copy)
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
 def main(argv: list[str]) -> int:
-    target = Path(argv[0]) if argv else ROOT / "build" / "firmware"
+    lines = "--lines" in argv
+    folders = [argument for argument in argv if argument != "--lines"]
+    target = Path(folders[0]) if folders else ROOT / "build" / "firmware"
     if target.exists() and not (target / "boot.py").exists():
         print(f"{target} is there and is not a firmware folder: name another one", file=sys.stderr)
         return 2
     try:
-        files = build(target)
+        files = build(target, lines)
     except CompileError as error:
         print(error, file=sys.stderr)
         return 1

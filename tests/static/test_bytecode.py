@@ -16,6 +16,19 @@ def test_the_folder_holds_bytecode_and_what_micropython_looks_for_by_name(tmp_pa
     assert "lib/hxtp/cloud.mpy" not in names and not any("__pycache__" in name for name in names)
 
 
+def test_a_maker_s_own_modules_keep_their_line_numbers_and_the_library_s_are_wanted_by_name(tmp_path):
+    def made(*options):
+        assert bytecode.main([*options, str(tmp_path)]) == 0
+        return {
+            name: (tmp_path / name).read_bytes()
+            for name in ("lib/hxtp/session.mpy", "capabilities/relay.mpy")
+        }
+
+    short, long = made(), made("--lines")
+    assert len(short["lib/hxtp/session.mpy"]) < len(long["lib/hxtp/session.mpy"])
+    assert short["capabilities/relay.mpy"] == long["capabilities/relay.mpy"]
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("years of work")
     assert bytecode.main([str(tmp_path)]) == 2
