@@ -134,3 +134,30 @@ def test_a_declaration_that_clashes_is_refused_and_the_old_one_stays():
     part.actions = {"do_1": (7, "", {}), "do_2": (7, "", {})}
     assert "same id" in str(raises(ValueError, registry.refresh))
     assert registry.run("do_0", {}) == {"ack_status": "executed"}
+
+
+def test_a_manifest_in_pieces_is_the_same_message():
+    for framed in (True, False):
+        world = ready()
+        device = world.device
+        device.framed = framed
+        device._manifest_wanted = True
+        device._stream = True
+        device.declare()
+        world.wait(10)
+        hello = device.take(world.now)
+        world.cloud.manifest_hash = None  # so that it asks for the manifest
+        world.to_cloud(hello)
+        world.to_device(world.cloud.take(world.time()))
+        device.framed = framed
+        channel, message = device.take(world.now)
+        whole = b"".join(list(message))
+        assert channel == "manifest" and len(message) == len(whole)
+        assert (whole[:2] == b"HX") is framed
+        event = world.to_cloud((channel, whole))
+        assert event.type == "manifest"
+        assert event.body == opened((channel, whole)).params() and names(world) == ["light_off", "light_on"]
+
+
+def test_a_device_without_actions_says_so():
+    assert Registry().manifest() == '{"capabilities":[]}'

@@ -248,25 +248,57 @@ def build(key, fields, body, framed=True):
     `body`: the JSON object of the body as ASCII bytes, embedded as given: `jsontext.dumps` sorts its members
     and refuses its numbers (HX3-WIRE-34, HX3-WIRE-35); here nothing is looked into.
     """
-    payload_hash = digest(body)
-    kind = fields["message_type"]
+    head, tail = _around(key, fields, digest(body))
+    text = b"".join((head, body, tail))
+    return frame.pack(fields["message_type"], text) if framed else text
+
+
+class Stream:
+    """What `build` returns, in pieces and without ever holding the whole: len(), and once to iterate over.
+
+    `pieces`: gives the body's text (str) piece by piece; `size` of it in all, and `payload_hash` as `digest`
+    gives it, are known before.
+    """
+
+    def __init__(self, key, fields, payload_hash, size, pieces, framed=True):
+        self._head, self._tail = _around(key, fields, payload_hash)
+        self._pieces = pieces
+        size += len(self._head) + len(self._tail)
+        if framed:
+            self._head = frame.header(fields["message_type"], size) + self._head
+            size += frame.HEADER
+        self._size = size
+
+    def __len__(self):
+        return self._size
+
+    def __iter__(self):
+        yield self._head
+        for piece in self._pieces:
+            yield piece.encode()
+        yield self._tail
+
+
+def _around(key, fields, payload_hash):
+    """(bytes before, bytes after) the body of a signed message."""
     raw = [str(fields[name]).encode() for name in _SIGNED]
-    signature = hexlify(key.mac(signed_text(*raw, kind.encode(), payload_hash)))
+    kind = fields["message_type"].encode()
+    signature = hexlify(key.mac(signed_text(*raw, kind, payload_hash)))
     members = dict(fields)
     members["params"] = None
     members["payload_hash"] = payload_hash.decode()
     members["signature"] = signature.decode()
     members["version"] = VERSION
+    before = ""
     text = []
-    mark = b"{"
+    mark = "{"
     for name in sorted(members):
         value = members[name]
         if name == "params":
-            value = body
+            before = "".join(text) + ',"params":'
+            text = []
         else:
-            value = (str(value) if type(value) is int else dumps(value)).encode()
-        text.append(b'%s"%s":%s' % (mark, name.encode(), value))
-        mark = b","
-    text.append(b"}")
-    text = b"".join(text)
-    return frame.pack(kind, text) if framed else text
+            text.append('%s"%s":%s' % (mark, name, str(value) if type(value) is int else dumps(value)))
+        mark = ","
+    text.append("}")
+    return before.encode(), "".join(text).encode()

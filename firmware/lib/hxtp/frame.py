@@ -44,9 +44,14 @@ TYPES = {
 _BARE = b'{ \t\r\n["-0123456789tfn\xef'
 
 
+def header(message_type, size):
+    """What stands before `size` bytes of JSON in a frame."""
+    return struct.pack(">2sBBI", b"HX", 3, TYPES[message_type][0], size)
+
+
 def pack(message_type, text):
     """Put the JSON bytes `text` into a frame."""
-    return struct.pack(">2sBBI", b"HX", 3, TYPES[message_type][0], len(text)) + text
+    return header(message_type, len(text)) + text
 
 
 def open_frame(data):

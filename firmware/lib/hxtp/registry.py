@@ -61,9 +61,9 @@ class Registry:
         try:
             for part in self.parts:
                 self._index(part)
-            size = 18  # of the brackets, and one comma less than actions
-            for action in self._actions:
-                size += len(self._entry(action)) + 1
+            size = 0
+            for piece in self.pieces():
+                size += len(piece)
             if size > MAX_MANIFEST:
                 raise HxtpError(COMMAND_INVALID, "the manifest has no room for more actions")
         except Exception:
@@ -101,26 +101,18 @@ class Registry:
 
     def manifest(self):
         """The manifest's body as text (str): capabilities sorted by action."""
-        # One text for each entry, and one of all: a small heap has no room for more at once.
-        entries = [self._entry(action) for action in sorted(self._actions)] or [""]
-        entries[0] = '{"capabilities":[' + entries[0]
-        entries[-1] += "]}"
-        return ",".join(entries)
+        return "".join(self.pieces())
 
-    def _entry(self, action):
-        spec, parts = self._actions[action]
-        properties = dict(spec[2])
-        properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
-        return dumps(
-            {
-                "action": action,
-                "description": spec[1],
-                "id": spec[0],
-                "paramSchema": {"additionalProperties": False, "properties": properties},
-                "safetyClass": spec[3] if len(spec) > 3 else "normal",
-                "supportsDryRun": False,
-            }
-        )
+    def pieces(self):
+        """The same piece by piece, for a heap that has no room for all of it: what `refresh` changes
+        meanwhile does not show in them.
+        """
+        actions = self._actions
+        mark = '{"capabilities":['
+        for action in sorted(actions):
+            yield mark + _entry(action, *actions[action])
+            mark = ","
+        yield "]}" if actions else mark + "]}"
 
     def state(self):
         """State by part: flat for the first of a kind, under its name for the others.
@@ -179,6 +171,21 @@ class Registry:
     def _tell(self, fault):
         if self._on_error:
             self._on_error(fault)
+
+
+def _entry(action, spec, parts):
+    properties = dict(spec[2])
+    properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
+    return dumps(
+        {
+            "action": action,
+            "description": spec[1],
+            "id": spec[0],
+            "paramSchema": {"additionalProperties": False, "properties": properties},
+            "safetyClass": spec[3] if len(spec) > 3 else "normal",
+            "supportsDryRun": False,
+        }
+    )
 
 
 def failed(code, detail=""):

@@ -6,6 +6,7 @@ This module must never execute a command itself, and never answer what no key si
 """
 
 from binascii import hexlify
+from hashlib import sha256
 
 from hxtp import envelope, frame, jsontext
 from hxtp.errors import (
@@ -23,7 +24,7 @@ from hxtp.outbox import Outbox
 from hxtp.registry import action_of, failed
 from hxtp.replay import Floor
 from hxtp.results import Results
-from hxtp.sign import digest, equal
+from hxtp.sign import equal
 
 # States
 OFFLINE = "OFFLINE"
@@ -111,7 +112,8 @@ class Session:
     framed = True
     wire = envelope  # whose `Verifier` judges and whose `build` signs; a host may put a faster equal here
 
-    def __init__(self, identity, key, counter, registry, random, memory=None):
+    def __init__(self, identity, key, counter, registry, random, memory=None, stream=False):
+        """`stream`: `take` gives the manifest, the one large message, as an envelope.Stream."""
         self.identity = identity
         self.registry = registry
         self.outbox = Outbox()
@@ -128,7 +130,8 @@ class Session:
         self._verifier = self.wire.Verifier(
             frame.TO_DEVICE, [(key, self._floor)], identity.device_id, identity.tenant_id, True
         )
-        self._manifest_hash = self._hash_manifest()
+        self._stream = stream
+        self._manifest_hash, self._manifest_size = self._measure_manifest()
         self._manifest_new = False
         self._offset = None  # protocol time minus ticks; only an authentic answer sets it
         self._hint = None  # the same from a clock nobody signed, for our own timestamps alone
@@ -173,8 +176,13 @@ class Session:
         """The manifest changed: hello is said anew, once no ack waits, for the cloud to take it."""
         self._manifest_new = True
 
-    def _hash_manifest(self):
-        return digest(self.registry.manifest().encode()).decode()
+    def _measure_manifest(self):
+        size = 0
+        summed = sha256()
+        for piece in self.registry.pieces() if self._stream else (self.registry.manifest(),):
+            size += len(piece)
+            summed.update(piece.encode())
+        return hexlify(summed.digest()).decode(), size
 
     def telemetry(self, values, now):
         """Queue a sample (a flat dict) of now. Raises TypeError or ValueError for what has no JSON form."""
@@ -211,7 +219,7 @@ class Session:
 
     def _ask(self, now):
         if self._manifest_new:
-            self._manifest_hash = self._hash_manifest()
+            self._manifest_hash, self._manifest_size = self._measure_manifest()
             self._manifest_new = False
         self._challenge = hexlify(self._random(16)).decode()
         self._deadline = now + CHALLENGE_LIFE
@@ -376,7 +384,7 @@ class Session:
             message = self._sign("ack", jsontext.dumps(ack), now)
             outbox.acks.pop(0)
         elif self._manifest_wanted and not self._manifest_new:
-            message = self._sign("manifest", self.registry.manifest(), now)
+            message = self._sign("manifest", None if self._stream else self.registry.manifest(), now)
             self._manifest_wanted = False
         elif outbox.state:
             try:
@@ -433,7 +441,11 @@ class Session:
             "timestamp": 0 if offset is None else max(0, now + offset),
             "nonce": hexlify(self._random(16)).decode(),
         }
-        return frame.TYPES[kind][1], self.wire.build(self._key, fields, body.encode(), self.framed)
+        channel = frame.TYPES[kind][1]
+        if body is None:
+            known = self._manifest_hash.encode(), self._manifest_size, self.registry.pieces()
+            return channel, envelope.Stream(self._key, fields, *known, framed=self.framed)
+        return channel, self.wire.build(self._key, fields, body.encode(), self.framed)
 
 
 def uuid4(random):
