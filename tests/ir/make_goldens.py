@@ -1,4 +1,5 @@
-"""Writes goldens.json: what two independent libraries send, so that the tests need neither of them.
+"""Writes goldens.json, trains.json and texts.json: what two independent libraries send and write, so that the
+tests need neither of them.
 
     python make_goldens.py        in an environment with infrared-protocols 5.8.1 and irgen 0.2.0
                                   (pip install --no-deps --ignore-requires-python …, and typing_extensions)
@@ -57,6 +58,12 @@ def rows():
             {"protocol": "necext", "address": address, "command": command | (command ^ 255) << 8},
             raw,
         )
+    for low, high, command in ((0, 1, 1), (131, 85, 144), (255, 255, 0)):
+        raw = irgen.gen_raw_nec("nec1", low, high, command)
+        both = command | (command ^ 255) << 8
+        yield IRGEN, {"protocol": "necext", "address": low | high << 8, "command": both}, raw
+        raw = irgen.gen_raw_nec("nec1-f16", low, high, 0xA501 | command)
+        yield IRGEN, {"protocol": "necext", "address": low | high << 8, "command": 0xA501 | command}, raw
     for address, command in ((0, 0), (5, 12), (31, 63), (20, 64), (31, 127), (1, 100)):
         for toggle in (0, 1):
             fields = {"address": address, "command": command, "toggle": toggle}
@@ -85,10 +92,61 @@ def rows():
         yield PROTOCOLS, {"protocol": "kaseikyo", **fields}, raw
 
 
+def trains():
+    """Held buttons. Left out is Kaseikyo's, for which the library has a short frame: in IRP notation
+    Panasonic's whole frame comes again, and that is what is sent here.
+    """
+    from infrared_protocols.commands.nec import NECCommand
+    from infrared_protocols.commands.rc5 import RC5Command
+    from infrared_protocols.commands.samsung import Samsung32Command
+
+    for repeats in (1, 3):
+        known = {"address": 4, "command": 8}
+        for protocol, command in (
+            ("nec", NECCommand(**known, repeat_count=repeats)),
+            ("samsung32", Samsung32Command(**known, repeat_count=repeats)),
+            ("rc5", RC5Command(**known, toggle=0, repeat_count=repeats)),
+        ):
+            yield {"protocol": protocol, **known}, repeats, joined(command.get_raw_timings())
+
+
+def texts():
+    """(format, what irgen writes for raw timings, the timings, what irgen reads from the text)."""
+    import irgen
+
+    raws = {
+        "nec": irgen.gen_raw_nec("nec1", 4, -1, 8),
+        "nec address and subdevice": irgen.gen_raw_nec("nec1", 131, 85, 144),
+        "rc5": irgen.gen_raw_rc5(5, 12, 1),
+        "rc6": irgen.gen_raw_rc6(5, 12, 0),
+    }
+    for about, raw in raws.items():
+        signed = joined(raw)
+        plain = [-us if at % 2 else us for at, us in enumerate(signed)]
+        code = irgen.gen_broadlink_base64_from_raw(plain).decode()
+        read = [round(abs(us)) for us in irgen.gen_raw_from_broadlink_base64(code)]
+        yield "broadlink", about, code, signed, read
+        code = " ".join(irgen.gen_pronto_from_raw([*plain, -40000.0], [], freq=0.038))
+        words = [int(word, 16) for word in code.split()]
+        read = [abs(us) for us in irgen.gen_raw_from_pronto(words)]
+        yield "pronto", about, code, [*signed, 40000], read
+
+
+def write(name, found):
+    lines = ",\n".join(json.dumps(row, sort_keys=True) for row in found)
+    Path(__file__).with_name(name).write_text(f"[\n{lines}\n]\n")
+
+
 def main():
     found = [{"source": source, "fields": fields, "timings": joined(raw)} for source, fields, raw in rows()]
-    lines = ",\n".join(json.dumps(row, sort_keys=True) for row in found)
-    Path(__file__).with_name("goldens.json").write_text(f"[\n{lines}\n]\n")
+    write("goldens.json", found)
+    held = [
+        {"source": PROTOCOLS, "fields": fields, "repeats": repeats, "timings": timings}
+        for fields, repeats, timings in trains()
+    ]
+    write("trains.json", held)
+    names = ("format", "about", "text", "timings", "read")
+    write("texts.json", [{"source": IRGEN, **dict(zip(names, row, strict=True))} for row in texts()])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from host_sim.ir import bits
 DISTANCE = "SPACE_ENC|CONST_LENGTH"
 REMOTES = {
     "nec": (DISTANCE, 32, "header 9000 4500\none 562 1687\nzero 562 562\nptrail 562\ngap 108000", 0),
+    "necext": (DISTANCE, 32, "header 9000 4500\none 562 1687\nzero 562 562\nptrail 562\ngap 108000", 0),
     "samsung32": (DISTANCE, 32, "header 4500 4500\none 560 1690\nzero 560 560\nptrail 560\ngap 108000", 0),
     "lg": (DISTANCE, 28, "header 9000 4500\none 560 1690\nzero 560 560\nptrail 560\ngap 108000", 0),
     "jvc": (DISTANCE, 16, "header 8400 4200\none 525 1575\nzero 525 525\nptrail 525\ngap 67000", 0),
@@ -20,11 +21,19 @@ REMOTES = {
     "sony20": (DISTANCE, 20, "header 2400 600\none 1200 600\nzero 600 600\ngap 45000", 0),
     "rc5": ("RC5|CONST_LENGTH", 13, "one 889 889\nzero 889 889\nplead 889\ngap 113778", 1),
     "rc5x": ("RC5|CONST_LENGTH", 13, "one 889 889\nzero 889 889\nplead 889\ngap 113778", 1),
+    # The mask tells which bit is of double width.
+    "rc6": (
+        "RC6|CONST_LENGTH",
+        21,
+        "header 2666 889\none 444 444\nzero 444 444\nrc6_mask 0x10000\ngap 106667",
+        0,
+    ),
 }
 CODES = [
-    {"protocol": protocol, "address": address, "command": command}
+    {"protocol": protocol, "address": address, "command": command, **({"toggle": toggle} if toggle else {})}
     for protocol, rows in {
         "nec": ((4, 8), (0, 255)),
+        "necext": ((0x5583, 0x6F90), (0xBF00, 0xA501)),
         "samsung32": ((7, 2), (255, 0)),
         "lg": ((0x88, 0xC005), (1, 1)),
         "jvc": ((0x59, 0x35), (3, 23)),
@@ -34,8 +43,10 @@ CODES = [
         "sony20": ((26, 73), (4794, 21)),
         "rc5": ((5, 12), (0, 63)),
         "rc5x": ((20, 64), (1, 100)),
+        "rc6": ((5, 12), (255, 0), (0, 255)),
     }.items()
     for address, command in rows
+    for toggle in ((0, 1) if protocol.startswith("rc") else (0,))
 ]
 
 
@@ -45,7 +56,9 @@ def remote(tmp_path):
 
     def write(fields):
         flags, count, timings, before = REMOTES[fields["protocol"]]
-        air = bits.sent(fields["protocol"], codecs.module(fields["protocol"]).encode(fields))
+        air = bits.of_fields(fields)
+        if fields["protocol"] == "rc6":  # to LIRC, a 1 is a space and then a mark, as in RC5
+            air = "".join("10"[int(bit)] for bit in air)
         code = int(air[before:], 2)
         path = tmp_path / "remote.conf"
         path.write_text(
@@ -61,6 +74,10 @@ def run(command, folder):
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
     ).stdout
+
+
+def test_lirc_is_asked_about_every_protocol():
+    assert set(REMOTES) == {fields["protocol"] for fields in CODES} == set(codecs.MODULES)
 
 
 def label(fields):
