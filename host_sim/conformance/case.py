@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 class Case:
     """`run` gets a peer, and returns or raises Failed, AssertionError or Skipped; it may be a coroutine
     function. `needs`: features without which the case does not apply. `limit`: seconds, where the run's own
-    limit does not fit. `group` is a heading in the reports.
+    limit does not fit. `group` is a heading in the reports, `detail` what is needed to repeat it by hand.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Case:
     run: Callable[[Any], Awaitable[None] | None]
     limit: float | None = None
     group: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)

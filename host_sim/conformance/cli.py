@@ -19,7 +19,7 @@ import sys
 from dataclasses import replace
 from types import ModuleType
 
-from host_sim.conformance import features, reports, running, xfail
+from host_sim.conformance import clauses, features, reports, running, xfail
 from host_sim.conformance.case import Case, KitError
 from host_sim.conformance.reports.terminal import Terminal, plain
 
@@ -41,6 +41,7 @@ EPILOG = """\
 examples:
   python -m host_sim conformance --codec 'python -m host_sim codec'
   python -m host_sim conformance --codec './my-codec' --xfail known.txt --junit junit.xml --html report.html
+  python -m host_sim conformance --show frame-bare
   python -m host_sim conformance --mutants"""
 
 
@@ -75,6 +76,9 @@ def _parser(kinds: dict[str, ModuleType]) -> argparse.ArgumentParser:
     choose = parser.add_argument_group("which cases")
     choose.add_argument("--list", action="store_true", help="list the cases with their clauses, and run none")
     choose.add_argument(
+        "--show", metavar="CASE", help="tell of one case what it asks, and what it expects, and run none"
+    )
+    choose.add_argument(
         "--only",
         metavar="PATTERN",
         action="append",
@@ -99,40 +103,40 @@ async def _main(arguments: argparse.Namespace, kinds: dict[str, ModuleType]) -> 
     for kind in reports.WRITERS:
         if path := getattr(arguments, kind):
             reports.check(path)
+    chosen = [name for name in kinds if getattr(arguments, name) is not None]
+    if arguments.list or arguments.show:
+        every = [case for name in chosen or kinds for case in kinds[name].cases(arguments)]
+        _tell(every, arguments)
+        return 0
     if arguments.mutants:
         found = await _mutants(arguments, kinds)
+    elif chosen:
+        found = await _test(arguments, kinds[chosen[0]])
     else:
-        chosen = [name for name in kinds if getattr(arguments, name) is not None]
-        if not chosen:
-            raise KitError(
-                f"nothing to test: give one of {', '.join(f'--{name}' for name in kinds)}, --mutants"
-            )
-        module = kinds[chosen[0]]
-        every = module.cases(arguments)
-        cases = _only(every, arguments.only)
-        if arguments.list:
-            _list(cases)
-            return 0
-        known = xfail.known(arguments.xfail, every)
-        declared = features.declared(arguments.features, arguments.pics, every)
-        async with module.open_target(arguments) as target:
-            target = replace(
-                target,
-                features=target.features if declared is None else declared,
-                limit=arguments.limit or target.limit,
-            )
-            terminal = Terminal(sys.stdout, arguments.verbose)
-            found = await running.run(cases, target, terminal, known)
+        options = ", ".join(f"--{name}" for name in [*kinds, "mutants"])
+        raise KitError(f"nothing to test: give one of {options}; --help says more")
     Terminal(sys.stdout).close(found)
     for kind in reports.WRITERS:
         if path := getattr(arguments, kind):
             reports.write(found, kind, path)
     if found.stopped:
-        print(
-            f"{PROGRAM}: stopped after {len(found.results)} of {found.planned}: {plain(found.stopped)}",
-            file=sys.stderr,
-        )
+        done = f"stopped after {len(found.results)} of {found.planned}"
+        print(f"{PROGRAM}: {done}: {plain(found.stopped)}", file=sys.stderr)
     return found.exit_status
+
+
+async def _test(arguments: argparse.Namespace, module: ModuleType) -> running.Run:
+    every = module.cases(arguments)
+    cases = _only(every, arguments.only)
+    known = xfail.known(arguments.xfail, every)
+    declared = features.declared(arguments.features, arguments.pics, every)
+    async with module.open_target(arguments) as target:
+        target = replace(
+            target,
+            features=target.features if declared is None else declared,
+            limit=arguments.limit or target.limit,
+        )
+        return await running.run(cases, target, Terminal(sys.stdout, arguments.verbose), known)
 
 
 async def _mutants(arguments: argparse.Namespace, kinds: dict[str, ModuleType]) -> running.Run:
@@ -155,7 +159,17 @@ def _only(cases: list[Case], patterns: list[str] | None) -> list[Case]:
     return chosen
 
 
-def _list(cases: list[Case]) -> None:
-    for case in cases:
-        needs = f" [{', '.join(case.needs)}]" if case.needs else ""
-        print(f"{case.id}  {case.title}{needs}  ({' '.join(case.clauses)})")
+def _tell(cases: list[Case], arguments: argparse.Namespace) -> None:
+    if arguments.list:
+        for case in _only(cases, arguments.only):
+            needs = f" [{', '.join(case.needs)}]" if case.needs else ""
+            print(f"{case.id}  {case.title}{needs}  ({' '.join(case.clauses)})")
+        return
+    case = next((case for case in cases if case.id == arguments.show), None)
+    if case is None:
+        raise KitError(f"no case is called {arguments.show}; --list names all")
+    print(f"{case.id}: {case.title}")
+    for clause in case.clauses:
+        print(f"{clause} {clauses.texts().get(clause, '')}".rstrip())
+    if case.detail:
+        print(f"\n{case.detail}")

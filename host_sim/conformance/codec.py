@@ -19,7 +19,11 @@ UNSUPPORTED = {"ok": False, "code": "UNSUPPORTED"}
 
 
 class Codec(Protocol):
-    """Whatever answers request lines: a program, or one of ours in this process."""
+    """Whatever answers request lines: a program, or one of ours in this process. `profiles`: those that it has
+    accepted a request of, and so cannot lack.
+    """
+
+    profiles: set[str]
 
     async def ask(self, line: bytes) -> tuple[dict[str, Any], bytes]: ...
 
@@ -63,13 +67,18 @@ def case_of(vector: Vector) -> Case:
 
     async def run(codec: Codec) -> None:
         answer, raw = await codec.ask(vector.line)
+        if answer.get("ok") is True:
+            codec.profiles.add(vector.profile)
         if vector.profile != "pipe10" and answer == UNSUPPORTED != vector.expected:
+            if vector.profile in codec.profiles:
+                raise Failed(f"an answer as to other requests of {vector.profile}", "UNSUPPORTED")
             raise Skipped(f"the codec has no {vector.profile}")
         _no_secret(vector, raw)
         _compare(vector.expected, answer)
 
     needs = () if vector.profile == "pipe10" else (vector.profile,)
-    return Case(vector.id, vector.comment, vector.clauses, needs, run, group=vector.group)
+    detail = f"{vector.line.decode()}\n{json.dumps(vector.expected, separators=(',', ':'))}"
+    return Case(vector.id, vector.comment, vector.clauses, needs, run, group=vector.group, detail=detail)
 
 
 def _compare(expected: dict[str, Any], answer: dict[str, Any]) -> None:

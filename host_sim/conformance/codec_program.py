@@ -40,6 +40,7 @@ class CodecProgram:
         self._listener: asyncio.Task[None] | None = None
         self._ahead = bytearray()
         self._silences = 0
+        self.profiles: set[str] = set()
 
     async def __aenter__(self) -> "CodecProgram":
         """Starts it and asks for a reset: KitError if it does not start, ends at once or says nothing."""

@@ -91,7 +91,7 @@ def _vector(group: dict[str, Any], test: dict[str, Any]) -> Vector:
         profile=group["profile"] or "pipe10",
         flags=tuple(test.get("flags", ())),
         clauses=clauses,
-        line=line.encode("utf-8", "surrogatepass"),
+        line=line.encode(),
         request=request,
         expected=test["expected"],
     )

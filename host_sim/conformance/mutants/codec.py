@@ -17,6 +17,9 @@ ALL = verdict.ALL + text.ALL + programs.ALL
 class Ours:
     """Our codec in this process, as a peer of cases."""
 
+    def __init__(self) -> None:
+        self.profiles: set[str] = set()
+
     async def ask(self, line: bytes) -> tuple[dict[str, Any], bytes]:
         raw = json.dumps(codec.answer(line)).encode()
         return json.loads(raw), raw
@@ -30,7 +33,8 @@ def mutant(each: Broken, cases: list[Case]) -> Mutant:
     @asynccontextmanager
     async def open_target() -> AsyncIterator[Target]:
         with applied(each.edits):
-            yield Target(each.name, lambda case: always(Ours()))
+            ours = Ours()
+            yield Target(each.name, lambda case: always(ours))
 
     likeliest_first = sorted(cases, key=lambda case: case.group != each.first)
     return Mutant(each.name, each.what, open_target, likeliest_first)

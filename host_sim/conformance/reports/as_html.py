@@ -1,55 +1,41 @@
-"""One self-contained page: the clause matrix first, then every case. It runs no script and loads nothing."""
+"""One self-contained page: totals, what failed, the clause matrix, every case. No scripts, nothing loaded.
 
-from collections.abc import Iterable
+What a peer said appears as text alone; nothing of it can become markup.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from html import escape
 
+from host_sim.conformance import clauses
 from host_sim.conformance.case import Outcome, Result
+from host_sim.conformance.reports.style import STYLE
 from host_sim.conformance.running import Run
 
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "–", Outcome.XFAILED: "!"}
 WORST = (Outcome.FAILED, Outcome.XFAILED, Outcome.PASSED, Outcome.SKIPPED)
-
-STYLE = """
-:root{color-scheme:light dark;--back:#fff;--fore:#1c2024;--dim:#60646c;--line:#d9d9e0;--soft:#f4f4f7;
---passed:#18794e;--failed:#c62a2f;--skipped:#6f7178;--xfailed:#946800}
-@media(prefers-color-scheme:dark){:root{--back:#16181c;--fore:#e8e8ec;--dim:#a0a2aa;--line:#35373d;--soft:#1f2227;
---passed:#4cc38a;--failed:#ff8b8b;--skipped:#a0a2aa;--xfailed:#f1a10d}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:72rem;padding:2rem 1.25rem 4rem;background:var(--back);color:var(--fore);
-font:15px/1.5 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.25rem 0 .5rem}
-p{margin:.25rem 0}.dim{color:var(--dim)}code,.id{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}
-.totals{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.25rem 0}
-.totals div{border:1px solid var(--line);border-radius:.5rem;padding:.5rem 1rem;min-width:7rem;
-background:var(--soft)}
-.totals b{display:block;font-size:1.6rem;line-height:1.2}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th{text-align:left;font-weight:600;color:var(--dim);border-bottom:2px solid var(--line);padding:.3rem .6rem}
-td{vertical-align:top;border-bottom:1px solid var(--line);padding:.35rem .6rem}
-td:first-child{white-space:nowrap}
-.passed{color:var(--passed)}.failed{color:var(--failed)}.skipped{color:var(--skipped)}.xfailed{color:var(--xfailed)}
-.stopped{border-left:4px solid var(--failed);padding:.5rem 1rem;background:var(--soft)}
-a{color:inherit;text-decoration-color:var(--line)}a:hover{text-decoration-color:currentColor}
-details summary{cursor:pointer}li{margin:.15rem 0}.chips a{margin-right:.6rem;white-space:nowrap}
-"""
+MOST = 2000  # characters of a case's detail
+FEW = 4  # cases that are shown beside a clause without being asked for
 
 
 def text(run: Run) -> str:
-    """The whole document. What a peer said appears in it as text alone."""
+    """The whole document."""
     parts = [
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>",
         '<meta name=viewport content="width=device-width, initial-scale=1">',
         f"<title>HxTP conformance: {escape(run.subject)}</title><style>{STYLE}</style></head><body>",
         *_head(run),
-        *_matrix(run.results),
+        *_failures(run.results),
         *_mutants(run),
-        *_cases(run.results),
+        *_matrix(run.results),
+        *_groups(run.results),
         "</body></html>\n",
     ]
     return "\n".join(parts)
 
 
-def _head(run: Run) -> Iterable[str]:
+def _head(run: Run) -> Iterator[str]:
     yield f"<h1>HxTP/3.0 conformance</h1><p><code>{escape(run.subject)}</code></p>"
     yield f"<p class=dim>{run.started:%Y-%m-%d %H:%M:%S} UTC, {run.seconds:.1f} s</p>"
     for name, value in run.facts.items():
@@ -64,24 +50,52 @@ def _head(run: Run) -> Iterable[str]:
     yield "</div>"
 
 
+def _failures(results: list[Result]) -> Iterator[str]:
+    for status, title in ((Outcome.FAILED, "Failed"), (Outcome.XFAILED, "Known deviations")):
+        chosen = [result for result in results if result.status is status]
+        if chosen:
+            yield f"<h2>{title}</h2>"
+            yield from _table(chosen, linked=True)
+
+
 def by_clause(results: Iterable[Result]) -> dict[str, list[Result]]:
-    """Clause ids, sorted, to the results of the cases that name them."""
+    """Clause ids, in the order of the specification, to the results of the cases that name them."""
     found: dict[str, list[Result]] = {}
     for result in results:
         for clause in result.case.clauses:
             found.setdefault(clause, []).append(result)
-    return dict(sorted(found.items()))
+    order = {id: place for place, id in enumerate(clauses.texts())}
+    return dict(sorted(found.items(), key=lambda item: (order.get(item[0], len(order)), item[0])))
 
 
-def _matrix(results: list[Result]) -> Iterable[str]:
-    clauses = by_clause(results)
-    yield f"<h2>Clauses</h2><p class=dim>{len(clauses)} clauses were looked at.</p><div class=wide><table>"
-    yield "<tr><th>clause<th>result<th>cases</tr>"
-    for clause, named in clauses.items():
+def _matrix(results: list[Result]) -> Iterator[str]:
+    found = by_clause(results)
+    known = clauses.texts()
+    if not found:
+        return
+    share = f" of {len(known)}" if known else ""
+    yield f"<h2>Clauses</h2><p class=dim>The cases of this run name {len(found)}{share} clauses.</p>"
+    yield "<div class=wide><table class=matrix><tr><th>clause<th>result<th>cases</tr>"
+    for clause, named in found.items():
         worst = min((result.status for result in named), key=WORST.index)
-        links = " ".join(map(_link, named))
-        yield f"<tr><td class=id>{clause}<td class={worst.value}>{worst.value}<td class=chips>{links}</tr>"
+        said = f"<div class=said>{_prose(known[clause])}</div>" if clause in known else ""
+        yield (
+            f'<tr id="{clause}"><td><span class=id>{clause}</span>{said}'
+            f"<td class={worst.value}>{MARKS[worst]}&nbsp;{worst.value}<td class=chips>{_chips(named)}</tr>"
+        )
     yield "</table></div>"
+
+
+def _chips(named: list[Result]) -> str:
+    # All if they are few; otherwise what did not pass, and the rest on demand.
+    shown = (
+        named if len(named) <= FEW else [r for r in named if r.status in (Outcome.FAILED, Outcome.XFAILED)]
+    )
+    rest = [result for result in named if result not in shown] if len(shown) < len(named) else []
+    text = " ".join(map(_link, shown))
+    if rest:
+        text += f"<details><summary>{_counts(rest)}</summary>{' '.join(map(_link, rest))}</details>"
+    return text
 
 
 def _link(result: Result) -> str:
@@ -89,10 +103,20 @@ def _link(result: Result) -> str:
     return f'<a class="id {status.value}" href="#{id}">{MARKS[status]}&nbsp;{id}</a>'
 
 
-def _mutants(run: Run) -> Iterable[str]:
+def _counts(results: list[Result]) -> str:
+    counts = Counter(result.status for result in results)
+    return ", ".join(f"<span class={s.value}>{counts[s]} {s.value}</span>" for s in WORST if counts[s])
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text.replace("_(planned)_", "(planned)")))
+
+
+def _mutants(run: Run) -> Iterator[str]:
     if not run.mutants:
         return
-    yield "<h2>Broken on purpose</h2><div class=wide><table>"
+    yield "<h2>Broken on purpose</h2><p class=dim>Each is an implementation with one fault. The first cases"
+    yield "that noticed it are named.</p><div class=wide><table>"
     yield "<tr><th>mutant<th>what is wrong with it<th>caught by</tr>"
     for row in run.mutants:
         caught = escape(", ".join(row.caught_by)) or "<b class=failed>nothing</b>"
@@ -100,14 +124,33 @@ def _mutants(run: Run) -> Iterable[str]:
     yield "</table></div>"
 
 
-def _cases(results: list[Result]) -> Iterable[str]:
-    yield "<h2>Cases</h2><div class=wide><table><tr><th>result<th>case<th>clauses<th>s</tr>"
+def _groups(results: list[Result]) -> Iterator[str]:
+    yield "<h2>Cases</h2>"
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.case.group or "cases", []).append(result)
+    for name, chosen in groups.items():
+        state = " open" if any(r.status is Outcome.FAILED for r in chosen) or len(groups) == 1 else ""
+        yield f"<details class=group{state}><summary>{escape(name)}: {_counts(chosen)}</summary>"
+        yield from _table(chosen)
+        yield "</details>"
+
+
+def _table(results: list[Result], linked: bool = False) -> Iterator[str]:
+    yield "<div class=wide><table><tr><th>result<th>case<th>clauses<th>s</tr>"
     for result in results:
         case, status = result.case, result.status.value
-        message = f"<br><span class={status}>{escape(result.message)}</span>" if result.message else ""
+        id = escape(case.id)
+        name = f'<a class=id href="#{id}">{id}</a>' if linked else f"<span class=id>{id}</span>"
+        place = "" if linked else f' id="{id}"'
+        message = f"<div class={status}>{escape(result.message)}</div>" if result.message else ""
+        if result.status is Outcome.FAILED and case.detail:
+            shown = case.detail if len(case.detail) <= MOST else case.detail[:MOST] + " …"
+            message += f"<details><summary class=dim>by hand</summary><pre>{escape(shown)}</pre></details>"
+        named = " ".join(f'<a class=id href="#{clause}">{clause}</a>' for clause in case.clauses)
         yield (
-            f'<tr id="{escape(case.id)}"><td class={status}>{MARKS[result.status]} {status}'
-            f"<td><span class=id>{escape(case.id)}</span><br>{escape(case.title)}{message}"
-            f"<td class=id>{escape(' '.join(case.clauses))}<td class=dim>{result.seconds:.2f}</tr>"
+            f"<tr{place}><td class={status}>{MARKS[result.status]}&nbsp;{status}"
+            f"<td>{name}<div>{escape(case.title)}</div>{message}"
+            f"<td class=chips>{named}<td class=dim>{result.seconds:.2f}</tr>"
         )
     yield "</table></div>"
