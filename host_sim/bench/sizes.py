@@ -29,7 +29,7 @@ def measure() -> list[Row]:
             "mpy_bytes_protocol",
             sum(protocol.values()),
             "bytes",
-            note=f"mpy-cross {mpy_sizes.WITHOUT_LINES}, the {len(protocol)} modules of hxtp that a device loads",
+            note=f"mpy-cross {mpy_sizes.WITHOUT_LINES}, {len(protocol)} modules of hxtp: what a device loads",
         ),
         Row(
             "mpy_bytes_device",
