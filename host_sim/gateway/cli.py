@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    calls = parser.add_subparsers(required=True, metavar="serve|devices|command|register|renew")
+    calls = parser.add_subparsers(required=True, metavar="serve|devices|online|command|register|renew")
 
     def add(name: str, run: Any, text: str) -> argparse.ArgumentParser:
         call = calls.add_parser(name, help=text, description=text)
@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("-v", "--verbose", action="store_true", help="also tell heartbeats and telemetry")
     call = add("devices", _devices, "list the devices and what they can do")
     call.add_argument("--json", action="store_true", help="everything that is known, as JSON")
+    call = add("online", _online, "status 0 where a device is online, 1 where it is not")
+    call.add_argument("device", help="its id")
     call = add("command", _command, "send a command and wait for the device's answer")
     call.add_argument("device", help="its id, or the beginning of it")
     call.add_argument("action", help="such as light_on; `gateway devices` lists them")
@@ -126,6 +128,21 @@ def _devices(options: argparse.Namespace) -> int:
         for ticket in device["pending"]:
             print(f"    waiting {ticket['action']} ({ticket['state']}, sent {ticket['attempts']} times)")
     return 0
+
+
+def _online(options: argparse.Namespace) -> int:
+    """Status 2 where there is no answer to that question, so that a program does not take it for offline."""
+    try:
+        devices = ask(options.data, "GET", "/devices")["devices"]
+    except ControlError as error:
+        print(plain(f"host_sim gateway: {error}"), file=sys.stderr)
+        return 2
+    found = [device["online"] for device in devices if device["device_id"] == options.device]
+    if not found:
+        print(plain(f"host_sim gateway: no device {options.device}"), file=sys.stderr)
+        return 2
+    print("online" if found[0] else "offline")
+    return 0 if found[0] else 1
 
 
 def _command(options: argparse.Namespace) -> int:

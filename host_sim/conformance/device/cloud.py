@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from host_sim.conformance.case import Failed, KitError, Skipped
-from host_sim.conformance.device.draft import Draft, compact
 from host_sim.conformance.device.effect import NOTHING, UNKNOWN, Call, Effect, choose
 from host_sim.conformance.device.line import Line
 from host_sim.conformance.device.record import Record, Said
+from host_sim.conformance.draft import Draft, compact
 from hxtp.session import uuid4
 from hxtp.sign import Key
 
@@ -131,8 +131,8 @@ class Cloud:
         return said
 
     def heard(self) -> str:
-        """What lies in the inbox, for people."""
-        return ", ".join(map(str, self._inbox)) or "nothing"
+        """What lies in the inbox, for people: the newest."""
+        return ", ".join(map(str, self._inbox[-4:])) or "nothing"
 
     def inbox(self, kind: str) -> list[Said]:
         """What came of that type and was not expected yet."""
@@ -182,7 +182,8 @@ class Cloud:
         said = self.find(lambda said: said.type == "hello", self.patience)
         if said is None:
             raise Failed(f"a hello within {self.patience / 1000:g} s of the connection's end", self.heard())
-        self._inbox = [other for other in self._inbox if other.type != "will"]
+        number = said.message.sequence  # what is below belongs to the connection before
+        self._inbox = [each for each in self._inbox if each.message and each.message.sequence > number]
         return said
 
     def hello_ack(self, hello: Said, without: tuple[str, ...] = (), **changes: Any) -> Draft:

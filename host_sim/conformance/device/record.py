@@ -46,7 +46,7 @@ class Said:
         if self.type == "will":
             return "the will"
         told = json.dumps(self.body, sort_keys=True)
-        return f"{self.type} {told if len(told) < 200 else told[:200] + ' …'}"
+        return f"{self.type} {told if len(told) < 120 else told[:120] + ' …'}"
 
 
 class _Anything:

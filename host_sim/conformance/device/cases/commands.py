@@ -4,8 +4,8 @@ from typing import Any
 
 from host_sim.conformance.case import Failed, Skipped, case, expect
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.draft import Draft, Raw, compact
 from host_sim.conformance.device.effect import NOTHING, UNKNOWN, Call, declared
+from host_sim.conformance.draft import Draft, Raw, compact
 
 GROUP = "Commands"
 

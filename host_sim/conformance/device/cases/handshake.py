@@ -4,7 +4,7 @@ import re
 
 from host_sim.conformance.case import Failed, case, expect
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.draft import flipped
+from host_sim.conformance.draft import flipped
 from hxtp import envelope
 from hxtp.session import whole
 from hxtp.sign import Key

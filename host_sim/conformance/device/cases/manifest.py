@@ -21,12 +21,11 @@ MEMBERS = {"action", "description", "id", "paramSchema", "safetyClass", "support
 def manifest_wanted(cloud: Cloud) -> None:
     hello = cloud.hello()
     cloud.answer(hello, manifest_wanted=True)
-    said = cloud.expect("manifest")
-    if cloud.inbox("state"):
+    said, state = cloud.expect("manifest"), cloud.expect("state")
+    if said.message.sequence > state.message.sequence:
         raise Failed("the manifest before the state", "the state first")
     hash = said.message.payload_hash.decode()
     expect("the manifest's payload_hash, which hello told,", hello.body["manifest_hash"], hash)
-    cloud.expect("state")
     cloud.manual = False
     cloud.probe()
     if cloud.inbox("manifest"):

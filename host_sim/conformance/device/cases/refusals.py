@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from host_sim.conformance.case import Failed, case
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.draft import Draft, Raw, compact, edited, flipped, header
 from host_sim.conformance.device.effect import UNKNOWN, Call
+from host_sim.conformance.draft import Draft, Raw, compact, edited, flipped, header
 from hxtp.sign import Key, digest
 
 GROUP = "Refusals"

@@ -2,8 +2,8 @@
 
 from host_sim.conformance.case import Failed, case, expect
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.draft import compact
 from host_sim.conformance.device.effect import UNKNOWN, Call
+from host_sim.conformance.draft import compact
 from hxtp import frame
 
 GROUP = "Session"

@@ -1,0 +1,69 @@
+"""What carries messages between the kit's device and a cloud, and how the kit asks that cloud for something.
+
+A line knows nothing of HxTP but topics. It must never decide whether what passes is right.
+"""
+
+from typing import NamedTuple, Protocol
+
+from host_sim.conformance.case import Skipped
+
+
+class Heard(NamedTuple):
+    """A message to the device on `channel`; `at` is ms since 1970."""
+
+    channel: str
+    payload: bytes
+    qos: int
+    retain: bool
+    at: int
+
+
+class Outcome(NamedTuple):
+    """What the cloud says became of a command: whether it was executed, and its words."""
+
+    executed: bool
+    text: str
+
+
+class Asked(Protocol):
+    """A command that the cloud was asked to send."""
+
+    def outcome(self) -> Outcome | None:
+        """None as long as the cloud has not settled it."""
+
+
+class Line(Protocol):
+    """Times are ms since 1970 by a clock that never jumps."""
+
+    def now(self) -> int: ...
+
+    def connect(self) -> None:
+        """A new connection of the device, subscribed to its channels. Raises KitError."""
+
+    def disconnect(self, vanish: bool = False) -> None:
+        """End it; `vanish`: as a device that lost its power, whose will the broker publishes."""
+
+    def publish(self, channel: str, payload: bytes, qos: int = 1) -> None: ...
+
+    def publish_as(self, tenant_id: str, device_id: str, channel: str, payload: bytes) -> None:
+        """On another device's topic, whether or not the broker minds."""
+
+    def may_subscribe(self, tenant_id: str, device_id: str, channel: str) -> bool:
+        """Whether the broker grants this device a subscription to that topic; "+" and "#" may be in it."""
+
+    def receive(self, until: int) -> Heard | None:
+        """The next message, or None when `until` has come. Raises KitError where the connection is lost."""
+
+    def ask(self, action: str, params: dict) -> Asked:
+        """Make the cloud send a command. Raises Skipped where nobody told how, KitError where it fails."""
+
+    def online(self) -> bool:
+        """Whether the cloud takes the device for online. Raises Skipped or KitError."""
+
+    def close(self) -> None: ...
+
+
+NO_SEND = Skipped("the kit cannot make this cloud send a command: say how with --send 'COMMAND'")
+NO_ONLINE = Skipped(
+    "the kit cannot see whether this cloud takes the device for online: say how with --online"
+)

@@ -1,0 +1,155 @@
+"""A real cloud: its broker over MQTT, and its commands by what the user said with --send and --online.
+
+It must never put a secret into a command's arguments or environment.
+"""
+
+import json
+import shlex
+import subprocess
+import threading
+
+from host_sim.conformance.case import KitError
+from host_sim.conformance.cloud.line import NO_ONLINE, NO_SEND, Heard, Outcome
+from host_sim.conformance.endpoint import Endpoint, Identity
+from host_sim.conformance.mqtt import Client, now
+from hxtp.sign import mqtt_password
+from hxtp.topics import SUBSCRIBED, topic
+
+SEND_S = 900.0  # a command that the cloud was asked to send lives no longer
+ONLINE_S = 30.0
+MAX_OUTPUT = 4000  # characters of a command's output that are kept
+
+
+class _Asked:
+    """A --send command that runs until the cloud has settled what it asked for."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+        self._outcome: Outcome | None = None
+        self._trouble: str | None = None
+        try:
+            self._process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        except OSError as error:
+            raise KitError(f"--send cannot be run: {words[0]}: {error.strerror}") from None
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        try:
+            text, _ = self._process.communicate(timeout=SEND_S)
+        except (subprocess.TimeoutExpired, ValueError):
+            self._process.kill()
+            self._trouble = f"--send did not end within {SEND_S:g} s"
+            return
+        self._outcome = Outcome(self._process.returncode == 0, text.strip()[-MAX_OUTPUT:])
+
+    def outcome(self) -> Outcome | None:
+        if self._trouble is not None:
+            raise KitError(self._trouble)
+        return self._outcome
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+
+
+class MqttLine:
+    """A `Line` over MQTT, with `who` for the device. `send` and `online` are the user's commands."""
+
+    def __init__(self, to: Endpoint, who: Identity, send: str | None, online: str | None) -> None:
+        password = mqtt_password(who.secret, who.device_id, who.password_expiry)
+        self._to = Endpoint(to.host, to.port, to.tls, who.device_id, password)
+        self._who, self._send, self._online = who, send, online
+        self._client: Client | None = None
+        self._asked: list[_Asked] = []
+
+    def _topic(self, channel: str) -> str:
+        return topic(self._who.tenant_id, self._who.device_id, channel)
+
+    def now(self) -> int:
+        return now()
+
+    def connect(self) -> None:
+        client = Client(self._to, f"hxtp-{self._who.device_id}", will=self._topic("heartbeat")).connect()
+        granted = client.subscribe([self._topic(channel) for channel in SUBSCRIBED])
+        if not all(granted):
+            client.close()
+            raise KitError(
+                "the broker refuses the device a subscription to its own cmd and ota (HX3-TRANS-10)"
+            )
+        self._client = client
+
+    def disconnect(self, vanish: bool = False) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close(vanish)
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            raise KitError("the kit's device is not connected")
+        return self._client
+
+    def publish(self, channel: str, payload: bytes, qos: int = 1) -> None:
+        self._connected().publish(self._topic(channel), payload, qos)
+
+    def publish_as(self, tenant_id: str, device_id: str, channel: str, payload: bytes) -> None:
+        self._connected().publish(topic(tenant_id, device_id, channel), payload)
+
+    def may_subscribe(self, tenant_id: str, device_id: str, channel: str) -> bool:
+        return any(self._connected().subscribe([f"hxtp/{tenant_id}/device/{device_id}/{channel}"]))
+
+    def receive(self, until: int) -> Heard | None:
+        client = self._client
+        if client is None:
+            threading.Event().wait(max(0, until - now()) / 1000)
+            return None
+        arrived = client.next((until - now()) / 1000)
+        if arrived is None:
+            if client.lost is not None:
+                raise KitError(f"the broker at {self._to} ended the kit's connection: {client.lost}")
+            return None
+        return Heard(arrived.topic.rpartition("/")[2], arrived.payload, arrived.qos, arrived.retain, now())
+
+    def ask(self, action: str, params: dict) -> _Asked:
+        if self._send is None:
+            raise NO_SEND
+        given = {"device": self._who.device_id, "action": action, "params": json.dumps(params)}
+        self._asked.append(_Asked(words(self._send, "--send", given)))
+        return self._asked[-1]
+
+    def online(self) -> bool:
+        if self._online is None:
+            raise NO_ONLINE
+        command = words(self._online, "--online", {"device": self._who.device_id})
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ONLINE_S
+            )
+        except OSError as error:
+            raise KitError(f"--online cannot be run: {command[0]}: {error.strerror}") from None
+        except subprocess.TimeoutExpired:
+            raise KitError(f"--online did not end within {ONLINE_S:g} s") from None
+        if done.returncode not in (0, 1):
+            raise KitError(
+                f"--online ended with status {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
+            )
+        return done.returncode == 0
+
+    def close(self) -> None:
+        self.disconnect()
+        for asked in self._asked:
+            asked.stop()
+
+
+def words(template: str, option: str, given: dict[str, str]) -> list[str]:
+    """The template as words, {names} filled in; nothing in a value is a word of its own. Raises KitError."""
+    try:
+        found = shlex.split(template)
+    except ValueError as error:
+        raise KitError(f"{option} {template!r}: {error}") from None
+    if not found:
+        raise KitError(f"{option} is empty")
+    for name, value in given.items():
+        found = [word.replace("{" + name + "}", value) for word in found]
+    return found
