@@ -32,7 +32,7 @@ from host_sim.room.reception import Interrupts, Noise, Reception, output
 from host_sim.room.remote import Remote
 
 LEAD_US = 5_000  # of darkness and noise before a scene
-TAIL_S = 0.3  # and after it: longer than a receiver waits for more of a button
+TAIL_S = 0.5  # and after it: longer than a device waits for more of a press
 # How long after its light a board may go on sending in the same scene: its loop takes 10 ms a step.
 PAUSE_US = 50_000
 LONGEST_US = 15_000_000  # of a scene; then another begins

@@ -21,9 +21,10 @@ _pending = []  # pins with an edge while interrupts were off: one call, however 
 
 def add(command):
     """A piece as it came over the backplane. A train begins now, or when the one before it is over."""
-    global _at, _more
+    global _at, _more, _moved, _told
     if not _pieces and not _more:
         _at = _board.passed_us()
+        _moved = _told = 0
     if play not in _board.hooks:
         _board.hooks.append(play)
     _more = command["more"]
