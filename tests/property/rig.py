@@ -23,6 +23,7 @@ SECRET = b"\xab" * 32
 START = 1_777_200_000_000
 STEP = 250  # ms between two turns of the device's and the gateway's loop
 IDLE = 4000  # the same where nobody has had anything to say for a while; below every time that matters
+RECORDED = 60  # messages that an eavesdropper has
 PASSWORD_EXPIRY = START // 1000 + 86400
 
 
@@ -169,7 +170,7 @@ class Rig:
                 self._problems.append(f"the cloud used number {number} twice")
             self._numbers.add(number)
             self.published.append(message)
-            del self.published[:-60]
+            del self.published[:-RECORDED]
             gateway.publish(topics.topic(TENANT, DEVICE, message[0]), message[1], qos=1)
 
     def submit(self, brightness, life=3_600_000):

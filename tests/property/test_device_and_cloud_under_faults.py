@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hxtp import envelope, jsontext
 from hxtp.sign import Key
-from tests.property.rig import DEVICE, TENANT, Rig
+from tests.property.rig import DEVICE, RECORDED, TENANT, Rig
 
 FAULTS = ("drop", "duplicate", "reorder", "delay", "corrupt", "disconnect", "disconnect_after")
 
@@ -80,15 +80,15 @@ class DeviceAndCloud(RuleBasedStateMachine):
         self.rig.kill_gateway()
 
     @precondition(lambda self: self.rig.published)
-    @rule(data=st.data())
-    def a_recorded_message_is_replayed(self, data):
-        self.rig.inject(data.draw(st.sampled_from(self.rig.published))[1])
+    @rule(age=st.integers(0, RECORDED - 1))
+    def a_recorded_message_is_replayed(self, age):
+        self.rig.inject(self.recorded(age))
 
     @precondition(lambda self: self.rig.published)
-    @rule(data=st.data(), bit=st.integers(0, 7))
-    def a_recorded_message_is_damaged(self, data, bit):
-        payload = data.draw(st.sampled_from(self.rig.published))[1]
-        at = data.draw(st.integers(0, len(payload) - 1))
+    @rule(age=st.integers(0, RECORDED - 1), at=st.integers(0, 1023), bit=st.integers(0, 7))
+    def a_recorded_message_is_damaged(self, age, at, bit):
+        payload = self.recorded(age)
+        at %= len(payload)
         self.rig.inject(payload[:at] + bytes([payload[at] ^ 1 << bit]) + payload[at + 1 :])
 
     @rule(payload=st.binary(max_size=60))
@@ -116,6 +116,10 @@ class DeviceAndCloud(RuleBasedStateMachine):
     def promises_hold(self):
         if hasattr(self, "rig"):
             self.rig.check()
+
+    def recorded(self, age):
+        """A message that an eavesdropper has: 0 is the newest."""
+        return self.rig.published[-1 - age % len(self.rig.published)][1]
 
     def all_have_ended(self):
         rig = self.rig
