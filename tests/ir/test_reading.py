@@ -423,6 +423,9 @@ def test_the_devices_own_actions_are_read_and_written():
     raw = only("device", 'A: ir_send_raw {"freq_khz":36.7,"raw":[500,600,500],"repeat":2,"duty":25}')
     assert (raw.carrier, raw.duty, raw.once) == (36700, 25, (500, 600, 500, 40000, 500, 600, 500))
     assert only("device", 'A: ir_send_pronto {"code":"900A 006D 0000 0001 04FB 08F7"}').fields["command"] == 8
+    pioneer = 'A: ir_send {"encoding":"nec","address":165,"command":28,"freq_khz":40,"duty":25}'
+    assert (only("device", pioneer).carrier, only("device", pioneer).duty) == (40000, 25)
+    assert formats.dump("device", [only("device", pioneer)]) == (pioneer + "\n", [])
     toggled = from_fields("A", "rc5", address=5, command=12, toggle=1)
     assert formats.dump("device", [toggled]) == (
         line + "\n",

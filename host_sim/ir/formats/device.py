@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from capabilities.ir import codecs
 from host_sim.ir.formats.pronto import _signal as from_pronto
 from host_sim.ir.reading import (
     Entry,
@@ -26,9 +27,7 @@ from host_sim.ir.signals import (
     GAP_US,
     MOST_REPEATS,
     FormatError,
-    Press,
     Signal,
-    as_numbers,
     from_fields,
     from_timings,
     modulated,
@@ -55,9 +54,7 @@ def _signal(name: str, code: str) -> Signal:
         raise FormatError(f"{name}: needs an action and its parameters as a JSON object")
     repeats = count(name, "repeats", params.pop("repeats", 0), 0, MOST_REPEATS)
     if action == "ir_send":
-        encoding = params.pop("encoding", None)
-        _all_whole(name, params)
-        return from_fields(name, encoding if isinstance(encoding, str) else "", repeats=repeats, **params)
+        return _press(name, params, repeats)
     if action == "ir_send_nec":
         _all_whole(name, params)
         if set(params) != {"address", "command"}:
@@ -77,6 +74,20 @@ def _signal(name: str, code: str) -> Signal:
     raise FormatError(f"{name}: {shown(action)} with these parameters is no infrared action")
 
 
+def _press(name: str, params: dict[str, Any], repeats: int) -> Signal:
+    encoding, own = params.pop("encoding", None), {}
+    if "freq_khz" in params:
+        own["carrier"] = hertz(name, params.pop("freq_khz"), khz_below=1000)
+    if "duty" in params:
+        own["duty"] = percent(name, params.pop("duty"))
+    _all_whole(name, params)
+    pressed = from_fields(name, encoding if isinstance(encoding, str) else "", repeats=repeats, **params)
+    if not own:
+        return pressed
+    own = {"carrier": pressed.carrier, **own}
+    return from_timings(name, own["carrier"] or -1, list(pressed.once), duty=own.get("duty", DUTY))
+
+
 def _all_whole(name: str, params: dict[str, Any]) -> None:
     for member, value in params.items():
         if type(value) is not int:
@@ -85,23 +96,23 @@ def _all_whole(name: str, params: dict[str, Any]) -> None:
 
 def action(signal: Signal) -> tuple[str, dict[str, Any]]:
     """(action, parameters) that make a device send the signal; raises FormatError where none does."""
+    if signal.duty > _MOST_DUTY:
+        raise FormatError(f"{signal.name}: a duty of {signal.duty} %, and a device sends up to {_MOST_DUTY}")
+    khz = modulated(signal, "a device") / 1000
+    carrier = {"freq_khz": int(khz) if khz == int(khz) else khz}
+    duty = {"duty": signal.duty} if signal.duty != DUTY else {}
     pressed = press(signal)
-    if _as_press(signal, pressed):
+    # By its numbers only where that sends the same: the device can send any timings as they are.
+    if pressed and pressed.exact and pressed.repeats <= _MOST_REPEATS:
         params = {"encoding": pressed.fields["protocol"], **numbers(pressed.fields)}
         params.pop("toggle", None)  # the device changes it with every press
-        return "ir_send", params | ({"repeats": pressed.repeats} if pressed.repeats else {})
-    if max(signal.once) > _LONGEST_US or signal.duty > _MOST_DUTY:
-        raise FormatError(
-            f"{signal.name}: a pause over 2 s or a duty over {_MOST_DUTY} % is more than a device sends"
-        )
-    khz = modulated(signal, "a device") / 1000
-    params = {"freq_khz": int(khz) if khz == int(khz) else khz, "raw": list(signal.once)}
-    return "ir_send_raw", params | ({"duty": signal.duty} if signal.duty != DUTY else {})
-
-
-def _as_press(signal: Signal, pressed: Press | None) -> bool:
-    """By its numbers only where that sends the same: the device can send any timings as they are."""
-    return pressed is not None and pressed.repeats <= _MOST_REPEATS and not as_numbers(signal, pressed)
+        if pressed.repeats:
+            params["repeats"] = pressed.repeats
+        usual = signal.carrier == codecs.module(pressed.fields["protocol"]).CARRIER
+        return "ir_send", params | ({} if usual else carrier) | duty
+    if max(signal.once) > _LONGEST_US:
+        raise FormatError(f"{signal.name}: a pause over 2 s is more than a device sends")
+    return "ir_send_raw", {**carrier, "raw": list(signal.once), **duty}
 
 
 def dump(signals: list[Signal]) -> tuple[str, list[str]]:

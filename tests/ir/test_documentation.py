@@ -1,0 +1,69 @@
+"""docs/infrared.md says what is so: its table, its picture, and every command in it."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from host_sim import ROOT
+from host_sim.gateway import cli as gateway
+from host_sim.ir import cli, formats, show, table
+from host_sim.ir.signals import from_fields
+
+TEXT = (ROOT / "docs" / "infrared.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """The files that the commands name, as their programs write them."""
+
+    def signal(name):
+        return from_fields(name, "nec", address=4, command=8)
+
+    codes = formats.dump("broadlink", [signal("on")])[0].strip().removeprefix("on: ")
+    (tmp_path / "tv.ir").write_text(formats.dump("flipper", [signal("Power")])[0])
+    (tmp_path / "Samsung.csv").write_text(formats.dump("irdb", [signal("POWER")])[0])
+    (tmp_path / "broadlink_codes.json").write_text(json.dumps({"data": {"tv": {"on": codes}}}))
+    (tmp_path / "blaster.yaml").write_text(formats.dump("esphome", [signal("TV power")])[0])
+    (tmp_path / "tasmota.txt").write_text(formats.dump("tasmota", [signal("Mute")])[0])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_table_is_what_the_formats_do():
+    start = TEXT.index("| format |")
+    assert TEXT[start : TEXT.index("\n\n", start) + 1] == table.markdown()
+
+
+def test_the_picture_is_what_the_command_draws():
+    picture = (ROOT / "docs" / "infrared-frame.svg").read_text(encoding="utf-8")
+    assert picture == show.svg(from_fields("Power", "nec", address=4, command=8))
+
+
+def test_there_are_commands_for_everything_that_the_command_does():
+    assert {shlex.split(line)[4] for line in COMMANDS} == {"list", "show", "send", "convert"}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_of_the_documentation_works(line, files, monkeypatch, capsys):
+    sent = []
+    answer = {"online": True, "command": {"state": "acknowledged", "result": {}, "error": None}}
+    monkeypatch.setattr(gateway, "ask", lambda *request, **_: sent.append(request[-1]) or answer)
+    words = shlex.split(line.partition(" > ")[0])
+    assert words[:4] == [".venv/bin/python", "-m", "host_sim", "ir"]
+    assert cli.main(words[4:]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+    assert [request["device"] for request in sent] == (["DEVICE"] if words[4] == "send" else [])
+
+
+def test_the_program_of_the_documentation_runs(files, capsys):
+    (program,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    exec(compile(program, "infrared.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("Power 38000 {'protocol': 'nec', ")
+    assert (files / "power.svg").read_text(encoding="utf-8").startswith("<svg")
