@@ -19,8 +19,8 @@ UNSUPPORTED = {"ok": False, "code": "UNSUPPORTED"}
 
 
 class Codec(Protocol):
-    """Whatever answers request lines: a program, or one of ours in this process. `profiles`: those that it has
-    accepted a request of, and so cannot lack.
+    """Whatever answers request lines: a program, or ours in this process. `profiles`: those of which it has
+    accepted a request, and which it so cannot lack.
     """
 
     profiles: set[str]

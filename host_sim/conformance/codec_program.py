@@ -11,7 +11,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from host_sim.conformance.case import Failed, KitError
 
@@ -37,8 +37,10 @@ class CodecProgram:
         self._timeout = timeout
         self._process: asyncio.subprocess.Process | None = None
         self._errors = bytearray()
-        self._listener: asyncio.Task[None] | None = None
-        self._ahead = bytearray()
+        self._ahead = bytearray()  # printed, and not yet taken for an answer
+        self._news = asyncio.Event()  # more has been printed, or nothing more will be
+        self._ended = False
+        self._listeners: list[asyncio.Task[None]] = []
         self._silences = 0
         self.profiles: set[str] = set()
 
@@ -59,10 +61,11 @@ class CodecProgram:
         raw = await self._line(line)
         try:
             answer = json.loads(raw, object_pairs_hook=_members, parse_constant=_no_constant)
+            if not isinstance(answer, dict):
+                raise ValueError("no object")
         except (ValueError, RecursionError) as error:
-            raise Failed("one JSON object as the answer", f"{_told(raw)} ({error})") from error
-        if not isinstance(answer, dict):
-            raise Failed("one JSON object as the answer", _told(raw))
+            # It may have been anything, so whatever comes behind it may answer nothing either.
+            return await self._again("one JSON object as the answer", f"{_told(raw)} ({error})")
         return answer, raw
 
     async def _line(self, line: bytes) -> bytes:
@@ -90,14 +93,14 @@ class CodecProgram:
         process = self._process
         writing = asyncio.ensure_future(self._write(line + b"\n"))
         try:
-            while b"\n" not in self._ahead:
-                chunk = await process.stdout.read(1 << 16)
-                if not chunk:
+            while b"\n" not in self._ahead and len(self._ahead) <= MAX_ANSWER:
+                if self._ended:
                     await process.wait()
                     await self._again("an answer", f"the end of the program ({self._ending(process)})")
-                self._ahead += chunk
-                if len(self._ahead) > MAX_ANSWER:
-                    await self._again(f"an answer of at most {MAX_ANSWER} bytes", "more")
+                self._news.clear()
+                await self._news.wait()
+            if len(self._ahead) > MAX_ANSWER:
+                await self._again(f"an answer of at most {MAX_ANSWER} bytes", "more")
             await writing
         finally:
             writing.cancel()
@@ -112,7 +115,7 @@ class CodecProgram:
             self._process.stdin.write(data)
             await self._process.stdin.drain()
 
-    async def _again(self, expected: str, came: str) -> None:
+    async def _again(self, expected: str, came: str) -> NoReturn:
         await self.stop()
         raise Failed(expected, came)
 
@@ -131,7 +134,19 @@ class CodecProgram:
             raise KitError(f"the codec {self._words[0]!r} cannot be started: {reason}") from error
         self._ahead.clear()
         self._errors.clear()
-        self._listener = asyncio.ensure_future(self._listen(self._process.stderr))
+        self._ended = False
+        self._listeners = [
+            asyncio.ensure_future(self._hear(self._process.stdout)),
+            asyncio.ensure_future(self._listen(self._process.stderr)),
+        ]
+
+    async def _hear(self, stream: asyncio.StreamReader) -> None:
+        while chunk := await stream.read(1 << 16):
+            if len(self._ahead) <= MAX_ANSWER:  # what is more is of no use, but must not fill the pipe
+                self._ahead += chunk
+            self._news.set()
+        self._ended = True
+        self._news.set()
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         # Standard error is read so that it cannot fill up; its end explains a crash.
@@ -161,9 +176,11 @@ class CodecProgram:
         finally:
             _kill(process)
             await process.wait()
+            # To the end of its output, or the pipes outlive this; a child that left the group may hold them.
+            _, waiting = await asyncio.wait(self._listeners, timeout=GRACE)
+            for listener in waiting:
+                listener.cancel()
             self._ahead.clear()
-            if self._listener is not None:
-                self._listener.cancel()
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
