@@ -105,12 +105,12 @@ class VirtualBoard:
                 file.write(data.encode() if isinstance(data, str) else data)
 
     def _compile(self) -> None:
-        from tools.mpy_sizes import compile_module
+        from tools.mpy_sizes import compile_module, level
 
         for part in ("lib", "capabilities"):
             for source in sorted((self.fs / part).rglob("*.py")):
                 name = str(source.relative_to(self.fs))
-                source.with_suffix(".mpy").write_bytes(compile_module(source, name=name))
+                source.with_suffix(".mpy").write_bytes(compile_module(source, level(name), name=name))
                 source.unlink()
 
     def _argv(self, port: int) -> list[str]:
