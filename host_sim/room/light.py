@@ -16,8 +16,8 @@ INTENSITY = 20.0  # mW/sr: an infrared LED of 60 mW/sr at 100 mA, driven with th
 # that makes a range of 10 m.
 THRESHOLD = 0.2
 CENTRE_HZ = 38000
-# TSOP382..: a bandwidth of a tenth of its frequency at −3 dB, which is the quality of its filter.
-QUALITY = 10
+# TSOP4338, by its data sheet: −3 dB over a seventh of its frequency, which is the quality of its filter.
+QUALITY = 7
 DUTY = 33
 NEAREST_M = 0.1  # closer than this nothing gets brighter: lenses are no points
 
