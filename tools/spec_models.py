@@ -33,6 +33,17 @@ CHECKS = (
     Check("rotation.pml", "never_locked_out", ("WRONG_ACK_FIRST",), False, False),
     Check("rotation.pml", "never_locked_out", ("WRONG_EXPIRY",), False, False),
     Check("rotation.pml", "never_locked_out", ("WRONG_PROMOTION",), False, False),
+    Check("update.pml", "never_runs_unverified", (), False, True),
+    Check("update.pml", "never_locked_out", (), False, True),
+    Check("update.pml", "never_rolls_back", (), False, True),
+    Check("update.pml", "always_ends", ("FAULTS=2",), True, True),
+    Check("update.pml", "never_runs_unverified", ("WRONG_READING",), False, False),
+    Check("update.pml", "never_runs_unverified", ("WRONG_FORGED",), False, False),
+    Check("update.pml", "never_locked_out", ("WRONG_SLOT",), False, False),
+    Check("update.pml", "never_locked_out", ("WRONG_MARK",), False, False),
+    Check("update.pml", "never_rolls_back", ("WRONG_FLOOR", "WRONG_NONCE"), False, False),
+    Check("update.pml", "always_ends", ("FAULTS=1", "WRONG_COUNT"), True, False),
+    Check("update.pml", "always_ends", ("FAULTS=1", "WRONG_BOOT"), True, False),
 )
 
 
