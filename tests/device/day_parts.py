@@ -55,6 +55,7 @@ class TellingLink(Link):
         return self
 
     def publish(self, topic, payload, qos, now):
+        payload = payload if isinstance(payload, bytes) else b"".join(payload)
         message = Message()
         parse(payload, message)
         self._numbers.append(message.sequence)

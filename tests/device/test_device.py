@@ -426,10 +426,10 @@ def test_a_flash_that_cannot_be_written_is_an_error_and_tried_again():
 
 def test_no_boot_is_counted_twice_however_often_the_start_fails():
     rig = Rig()
-    real, rig.device.registry.manifest = rig.device.registry.manifest, None  # what makes the session fail
+    real, rig.device.registry.pieces = rig.device.registry.pieces, None  # what makes the session fail
     rig.steps(120000)
     assert rig.device.state == "ERROR" and rig.store.writes == 1
-    rig.device.registry.manifest = real
+    rig.device.registry.pieces = real
     rig.until(lambda: rig.device.state == "READY")
     assert rig.store.writes <= 4
 

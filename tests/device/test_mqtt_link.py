@@ -448,6 +448,38 @@ def test_there_is_no_room_while_something_waits_to_leave():
     assert link.ready()
 
 
+class Pieces:
+    """A payload that is made piece by piece; `made` of them so far."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+        self.made = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def __iter__(self):
+        for piece in self.pieces:
+            self.made += 1
+            yield piece
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_payload_in_pieces_is_one_message_and_made_as_it_leaves(qos):
+    link, peer = joined()
+    payload = Pieces(b"one", b"two" * 5000, b"!")
+    peer.room = 0
+    link.publish(TOPIC, payload, qos, 0)
+    link.poll(0)
+    assert payload.made == 0 and not link.ready()
+    peer.room = 1000
+    while not peer.published:
+        link.poll(1)
+    link.publish(TOPIC, b"next", 0, 1)
+    drain(link, 1)
+    assert peer.published == [(TOPIC, b"one" + b"two" * 5000 + b"!", qos), (TOPIC, b"next", 0)]
+
+
 def test_few_publishes_at_qos_1_are_on_their_way_at_once():
     link, peer = joined()
     peer.answers.discard(0x30)

@@ -199,7 +199,9 @@ class Device:
             self.guard.reason,
         )
         counter = Counter(store.used, store.reserve)
-        self.session = Session(identity, Key(settings.secret), counter, self.registry, self._random, store)
+        self.session = Session(
+            identity, Key(settings.secret), counter, self.registry, self._random, store, stream=True
+        )
         self.session.accept_unsigned_action = settings.accept_unsigned_action
         self.session.serve_cloud_without_hello_ack = settings.serve_cloud_without_hello_ack
         self.link.set_last_will(self._topic + "heartbeat", b"")

@@ -18,8 +18,8 @@ BACKLOG = 8  # packets that wait to leave, beyond which nothing is read
 _REFUSALS = ("", "protocol version", "client id", "server unavailable", "user or password", "not authorised")
 
 
-def _packet(first, *pieces):
-    size = 0
+def _packet(first, *pieces, more=0):
+    size = more  # bytes that come after these
     for piece in pieces:
         size += len(piece)
     head = bytearray((first,))
@@ -91,13 +91,22 @@ class Link(MQTTClient):
         return self.subscribed and not self._out and len(self._flight) < IN_FLIGHT
 
     def publish(self, topic, payload, qos, now):
-        """Queue a message; at QoS 1 the link is dead if its PUBACK does not come within 15 s."""
+        """Queue a message; at QoS 1 the link is dead if its PUBACK does not come within 15 s.
+
+        `payload`: bytes, or what has a len() and gives them piece by piece as there is room for the next.
+        """
         pid = b""
         if qos:
             self.pid = self.pid % 65535 + 1
             pid = struct.pack(">H", self.pid)
             self._flight.append((self.pid, now + ANSWER_TIME))
-        self._out.append(_packet(0x30 | qos << 1, _text(topic), pid, payload))
+        first = 0x30 | qos << 1
+        if type(payload) is type(b""):
+            self._out.append(_packet(first, _text(topic), pid, payload))
+        else:
+            self._out.append(_packet(first, _text(topic), pid, more=len(payload)))
+            self._out.append(None)  # where the pieces come
+            self._pieces = iter(payload)
         self._flush()
 
     def poll(self, now):
@@ -141,6 +150,12 @@ class Link(MQTTClient):
     def _flush(self):
         while self._out and self.sock:
             packet = self._out[0]
+            if packet is None:
+                try:
+                    self._out.insert(0, next(self._pieces))
+                except StopIteration:
+                    self._out.pop(0)
+                continue
             # TLS wants the very same bytes again after a write that did not go through.
             sent = self.sock.write(memoryview(packet)[self._sent :] if self._sent else packet)
             if not sent:
