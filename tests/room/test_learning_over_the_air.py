@@ -92,3 +92,19 @@ def test_a_device_learns_buttons_of_any_protocol_from_remotes_whose_clocks_are_w
         command(gateway, remote, "ir_learn")
         room.remote(at=(0, 0), clock=1.05).press(encoding, held=1, **numbers)
         until(lambda words=words: gateway.device(remote).state["ir_decoded"] == words)
+
+
+def test_a_device_that_learns_tells_two_remotes_at_once_from_a_button(house):
+    gateway, boards, room = house
+    remote = boards["remote"][1]
+    one, other = room.remote(at=(0, 0)), room.remote(at=(5, 0))
+    command(gateway, remote, "ir_learn")
+    with room.together():
+        one.press("nec", address=4, command=8)
+        other.press("nec", address=99, command=1, after=0.021)
+    until(lambda: gateway.device(remote).state["ir_learning"] == "collided")
+    command(gateway, remote, "ir_learn")
+    with room.together():
+        one.press("nec", address=4, command=8)
+        one.press("nec", address=4, command=9, after=0.3)
+    until(lambda: gateway.device(remote).state["ir_learning"] == "different")
