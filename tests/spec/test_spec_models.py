@@ -1,4 +1,4 @@
-"""What is said of a model's check is what SPIN found; the models themselves are run by `make spec`."""
+"""What is said of a model's check is what SPIN found; the models themselves are searched by test_models.py."""
 
 import re
 
