@@ -58,6 +58,43 @@ def test_every_truncation_is_refused():
         refused(text[:size])
 
 
+def test_an_escape_somewhere_changes_nothing_elsewhere():
+    # HX3-WIRE-12, HX3-WIRE-13
+    good = (
+        b'{"a":"b","c":"d"}',
+        b'{"a":"b","c":{"d":"e","":"f","g":["h","i"]},"j":"k","l":7}',
+        b'{ "a" : "b" , "c":"d" , "e" : [ "f" , { } ] }',
+        b'{"a":"","":""}',
+    )
+    bad = (
+        b'{"a":"b",}',
+        b'{"a":"b",,"c":"d"}',
+        b'{"a":"b"]',
+        b'{"a":"b"}}',
+        b'{"a":"b""c":"d"}',
+        b'{"a":"b","c"}',
+        b'{"a":"b","c","d"}',
+        b'{"a":"b","c":"d":"e"}',
+        b'{"a":"b","a":"c"}',
+        b'{"a":"b","c":{"d":"e","d":"f"}}',
+        b'{"a":"b","c":{"":"e","f":"g","":"h"}}',
+        b'{"a":["b"}',
+        b'{"a":{"b":"c"]}',
+        b'{"a":"b","c":"d',
+    )
+    for start in (0, 8):
+        head = b"HX345678"[:start]
+        for escape in (b"", b'"x":"\\n",', b'"x":"\xc3\xa9",', b'\n"x":"y",'):
+            for text in good:
+                jsonscan.scan(head + b"{" + escape + text[1:], start)
+            for text in bad:
+                text = head + b"{" + escape + text[1:]
+                assert raises(HxtpError, jsonscan.scan, text, start).code == "FRAME_JSON_INVALID", text
+            whole = head + b"{" + escape + good[1][1:]
+            for size in range(start, len(whole)):
+                assert raises(HxtpError, jsonscan.scan, whole[:size], start).code.startswith("FRAME_"), size
+
+
 def test_broken_grammar_is_refused():
     # HX3-WIRE-12
     refused(
@@ -111,6 +148,11 @@ def test_a_number_is_at_most_512_bytes():
     # HX3-WIRE-16
     accepted(b'{"a":' + b"1" * 512 + b"}")
     refused(b'{"a":' + b"1" * 513 + b"}")
+    for size in range(20, 30):
+        digits = b"1" * size
+        members = jsonscan.scan(b'{"a":%s,"b":-%s.%se-%s}' % (digits, digits, digits, digits), 0)
+        assert members == {b"a": digits, b"b": b"-%s.%se-%s" % (digits, digits, digits)}
+        refused(b'{"a":%s.}' % digits, b'{"a":0%s}' % digits, b'{"a":%s-}' % digits)
 
 
 def test_strings_hold_no_control_characters_and_no_unknown_escapes():
