@@ -1,4 +1,4 @@
-"""The formal models, searched whole: what the specification promises holds, and each mistake put in is found."""
+"""The formal models, searched whole: what is promised holds, and each mistake that is put in is found."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is said of a model's check is what SPIN found; the models themselves are searched by test_models.py."""
+"""What is said of a model's check is what SPIN found; test_models.py searches the models themselves."""
 
 import re
 
