@@ -32,7 +32,7 @@ def add_arguments(group: "argparse._ArgumentGroup") -> None:
 
 
 def cases(arguments: argparse.Namespace | None = None) -> list[Case]:
-    from host_sim.conformance.cloud.cases import commands, hello, numbers
+    from host_sim.conformance.cloud.suite import commands, hello, numbers
 
     return cases_of(hello, commands, numbers)
 

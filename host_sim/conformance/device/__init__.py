@@ -53,7 +53,7 @@ def add_arguments(group: "argparse._ArgumentGroup") -> None:
 
 
 def cases(arguments: argparse.Namespace | None = None) -> list[Case]:
-    from host_sim.conformance.device.cases import (
+    from host_sim.conformance.device.suite import (
         clock,
         commands,
         handshake,
@@ -127,7 +127,7 @@ def meet(cloud: Any, named: str | None = None) -> None:
     cases.
     """
     try:
-        hello = cloud.find(lambda said: said.type == "hello", SERVED)
+        hello = cloud.find(lambda said: said.type == "hello", min(SERVED, cloud.patience))
         if hello is None:
             cloud.line.call_device()
             hello = cloud.find(lambda said: said.type == "hello", cloud.patience)

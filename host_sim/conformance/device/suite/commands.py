@@ -110,7 +110,7 @@ def action_unsigned(cloud: Cloud) -> None:
 )
 def actions_differ(cloud: Cloud) -> None:
     cloud.at_rest()
-    for other in (UNKNOWN, "", 7, {}):
+    for other in (f"{UNKNOWN}_too", "", 7, {}):
         draft = cloud.command()
         cloud.send(draft.wire(action=other))
         cloud.expect_ack(draft, "failed", "COMMAND_INVALID")

@@ -1,9 +1,9 @@
 """What a device does with MQTT, and what a reset leaves."""
 
 from host_sim.conformance.case import Failed, case, expect
-from host_sim.conformance.device.cases.handshake import expect_no_session
-from host_sim.conformance.device.cases.replay import once
 from host_sim.conformance.device.cloud import Cloud
+from host_sim.conformance.device.suite.handshake import expect_no_session
+from host_sim.conformance.device.suite.replay import once
 from hxtp.topics import topic
 
 GROUP = "Transport and resets"

@@ -1,0 +1,106 @@
+"""Our device and gateway pass every case in virtual time, every broken one is caught, cases stay readable."""
+
+import asyncio
+import inspect
+
+import pytest
+
+from host_sim.conformance import clauses, cloud, device, running
+from host_sim.conformance.case import Outcome
+from host_sim.conformance.cloud import simulated as simulated_cloud
+from host_sim.conformance.device import simulated as simulated_device
+from host_sim.conformance.mutants import cloud as broken_clouds
+from host_sim.conformance.mutants import device as broken_devices
+from host_sim.device import Lamp
+
+DEVICE_CASES = {case.id: case for case in device.cases()}
+CLOUD_CASES = {case.id: case for case in cloud.cases()}
+EVERY = {**DEVICE_CASES, **CLOUD_CASES}
+
+
+def outcomes(cases, target):
+    """Every case's id with what became of it, and why."""
+    found = asyncio.run(running.run(list(cases), target, running.Silent()))
+    assert found.stopped is None
+    return {result.case.id: (result.status, result.message) for result in found.results}
+
+
+def but_passed(found):
+    return {id: each for id, each in found.items() if each[0] is not Outcome.PASSED}
+
+
+def test_our_device_passes_every_case():
+    found = but_passed(outcomes(DEVICE_CASES.values(), simulated_device.target()))
+    assert set(found) == {"login"}  # only a broker of the kit's own sees that
+    assert found["login"][0] is Outcome.SKIPPED
+
+
+def test_the_gateway_passes_every_case():
+    assert but_passed(outcomes(CLOUD_CASES.values(), simulated_cloud.target())) == {}
+
+
+@pytest.mark.parametrize("row", broken_devices.TABLE, ids=lambda row: row.name)
+def test_a_broken_device_is_caught_by_its_case(row):
+    target = simulated_device.target(lambda: broken_devices.BrokenDevice(row.spoil))
+    ((status, message),) = outcomes([DEVICE_CASES[row.case]], target).values()
+    assert status is Outcome.FAILED
+    assert "could not go on" not in message  # it was judged, and did not just stumble
+
+
+@pytest.mark.parametrize("row", broken_clouds.TABLE, ids=lambda row: row.name)
+def test_a_broken_cloud_is_caught_by_its_case(row):
+    ((status, message),) = outcomes([CLOUD_CASES[row.case]], simulated_cloud.target(row.spoil)).values()
+    assert status is Outcome.FAILED
+    assert "could not go on" not in message
+
+
+def test_the_unbroken_devices_of_the_mutants_pass():
+    target = simulated_device.target(lambda: broken_devices.BrokenDevice(lambda session: None))
+    assert set(but_passed(outcomes(DEVICE_CASES.values(), target))) == {"login"}
+
+
+def test_a_device_without_a_toggle_is_tried_with_what_it_has():
+    target = simulated_device.target(lambda: simulated_device.simulated(parts=lambda: [Lamp()]))
+    assert set(but_passed(outcomes(DEVICE_CASES.values(), target))) == {"login"}
+
+
+class Plotter:
+    """A part with an action that needs two numbers, so that the kit does not guess any."""
+
+    KIND = "plotter"
+
+    def __init__(self):
+        self.name = "plotter"
+        number = {"type": "integer", "minimum": 0, "maximum": 9, "required": True}
+        self.actions = {"plotter_draw": (500, "Draw a line", {"from": number, "to": number})}
+
+    def plotter_draw(self, params):
+        return None
+
+    def state(self):
+        return {"plotter": True}
+
+
+def test_a_device_that_shows_nothing_is_tried_as_far_as_that_goes():
+    target = simulated_device.target(lambda: simulated_device.simulated(parts=lambda: [Plotter()]))
+    found = outcomes(DEVICE_CASES.values(), target)
+    assert [id for id, (status, _) in found.items() if status is Outcome.FAILED] == []
+    assert found["signature"][0] is Outcome.PASSED
+    assert "name one with --action" in found["command-executed"][1]
+
+
+@pytest.mark.parametrize("case", EVERY.values(), ids=lambda case: case.id)
+def test_a_case_is_readable(case):
+    lines = inspect.getsource(case.run).splitlines()
+    assert len(lines) < 40, "as long as that, nobody reads it"
+    assert case.clauses and case.group
+
+
+def test_every_case_names_clauses_of_the_specification():
+    named = {clause for case in EVERY.values() for clause in case.clauses}
+    assert named <= clauses.texts().keys()
+
+
+def test_every_case_can_be_told_from_the_others():
+    assert len(DEVICE_CASES) + len(CLOUD_CASES) == len(EVERY)
+    assert len({case.title for case in EVERY.values()}) == len(EVERY)

@@ -1,0 +1,206 @@
+"""The kit over real MQTT: devices behind its own broker and another's, the gateway as a cloud, mistakes."""
+
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from host_sim.broker.authority import User, UserAuthority
+from host_sim.broker.server import ThreadedBroker
+from host_sim.device import SimDevice
+from host_sim.device_mqtt import MqttDevice
+from host_sim.gateway.bench import Bench
+from host_sim.gateway.control import Control
+
+TENANT, DEVICE, SECRET = "tenant-1", "d0" * 16, b"\xab" * 32
+WHO = ("--tenant", TENANT, "--device-id", DEVICE)
+
+
+@contextmanager
+def device_at(port, secret=SECRET):
+    """Our simulated device, which keeps trying to connect to that port."""
+    simulated = SimDevice(DEVICE, TENANT, secret, os.urandom)
+    with MqttDevice(simulated, port, int(time.time()) + 86400) as running:
+        yield running
+
+
+@pytest.fixture
+def secret(kit):
+    return ("--secret-file", kit.file("secret", SECRET.hex() + "\n"))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def only(*cases):
+    return [word for case in cases for word in ("--only", case)]
+
+
+def test_a_device_behind_the_kits_own_broker(kit, secret):
+    port, report = free_port(), kit.folder / "report.json"
+    cases = only(
+        "signature", "command-executed", "retained*", "login", "manifest-wanted", "quality-of-service"
+    )
+    with device_at(port):
+        done = kit("--device", f"listen:{port}", *WHO, *secret, *cases, "--json", str(report))
+    assert (done.status, done.err) == (0, "")
+    totals = json.loads(report.read_text())
+    assert (totals["passed"], totals["skipped"]) == (7, 0)
+    assert SECRET.hex() not in done.out + report.read_text()
+
+
+def test_a_device_behind_somebody_elses_broker(kit, secret):
+    cases = only("will", "command-executed", "nothing-retained", "login", "reset")
+    with ThreadedBroker() as broker, device_at(broker.port):
+        done = kit("--device", f"mqtt://127.0.0.1:{broker.port}", *WHO, *secret, *cases, "-v")
+    assert done.status == 0
+    assert "3 passed, 0 failed, 2 skipped" in done.out
+    assert "--device listen" in done.out and "--reset" in done.out  # what it takes to run the others
+
+
+@contextmanager
+def rebooted_by(flag, running):
+    """Power-cycles the device when the file appears."""
+    over = threading.Event()
+
+    def watch():
+        while not over.wait(0.02):
+            if flag.exists():
+                flag.unlink()
+                running.reboot()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def test_a_device_that_the_kit_resets(kit, secret):
+    port, flag = free_port(), kit.folder / "reset"
+    with device_at(port) as running, rebooted_by(flag, running):
+        done = kit("--device", f"listen:{port}", *WHO, *secret, *only("reset"), "--reset", f"touch {flag}")
+    assert done.status == 0
+    assert "1 passed" in done.out
+
+
+def test_a_reset_that_fails_ends_the_run_with_2(kit, secret):
+    port = free_port()
+    with device_at(port):
+        done = kit("--device", f"listen:{port}", *WHO, *secret, *only("reset"), "--reset", "false")
+    assert done.status == 2
+    assert "--reset 'false' ended with status 1" in done.err
+
+
+def test_an_action_that_the_device_lacks_ends_with_2(kit, secret):
+    port = free_port()
+    with device_at(port):
+        done = kit("--device", f"listen:{port}", *WHO, *secret, "--action", "open_sesame")
+    assert done.status == 2
+    assert "the device has no 'open_sesame'; its manifest has light_brightness" in done.err
+
+
+def test_a_device_with_another_secret_ends_with_2(kit, secret):
+    port = free_port()
+    with device_at(port, b"\xcd" * 32):
+        own = kit("--device", f"listen:{port}", *WHO, *secret, "--patience", "1")
+    assert own.status == 2
+    assert "is the secret the device's own?" in own.err
+    with ThreadedBroker() as broker, device_at(broker.port, b"\xcd" * 32):
+        other = kit("--device", f"mqtt://127.0.0.1:{broker.port}", *WHO, *secret, "--patience", "1")
+    assert other.status == 2
+    assert "SIGNATURE_INVALID" in other.err
+
+
+def test_a_device_that_never_comes_ends_with_2(kit, secret):
+    done = kit("--device", "listen", *WHO, *secret, "--patience", "0.2")
+    assert done.status == 2
+    assert "it did not connect" in done.err
+
+
+def test_a_broker_that_lets_nobody_in_ends_with_2(kit, secret):
+    password = secrets.token_urlsafe(12)
+    users = {"kit": User(password, ("hxtp/#",), ("elsewhere/#",))}
+    with ThreadedBroker(authority=UserAuthority(users)) as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        stranger = kit("--device", url, *WHO, *secret, "--user", "nobody")
+        blind = kit(
+            "--device", url, *WHO, *secret, "--user", "kit", "--password-file", kit.file("p", password)
+        )
+    assert (stranger.status, blind.status) == (2, 2)
+    assert "refuses the client" in stranger.err
+    assert "needs its permissions" in blind.err
+    assert password not in blind.err
+
+
+@pytest.mark.parametrize(
+    "argv, says",
+    [
+        (("--device", "listen"), "--tenant: an id"),
+        (("--device", "listen", *WHO), "the device's secret is needed"),
+        (("--device", "listen", *WHO, "--secret-file", "/nowhere/at/all"), "cannot be read: No such file"),
+        (("--device", "listen", *WHO, "--secret-file", "{short}"), "not 64 hexadecimal digits"),
+        (("--device", "listen", "--config", "{short}"), "is not a JSON object"),
+        (("--device", "listen:http", *WHO, "--secret-file", "{right}"), "write listen, listen:PORT"),
+        (("--device", "http://there", *WHO, "--secret-file", "{right}"), "write mqtt://HOST:PORT"),
+        (("--device", "mqtt://me:pw@there", *WHO, "--secret-file", "{right}"), "use --user"),
+        (("--device", "mqtt://127.0.0.1:{free}", *WHO, "--secret-file", "{right}"), "no broker answers at"),
+        (
+            ("--device", "mqtts://there", *WHO, "--secret-file", "{right}", "--ca", "/nowhere"),
+            "no usable certificate",
+        ),
+        (("--cloud", "mqtt://there", *WHO, "--secret-file", "{right}"), "has an expiry"),
+        (("--cloud", "mqtt://127.0.0.1:{free}", "--config", "{config}"), "no broker answers at"),
+    ],
+)
+def test_a_mistake_ends_with_2_and_one_line(kit, monkeypatch, argv, says):
+    monkeypatch.delenv("HXTP_SECRET", raising=False)
+    config = {"tenant_id": TENANT, "device_id": DEVICE, "secret": SECRET.hex(), "password_expiry": 1800000000}
+    known = {
+        "short": kit.file("short", "abc"),
+        "right": kit.file("right", SECRET.hex()),
+        "config": kit.file("hxtp.json", json.dumps(config)),
+        "free": str(free_port()),
+    }
+    done = kit(*[word.format(**known) for word in argv])
+    assert done.status == 2
+    assert says in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert "abc" not in done.err
+
+
+def test_the_gateway_as_a_cloud(kit, monkeypatch):
+    data = kit.folder / "gateway"
+    with Bench(data) as bench, Control(bench.gateway, data):
+        registration = bench.gateway.register("conformance")
+        files = bench.board_files(registration, "boards/none.json")
+        to = ("--cloud", bench.url, "--ca", kit.file("ca.pem", files["ca.pem"]))
+        config = kit.file("hxtp.json", files["hxtp.json"])
+        command = (
+            f"{sys.executable} -m host_sim gateway command --data {data} --wait 60 "
+            + "{device} {action} {params}"
+        )
+        cases = only(
+            "cloud-hello-ack", "cloud-forged-message", "cloud-other-topics", "cloud-retry-after-hello"
+        )
+        done = kit(*to, "--config", config, *cases, "--send", command)
+        without = kit(*to, "--config", config, *only("cloud-command-settled"), "-v")
+        secret = json.loads(files["hxtp.json"])["secret"]
+        wrong = kit.file("wrong.json", files["hxtp.json"].replace(secret, "cd" * 32))
+        refused = kit(*to, "--config", wrong)
+    assert (done.status, done.err) == (0, "")
+    assert "4 passed" in done.out
+    assert "1 skipped" in without.out and "say how with --send" in without.out
+    assert refused.status == 2
+    assert "refuses the client" in refused.err and "cd" * 32 not in refused.err
