@@ -25,6 +25,8 @@ def main(argv: list[str]) -> int:
             print(f"left out: {_plain(line)}", file=sys.stderr)
         options.run(signals, options)
         return int(bool(refused)) if options.run is not _send else options.status
+    except BrokenPipeError:
+        raise  # nobody reads any more: what runs this ends quietly
     except (FormatError, OSError, UnicodeError) as error:
         told = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
         print(f"ir: {_plain(options.file)}: {_plain(told)}", file=sys.stderr)
@@ -84,7 +86,7 @@ def text_of(file: str) -> str:
         data = sys.stdin.buffer.read(MOST_BYTES + 1)
     else:
         descriptor = os.open(
-            file, os.O_RDONLY | os.O_NONBLOCK
+            file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
         )  # a pipe that nobody writes to must not hold it up
         with open(descriptor, "rb") as opened:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -96,12 +98,6 @@ def text_of(file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FormatError("no text of UTF-8") from None
-
-
-def read(file: str, source: str | None) -> list[Signal]:
-    """The signals of a file in the format `source`, or in the one that it looks like."""
-    text = text_of(file)
-    return formats.load(_source(text, file, source), text)
 
 
 def _source(text: str, file: str, source: str | None) -> str:

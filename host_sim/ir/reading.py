@@ -49,11 +49,11 @@ def json_value(text: str) -> Any:
     """The value of a JSON text without NaN, without a member twice, and of bearable depth."""
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise FormatError(f"{shown(twice)} is there twice")
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise FormatError(f"{shown(name)} is there twice")
+            found[name] = value
         return found
 
     def constant(name: str) -> None:
@@ -93,15 +93,16 @@ def count(name: str, what: str, value: object, low: int, high: int) -> int:
 
 
 def whole(name: str, what: str, text: object) -> int:
-    """A whole number, as such or as text: decimal, or hexadecimal after 0x."""
-    if type(text) is int:
-        return text
-    try:
-        if not isinstance(text, str):
-            raise ValueError
-        return int(text.strip(), 16 if text.strip().lower().startswith("0x") else 10)
-    except ValueError:
-        raise FormatError(f"{name}: {what} is {shown(text)}, which is no whole number") from None
+    """A whole number of up to 64 bits, as such or as text: decimal, or hexadecimal after 0x."""
+    value = text
+    if isinstance(text, str) and len(text) <= _SHOWN:
+        try:
+            value = int(text.strip(), 16 if text.strip().lower().startswith("0x") else 10)
+        except ValueError:
+            value = None
+    if type(value) is not int or not -(1 << 63) <= value < 1 << 64:
+        raise FormatError(f"{name}: {what} is {shown(text)}, which is no whole number that fits")
+    return value
 
 
 def repeated(timings: list[int], sends: int, pause: int) -> list[int]:

@@ -91,7 +91,7 @@ def from_fields(name: str, protocol: str, *, repeats: int = 0, **numbers: int) -
         low, high = bounds.get(member, (1, 0))
         value = numbers.get(member)
         if value is None or not low <= value <= high:
-            raise FormatError(f"{name}: {protocol} has no {member} {value}; from {low} to {high}")
+            raise FormatError(f"{name}: {protocol} has no {member} {str(value)[:20]}; from {low} to {high}")
     fields = {"protocol": protocol, **numbers}
     timings, sends = codec.train(fields, repeats)
     return Signal(name, codec.CARRIER, checked(timings * sends, name), (), fields)

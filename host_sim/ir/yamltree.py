@@ -95,7 +95,8 @@ def _plain(node: Any, budget: list[int], depth: int) -> Any:
                 and key.tag == "tag:yaml.org,2002:merge"
                 and isinstance(plain, dict)
             ):
-                found = plain | found
+                for name in plain:
+                    found.setdefault(name, plain[name])
             elif isinstance(key, yaml.ScalarNode):
                 found[key.value] = plain
         return found

@@ -1,11 +1,13 @@
 """docs/infrared.md says what is so: its table, its picture, and every command in it."""
 
+import doctest
 import json
 import re
 import shlex
 
 import pytest
 
+import host_sim.ir
 from host_sim import ROOT
 from host_sim.gateway import cli as gateway
 from host_sim.ir import cli, formats, show, table
@@ -60,6 +62,11 @@ def test_every_command_of_the_documentation_works(line, files, monkeypatch, caps
     assert cli.main(words[4:]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
     assert [request["device"] for request in sent] == (["DEVICE"] if words[4] == "send" else [])
+
+
+def test_the_example_of_the_package_is_so():
+    found = doctest.testmod(host_sim.ir)
+    assert (found.attempted, found.failed) == (7, 0)
 
 
 def test_the_program_of_the_documentation_runs(files, capsys):

@@ -39,12 +39,14 @@ _WHOLE_AGAIN = {"samsung": 1, "sony": 3, "rc5": 1, "rc6": 1, "kaseikyo": 1}
 
 def each(text: str) -> Iterator[Entry]:
     found: list[tuple[str, str, Any]] = []
+    taken: dict[str, int] = {}
     for above, key, body in yamltree.pairs(yamltree.tree(text)):
         if not key.startswith(ACTION):
             continue
         named = next((name for name in map(_label, reversed(above)) if name), f"command{len(found) + 1}")
-        taken = sum(1 for name, _, _ in found if name == named or name.startswith(f"{named} "))
-        found.append((named if not taken else f"{named} {taken + 1}", key.removeprefix(ACTION), body))
+        taken[named] = taken.get(named, 0) + 1
+        name = named if taken[named] == 1 else f"{named} {taken[named]}"
+        found.append((name, key.removeprefix(ACTION), body))
     if not found:
         raise FormatError(f"no {ACTION}… in it")
     for row in found:
