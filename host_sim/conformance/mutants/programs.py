@@ -1,12 +1,13 @@
 """Codecs that are wrong about the program, about signing, and about the JSON profiles."""
 
+import struct
 from typing import Any
 
 from host_sim import codec
 from host_sim.conformance.mutants import Edit, Swap
 from host_sim.conformance.mutants.broken import broken
 from host_sim.profiles import canonical, common, json_full, json_header
-from hxtp import envelope, frame
+from hxtp import frame, jsonscan
 
 
 def _remembering() -> Swap:
@@ -26,10 +27,19 @@ def _remembering() -> Swap:
     return Swap(codec, "_verify", verify)
 
 
-def _building(build: Edit) -> Swap:
-    # The profile of devices with another `build`.
+def _unsorted() -> Swap:
+    # The profile of devices, its members written in the reverse of their order.
     pipe10 = codec.PROFILES["pipe10"]
-    return Swap(codec, "PROFILES", {**codec.PROFILES, "pipe10": pipe10._replace(build=build.value())})
+
+    def build(*arguments: Any, **options: Any) -> bytes:
+        members = jsonscan.scan(pipe10.build(*arguments, **options), 0)
+        return b"{%s}" % b",".join(b'"%s":%s' % item for item in reversed(members.items()))
+
+    return Swap(codec, "PROFILES", {**codec.PROFILES, "pipe10": pipe10._replace(build=build)})
+
+
+def _pack_swapped(message_type: str, text: bytes) -> bytes:
+    return struct.pack("<2sBBI", b"HX", 3, frame.TYPES[message_type][0], len(text)) + text
 
 
 PROGRAM = [
@@ -102,7 +112,7 @@ SIGNING = [
         "length-written-swapped",
         "writes the header's length with the least significant byte first",
         "pipe10",
-        Edit(frame, "pack", ('">2sBBI"', '"<2sBBI"')),
+        Swap(frame, "pack", _pack_swapped),
     ),
     broken(
         "never-framed",
@@ -112,9 +122,9 @@ SIGNING = [
     ),
     broken(
         "unsorted",
-        "writes members in the order in which it was given them",
+        "writes members in another order",
         "pipe10",
-        _building(Edit(envelope, "build", ("sorted(members)", "members"))),
+        _unsorted(),
     ),
     broken(
         "body-rewritten",

@@ -78,7 +78,7 @@ JSON = [
     broken(
         "mark-accepted",
         "drops a byte-order mark",
-        "byte-order marks",
+        "byte-order marks and other encodings",
         Swap(jsonscan, "scan", _without_mark),
     ),
     broken(

@@ -25,6 +25,7 @@ def check(path: str) -> None:
 def write(run: Run, kind: str, path: str) -> None:
     """One report, whole or (KitError) not."""
     try:
-        Path(path).write_text(WRITERS[kind](run), encoding="utf-8")
+        # Half of a surrogate pair, which only a peer can have brought, has no UTF-8.
+        Path(path).write_text(WRITERS[kind](run), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise KitError(f"the report {path} cannot be written: {error.strerror}") from error

@@ -220,8 +220,8 @@ static Code parse(Slice wire, int direction, Message *m) {
     forget(&s, 0);
     if (code) return code;
     while (m->code < KNOWN && strcmp(TYPES[m->code].name, m->type)) m->code++;
-    if (m->code++ == KNOWN || (framed && type != m->code)) return "FRAME_TYPE_INVALID";
-    if (direction != ANY && !(TYPES[m->code - 1].directions & direction)) return "FRAME_TYPE_INVALID";
+    if (m->code++ == KNOWN || (framed && type != m->code) ||
+        (direction != ANY && !(TYPES[m->code - 1].directions & direction))) return "FRAME_TYPE_INVALID";
     snprintf(m->signed_text, sizeof m->signed_text, "HxTP/3.0|%s|%s|%s|%s|%s|%s|%s|%s|%s", m->device, m->client,
              m->id, m->request, m->sequence, m->stamp, m->nonce, m->type, m->hash); /* HX3-CANON-01 */
     return NULL;
@@ -263,8 +263,9 @@ static bool unhex(json_t *from, size_t most, byte *out, size_t *size) {
 static bool secret(json_t *from, byte out[32]) { size_t size; return unhex(from, 32, out, &size) && size == 32; }
 static bool seconds(json_t *from, double *us) { /* as whole microseconds, so that 1.001 s is 1001 ms */
     double found = json_number_value(from);
+    if (!json_is_number(from) || found < 0 || found > MAX_INTEGER) return false;
     *us = found < 1e12 ? (double)(long long)(found * 1e6 + 0.5) : found * 1e6;
-    return json_is_number(from) && found >= 0 && found <= MAX_INTEGER;
+    return true;
 }
 
 static Code verify(Request *q, json_t **answer) {
@@ -281,10 +282,10 @@ static Code verify(Request *q, json_t **answer) {
     if (way == 5 || !unhex(given(q, "wire_hex"), sizeof wire, wire, &size) ||
         !secret(given(q, "secret_hex"), first) || !(json_is_null(previous) || secret(previous, second)) ||
         !(json_is_null(device) || json_is_string(device)) || !(json_is_null(tenant) || json_is_string(tenant)) ||
-        !integer(get(&q->scan, "now_ms"), digits, &now) ||
+        !integer(get(&q->scan, "now_ms"), digits, &now) || !json_is_string(given(q, "profile")) ||
         !seconds(given(q, "max_age_s"), &oldest) || !seconds(given(q, "future_s"), &furthest) ||
         !(json_is_null(given(q, "last_sequence")) || integer(get(&q->scan, "last_sequence"), digits, &last)) ||
-        !(!seen || json_is_null(seen) || json_is_array(seen)) || !json_is_string(given(q, "profile")))
+        !(!get(&q->scan, "seen_nonces").at || json_is_null(seen) || json_is_array(seen)))
         return "BAD_REQUEST";
     json_array_foreach(seen, i, nonce) if (!json_is_string(nonce)) return "BAD_REQUEST";
     if (!is(given(q, "profile"), "pipe10")) return "UNSUPPORTED";
@@ -328,8 +329,7 @@ static Code sign(Request *q, json_t **answer) {
         left--;
     }
     forget(&s, 0);
-    if (left) return "BAD_REQUEST"; /* others are in it */
-    if (!is(profile, "pipe10")) return "UNSUPPORTED";
+    if (left || !is(profile, "pipe10")) return left ? "BAD_REQUEST" : "UNSUPPORTED"; /* left: other members */
     hashed = values[PARAMS] = (Slice){(const byte *)json_string_value(body), json_string_length(body)};
     for (; hashed.size && memchr(" \t\r\n", *hashed.at, 4); hashed.size--) hashed.at++;
     while (hashed.size && memchr(" \t\r\n", hashed.at[hashed.size - 1], 4)) hashed.size--;

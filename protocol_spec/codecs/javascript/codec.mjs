@@ -336,7 +336,8 @@ function sign(request) {
     header.writeUInt32BE(wire.length, 4);
     wire = Buffer.concat([header, wire]);
   }
-  return { ok: true, wire_hex: wire.toString("hex"), signed_text: message.signed, payload_hash: message.hash, signature };
+  const wire_hex = wire.toString("hex");
+  return { ok: true, wire_hex, signed_text: message.signed, payload_hash: message.hash, signature };
 }
 
 function answer(line) {
