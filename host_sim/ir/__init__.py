@@ -10,8 +10,8 @@
 >>> show.summary(again)
 'nec: address 4 (0x4), command 8 (0x8)'
 
-`formats`: load, load_some, dump. `guess`: which format a text is in. `signals`: a Signal, made from_fields or
-from_timings. `bits`: frames as bits, both ways. `formats.device.action`: what a device is told. `show`: pictures.
+`formats`: load, load_some, dump. `guess`: which format a text is in. `signals`: a Signal, made from_fields
+or from_timings. `bits`: frames as bits, both ways. `formats.device.action`: what a device is told.
 """
 
 import sys
