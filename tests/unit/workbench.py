@@ -28,6 +28,8 @@ class _Disk:
         self.folders.append(folder)
 
     def rename(self, old, new):
+        if old not in self.files:
+            raise OSError(2)
         self.files[new] = self.files.pop(old)
 
     def remove(self, name):

@@ -161,16 +161,20 @@ class Learner(Infrared):
         return self._commands().learned(self, params)
 
     def ir_keep(self, params):
-        return self._commands().keep_capture(self, params["name"], params)
+        result = self._commands().keep_capture(self, params["name"], params)
+        self._context.changed(self)
+        return result
 
     def ir_kept(self, params):
         return {"kept": {name: self.kept[name][0] for name in self.kept}}
 
     def ir_rename(self, params):
         self._commands().rename(self, params["name"], params["to"])
+        self._context.changed(self)
 
     def ir_remove(self, params):
         self._commands().remove(self, params["name"])
+        self._context.changed(self)
 
     def offer(self, kept):
         """Offer these commands; raises HxtpError, and offers those of before, where there is no room."""
@@ -181,7 +185,6 @@ class Learner(Infrared):
         except (HxtpError, ValueError) as refusal:
             self._offer(before)
             raise HxtpError(COMMAND_INVALID, getattr(refusal, "detail", str(refusal))) from None
-        self._context.changed(self)
 
     def _offer(self, kept):
         self.kept = kept
