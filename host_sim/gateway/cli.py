@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from host_sim import ROOT
-from host_sim.gateway.client import PLACES, ControlError, ask, usual_place
+from host_sim.gateway.client import MAX_WAIT, PLACES, ControlError, ask, usual_place
 from host_sim.gateway.params import plain
 
 EPILOG = """\
@@ -153,7 +153,7 @@ def _command(options: argparse.Namespace) -> int:
         "wait_s": options.wait,
         "life_s": options.life,
     }
-    answer = ask(options.data, "POST", "/command", request, timeout=min(options.wait, 300) + 10)
+    answer = ask(options.data, "POST", "/command", request, timeout=min(options.wait, MAX_WAIT) + 10)
     ticket = answer["command"]
     if ticket["state"] == "acknowledged":
         result = ticket["result"].get("result")

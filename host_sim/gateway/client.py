@@ -5,6 +5,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 FILE = "control.json"
+MAX_WAIT = 330.0  # seconds that a command may be waited for: until one that lives 300 s has ended
 PLACES = (Path("build/gateway"), Path("build/demo/gateway"))  # of `gateway serve` and of the demonstration
 
 

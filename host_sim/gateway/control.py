@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from host_sim.gateway.client import FILE
+from host_sim.gateway.client import FILE, MAX_WAIT
 from host_sim.gateway.files import replace_file
 from host_sim.gateway.gateway import Gateway, GatewayError
 from host_sim.gateway.hub import Device, Ticket
@@ -25,7 +25,6 @@ from hxtp.sign import equal
 
 MAX_REQUEST = 65536  # bytes of a body
 REQUEST_TIME = 5.0  # seconds to send a request
-MAX_WAIT = 300.0  # seconds that a command may be waited for
 MAX_REQUESTS = 32  # at a time
 
 

@@ -68,6 +68,15 @@ def test_devices_are_listed_with_what_they_can_do(run, served):
     assert json.loads(out)[0]["state"] == {"brightness": 0, "light": False, "relay": False}
 
 
+def test_a_program_can_ask_whether_a_device_is_online(run, served, tmp_path):
+    away = served.gateway.register("simulated").device_id
+    assert run("online", served.device.device_id) == (0, "online\n", "")
+    assert run("online", away) == (1, "offline\n", "")
+    status, out, err = run("online", "f" * 32)  # neither online nor offline
+    assert (status, out) == (2, "") and "no device" in err
+    assert run("online", away, data=tmp_path / "nowhere")[0] == 2
+
+
 def test_a_command_is_sent_by_the_beginning_of_an_id_and_its_values_are_typed(run, served):
     status, out, err = run("command", served.device.device_id[:6], "light_brightness", "brightness=80")
     assert (status, out, err) == (0, 'light_brightness: executed {"brightness": 80}\n', "")
