@@ -26,7 +26,7 @@ def remote(tmp_path):
 def test_a_file_is_translated_and_what_is_lost_is_told(remote, capsys):
     assert cli.main(["convert", "--from", "flipper", "--to", "broadlink", str(remote[0])]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("Power: JgB") and "lost: Power: up to 15 µs" in err
+    assert out.startswith("Power: JgB") and "lost: Power: up to 14 µs of a timing" in err
     assert cli.main(["convert", "--to", "tasmota", "--name", "Vol +", str(remote[0])]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("Vol +: IRSend {") and out.count("\n") == 1 and err == ""

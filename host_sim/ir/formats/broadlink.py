@@ -101,7 +101,13 @@ def dump(signals: list[Signal]) -> tuple[str, list[str]]:
         units = [max(1, round(us * 269 / 8192)) for us in signal.once]
         if max(units) > 0xFFFF:
             raise FormatError(f"{signal.name}: a pause is too long for Broadlink")
-        lost.append(f"{signal.name}: up to 15 µs of each timing, and its carrier of {carrier} Hz")
+        worst = max(abs(round(n * 8192 / 269) - us) for n, us in zip(units, signal.once, strict=True))
+        if worst:
+            lost.append(f"{signal.name}: up to {worst} µs of a timing, by Broadlink's units")
+        if carrier != CARRIER:
+            lost.append(
+                f"{signal.name}: its carrier of {carrier} Hz; Broadlink tells none, and sends {CARRIER} Hz"
+            )
         lost += not_held(signal)
         if len(units) % 2:
             units.append(END)

@@ -122,13 +122,19 @@ def _theirs(fields: dict[str, Any]) -> tuple[int, int]:
     return address, command
 
 
+def _named(fields: dict[str, Any]) -> bool:
+    """Whether Flipper has a name for these numbers: of Samsung's addresses it knows those of 8 bits."""
+    protocol = fields["protocol"]
+    return protocol in NAMES and not (protocol == "samsung32" and fields["address"] > 255)
+
+
 def dump(signals: list[Signal]) -> tuple[str, list[str]]:
     lines, lost = ["Filetype: IR signals file", "Version: 1"], []
     for signal in signals:
         check_name(signal.name)
         lines += ["#", f"name: {signal.name}"]
         pressed = press(signal)
-        if pressed and pressed.fields["protocol"] in NAMES:
+        if pressed and _named(pressed.fields):
             lines += ["type: parsed", f"protocol: {NAMES[pressed.fields['protocol']]}"]
             for key, value in zip(("address", "command"), _theirs(pressed.fields), strict=True):
                 lines.append(f"{key}: " + value.to_bytes(4, "little").hex(" ").upper())

@@ -122,8 +122,10 @@ def _row(name: str, fields: dict[str, Any]) -> tuple[str, int, int, int]:
         return "NEC1-f16", address & 255, address >> 8, command
     if protocol == "sony20":
         return "Sony20", address & 31, address >> 5, command
-    if protocol == "samsung32":
+    if protocol == "samsung32" and address < 256:
         return "Samsung32", address, address, command
+    if protocol == "samsung32":
+        return "NECx2", address & 255, address >> 8, command
     if protocol == "kaseikyo":
         return _vendor_row(name, fields)
     names = {"nec": "NEC1", "jvc": "JVC", "rc5": "RC5", "rc5x": "RC5", "rc6": "RC6"}
