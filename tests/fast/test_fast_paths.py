@@ -414,5 +414,6 @@ def test_the_key_makes_the_same_macs(secret, texts):
 
 def test_the_key_refuses_what_hxtp_refuses():
     for secret in (b"", bytes(65)):
-        with pytest.raises(ValueError):
-            fast.Key(secret)
+        for kind in (fast.Key, fast.SmallKey):
+            with pytest.raises(ValueError):
+                kind(secret)
