@@ -68,6 +68,7 @@ def parsed(line: str) -> dict[str, Any]:
         request = json.loads(
             line, object_pairs_hook=unique, parse_int=Numeral, parse_float=Numeral, parse_constant=none
         )
+        json.dumps(request, ensure_ascii=False).encode()  # halves of surrogate pairs have no UTF-8
     except (ValueError, RecursionError):
         raise Bad("BAD_REQUEST") from None
     if not isinstance(request, dict):

@@ -64,6 +64,10 @@ LINES = Group(
         line("single-quotes", "single quotes", "{'op':'reset'}"),
         line("duplicate", "a member twice", '{"op":"reset","op":"reset"}'),
         line("duplicate-unknown", "an unknown member twice", '{"op":"reset","x":1,"x":1}'),
+        line("duplicate-deep", "a member twice below the top", '{"op":"reset","x":[{"a":1,"a":2}]}'),
+        line("surrogate", "half of a surrogate pair", r'{"op":"reset","x":"\ud800"}'),
+        line("surrogate-name", "half of a surrogate pair in a name", r'{"op":"reset","\udc00":1}'),
+        line("control", "a raw tab in a string", '{"op":"reset","x":"\t"}'),
         line("nan", "NaN, which is no JSON", '{"op":"reset","x":NaN}'),
         line("brackets", "ten thousand brackets", "[" * 10000),
     ],
@@ -80,6 +84,8 @@ OPERATIONS = Group(
         bad("op-null", "op null", {"op": None}),
         bad("op-case", "op in capitals", {"op": "RESET"}),
         bad("op-unknown", "an unknown op", {"op": "encrypt"}),
+        bad("op-unknown-verify", "an unknown op with all that verify needs", {**VERIFY, "op": "check"}),
+        bad("op-unknown-sign", "an unknown op with all that sign needs", {**sign.request(), "op": "SIGN"}),
         bad("op-array", "op in an array", {"op": ["reset"]}),
     ],
     ("Codec",),
@@ -198,6 +204,24 @@ PROFILES = Group(
     None,
 )
 
+BEFORE = Group(
+    "profiles that nobody has, in lines that are no requests",
+    "BAD_REQUEST comes first.",
+    [
+        bad(
+            "verify-profile-and-secret",
+            "and a short secret",
+            {**VERIFY, "profile": "ed25519", "secret_hex": "ab"},
+        ),
+        bad("verify-profile-and-time", "and no now_ms", without({**VERIFY, "profile": "ed25519"}, "now_ms")),
+        bad("sign-profile-and-framed", "and framed 1", {**sign.request("ed25519"), "framed": 1}),
+        bad("sign-profile-and-body", "and no body_json", without(sign.request("ed25519"), "body_json")),
+    ],
+    ("Codec",),
+    ("HX3-CODEC-03",),
+    None,
+)
+
 MEMORY = Group(
     "no memory",
     "One message asked about again and again: what was accepted, refused or reset before does not matter.",
@@ -222,6 +246,22 @@ MEMORY = Group(
             clauses=("HX3-CODEC-08",),
         ),
         Case(
+            "codec-capital-digits",
+            "hexadecimal digits of a request may be capital",
+            {**VERIFY, "wire_hex": VERIFY["wire_hex"].upper(), "secret_hex": VERIFY["secret_hex"].upper()},
+            {"ok": True, "rotated": False, "message_type": "command", "body_json": COMMAND.body},
+            clauses=("HX3-CODEC-02",),
+        ),
+        verify(
+            "codec-limits-largest",
+            "the largest limits",
+            COMMAND,
+            now_ms=2**53 - 1,
+            max_age_s=2**53 - 1,
+            future_s=2**53 - 1,
+            clauses=("HX3-CODEC-08",),
+        ),
+        Case(
             "codec-memory-unknown",
             "with a member nobody knows",
             {**VERIFY, "later": {"x": 1}},
@@ -233,4 +273,4 @@ MEMORY = Group(
     ("HX3-CODEC-04", "HX3-CODEC-05"),
 )
 
-FILE = File("codec", [RESET, LINES, OPERATIONS, VERIFIES, SIGNS, PROFILES, MEMORY])
+FILE = File("codec", [RESET, LINES, OPERATIONS, VERIFIES, SIGNS, PROFILES, BEFORE, MEMORY])

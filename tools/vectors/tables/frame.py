@@ -98,7 +98,7 @@ FILE = File(
                         COMMAND.framed(off=off),
                         "FRAME_LENGTH_INVALID",
                     )
-                    for off in (-8, -1, 1, 8, 65536)
+                    for off in (-8, -1, 1, 8, 1 << 8, 1 << 16, 1 << 24, 1 << 31)
                 ),
                 verify(
                     "frame-length-zero",

@@ -77,6 +77,7 @@ STRINGS: list[tuple[str, str, str, str, str]] = [
     ),
     ("quotes", "quote and backslash", r'"\"\\\/"', r'"\"\\/"', r'"\"\\/"'),
     ("del", "U+007F", '"\x7f"', r'"\u007f"', '"\x7f"'),
+    ("printable", "spaces and marks", '" !#$%()*+,-.:;=?@[]^_`{|}~"', *['" !#$%()*+,-.:;=?@[]^_`{|}~"'] * 2),
     ("html", "what some writers escape", '"<>&\'"', '"<>&\'"', '"<>&\'"'),
     ("escaped-ascii", "letters as escapes", r'"\u0061\u0062"', '"ab"', '"ab"'),
     ("latin", "a letter in NFC", '"caf\u00e9"', r'"caf\u00e9"', '"caf\u00e9"'),
@@ -216,6 +217,19 @@ def _unhashed(table: Table) -> list[Case]:
         ),
         table.row("unhashed-null", "payload_hash null", plain.first('"payload_hash":null'), MISMATCH),
         table.row("unhashed-empty-string", "payload_hash empty", plain.first('"payload_hash":""'), MISMATCH),
+        table.row(
+            "unhashed-null-device",
+            "payload_hash null, for another device: the form comes first",
+            plain.first('"payload_hash":null'),
+            MISMATCH,
+            device_id="other",
+        ),
+        table.row(
+            "unhashed-null-signature",
+            "payload_hash null, and no signature",
+            table.make(hashed=None, texts={"signature": None}).first('"payload_hash":null'),
+            MISMATCH,
+        ),
         table.row("unhashed-false", "payload_hash false", plain.first('"payload_hash":false'), MISMATCH),
         *rows,
     ]

@@ -44,6 +44,29 @@ def strict(table: Table) -> Group:
             row("strict-sequence-string", "the number as a string", make(sequence_number="7"), SCHEMA),
             row("strict-sequence-fraction", "the number as 7.0", make(sequence_number=Raw("7.0")), SCHEMA),
             row("strict-sequence-2-53", "the number 2^53", make(sequence_number=2**53), SCHEMA),
+            row("strict-timestamp-string", "the time as a string", make(timestamp=str(NOW)), SCHEMA),
+            row(
+                "strict-timestamp-fraction",
+                "the time with a fraction",
+                make(timestamp=Raw(f"{NOW}.5")),
+                SCHEMA,
+            ),
+            row(
+                "strict-timestamp-exponent", "the time as 1.7772e12", make(timestamp=Raw("1.7772e12")), SCHEMA
+            ),
+            row("strict-timestamp-missing", "no time", make(timestamp=None), SCHEMA),
+            row(
+                "strict-timestamp-seconds",
+                "1,000,000,000,000 is seconds",
+                make(timestamp=10**12),
+                now_ms=10**15,
+            ),
+            row(
+                "strict-timestamp-ms",
+                "1,000,000,000,001 is ms",
+                make(timestamp=10**12 + 1),
+                now_ms=10**12 + 1,
+            ),
             row("strict-nonce-short", "a nonce of 15 bytes", make(nonce="ab" * 15), "NONCE_MISSING"),
             row("strict-nonce-missing", "no nonce", make(nonce=None), "NONCE_MISSING"),
             row(

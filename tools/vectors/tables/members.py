@@ -75,6 +75,15 @@ DUPLICATES = Group(
             names_case=("names that differ in case", '{"x":1,"X":2}'),
             names_normal_forms=("a name in NFC and in NFD are two", '{"\u00e9":1,"e\u0301":2}'),
             names_nul=("names that differ behind U+0000", r'{"a\u0000b":1,"a\u0000c":2,"a":3}'),
+            names_pairs_low=(
+                "pairs that differ in their second half",
+                r'{"\ud83d\ude00":1,"\ud83d\ude01":2}',
+            ),
+            names_pairs_high=(
+                "pairs that differ in their first half",
+                r'{"\ud83d\ude00":1,"\ud83c\ude00":2}',
+            ),
+            names_pair_or_raw=("a pair and another character raw", '{"\\ud83d\\ude00":1,"\U0001f601":2}'),
             names_prefix=("a name that another begins with", '{"ab":1,"a":2,"b":3,"abc":4,"":5}'),
             name_proto=("__proto__ once", '{"__proto__":{"x":1}}'),
             name_number_like=("names that look like numbers", '{"10":1,"9":2,"1e1":3}'),
@@ -140,6 +149,20 @@ DEPTH = Group(
             "depth 17 in an unknown member",
             COMMAND.first(f'"zz":{nested(16)}'),
             INVALID,
+        ),
+        *(
+            body(
+                f"depth-{depth}-{id}",
+                f"depth {depth} with {what} innermost",
+                nested(depth - 2).replace("[]", f"[{text}]"),
+                verdict,
+            )
+            for depth, verdict in ((16, OK), (17, INVALID))
+            for id, what, text in (
+                ("string", "a string", '"x"'),
+                ("number", "a number", "1"),
+                ("null", "null", "null"),
+            )
         ),
         body("depth-2000", "two thousand brackets", nested(2000), INVALID),
         body("depth-in-string", "brackets in a string are no depth", f'"{nested(100)}"'),

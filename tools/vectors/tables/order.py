@@ -211,6 +211,21 @@ FIELDS_FIRST = Group(
             "FRAME_TYPE_INVALID",
             device_id="other",
         ),
+        *(
+            verify(
+                f"order-code-{code}-length",
+                f"code {code}, which no type has, and a wrong length",
+                pipe10().framed(code, off=1),
+                "FRAME_TYPE_INVALID",
+            )
+            for code in (0, 12, 255)
+        ),
+        verify(
+            "order-code-4-length",
+            "a code that is not the type's, and a wrong length",
+            pipe10().framed(4, off=1),
+            "FRAME_LENGTH_INVALID",
+        ),
         verify(
             "order-code-device",
             "a code that is not the type's, for another device",

@@ -152,6 +152,12 @@ GRAMMAR = Group(
             colon_twice=("two colons", '{"b"::1}'),
             name_number=("a name that is a number", "{1:2}"),
             name_bare=("a name without quotes", "{b:1}"),
+            name_opening=("a name without its first quote", '{xb":1}'),
+            name_closing=("a name without its last quote", '{"b:1}'),
+            name_later=("a second name without its first quote", '{"b":1,xc":2}'),
+            equals=("an equals sign for a colon", '{"b"=1}'),
+            semicolon=("a semicolon for a comma", '{"b":1;"c":2}'),
+            semicolon_array=("a semicolon for a comma", "[1;2]"),
             name_single_quotes=("a name in single quotes", "{'b':1}"),
             single_quotes=("a string in single quotes", "'b'"),
             comment=("a comment", "1/**/"),
@@ -177,6 +183,22 @@ GRAMMAR = Group(
         ),
         verify(
             "json-top-leading-comma", "a comma behind the first brace", COMMAND.swap('{"cl', '{,"cl'), INVALID
+        ),
+        *(
+            verify(f"json-top-{id}", what, COMMAND.swap(before, after), INVALID)
+            for id, what, before, after in (
+                ("bracket", "a bracket for the first brace", '{"client_id"', '["client_id"'),
+                ("closing-bracket", "a bracket for the last brace", 'HxTP/3.0"}', 'HxTP/3.0"]'),
+                ("parentheses", "a parenthesis for the last brace", 'HxTP/3.0"}', 'HxTP/3.0")'),
+                ("equals", "an equals sign for a colon", '"nonce":', '"nonce"='),
+                ("colon-space", "a space for a colon", '"nonce":', '"nonce" '),
+                ("semicolon", "a semicolon for a comma", ',"nonce":', ';"nonce":'),
+                ("comma-space", "a space for a comma", ',"nonce":', ' "nonce":'),
+                ("name-opening", "a name without its first quote", ',"nonce":', ',xnonce":'),
+                ("name-closing", "a name without its last quote", '"nonce":', '"nonce:'),
+                ("name-single-quotes", "a name in single quotes", '"nonce":', "'nonce':"),
+                ("value-opening", "a string without its first quote", '"HxTP/3.0"', 'HxTP/3.0"'),
+            )
         ),
         verify(
             "json-unknown-member-bad",
