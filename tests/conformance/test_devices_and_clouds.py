@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -9,13 +10,19 @@ from host_sim.conformance import clauses, cloud, device, running
 from host_sim.conformance.case import Outcome
 from host_sim.conformance.cloud import simulated as simulated_cloud
 from host_sim.conformance.device import simulated as simulated_device
+from host_sim.conformance.device.memory_line import Random
 from host_sim.conformance.mutants import cloud as broken_clouds
 from host_sim.conformance.mutants import device as broken_devices
-from host_sim.device import Lamp
+from host_sim.device import Lamp, SimDevice
 
 DEVICE_CASES = {case.id: case for case in device.cases()}
 CLOUD_CASES = {case.id: case for case in cloud.cases()}
 EVERY = {**DEVICE_CASES, **CLOUD_CASES}
+
+NOT_FOR_IT = {
+    "login",
+    "telemetry",
+}  # only a broker of the kit's own sees the one, and it has nothing to measure
 
 
 def outcomes(cases, target):
@@ -31,8 +38,8 @@ def but_passed(found):
 
 def test_our_device_passes_every_case():
     found = but_passed(outcomes(DEVICE_CASES.values(), simulated_device.target()))
-    assert set(found) == {"login"}  # only a broker of the kit's own sees that
-    assert found["login"][0] is Outcome.SKIPPED
+    assert set(found) == NOT_FOR_IT
+    assert {status for status, _ in found.values()} == {Outcome.SKIPPED}
 
 
 def test_the_gateway_passes_every_case():
@@ -56,12 +63,29 @@ def test_a_broken_cloud_is_caught_by_its_case(row):
 
 def test_the_unbroken_devices_of_the_mutants_pass():
     target = simulated_device.target(lambda: broken_devices.BrokenDevice(lambda session: None))
-    assert set(but_passed(outcomes(DEVICE_CASES.values(), target))) == {"login"}
+    assert set(but_passed(outcomes(DEVICE_CASES.values(), target))) == NOT_FOR_IT
 
 
 def test_a_device_without_a_toggle_is_tried_with_what_it_has():
     target = simulated_device.target(lambda: simulated_device.simulated(parts=lambda: [Lamp()]))
-    assert set(but_passed(outcomes(DEVICE_CASES.values(), target))) == {"login"}
+    assert set(but_passed(outcomes(DEVICE_CASES.values(), target))) == NOT_FOR_IT
+
+
+class Thermometer(SimDevice):
+    """Measures every second."""
+
+    def tick(self, now):
+        if self.session.serving() and now % 1000 < 250:
+            self.session.telemetry({"temperature_mdeg": 21500}, now)
+        return super().tick(now)
+
+
+def test_a_device_that_measures_declares_it():
+    who = simulated_device
+    target = who.target(lambda: Thermometer(who.DEVICE, who.TENANT, who.SECRET, Random(b"device")))
+    target = replace(target, features=target.features | {"telemetry"})
+    found = outcomes([DEVICE_CASES["telemetry"], DEVICE_CASES["quality-of-service"]], target)
+    assert but_passed(found) == {}
 
 
 class Plotter:

@@ -88,6 +88,12 @@ async def open_target(arguments: argparse.Namespace) -> AsyncIterator[Target]:
         await asyncio.to_thread(meet, cloud, arguments.action)
         assert cloud.hello_said is not None
         hello = cloud.hello_said.body
+        told = hello.get("features")
+        features = (
+            frozenset(name for name in told if isinstance(name, str))
+            if isinstance(told, list)
+            else frozenset()
+        )
         facts = {
             "device": who.device_id,
             "device type": str(hello.get("device_type")),
@@ -98,7 +104,7 @@ async def open_target(arguments: argparse.Namespace) -> AsyncIterator[Target]:
         yield Target(
             f"device {who.device_id}",
             shared(cloud),
-            frozenset({"slow"} if arguments.slow else ()),
+            features | ({"slow"} if arguments.slow else set()),
             facts,
             LIMIT,
         )

@@ -193,9 +193,8 @@ def session_false(cloud: Cloud) -> None:
     group=GROUP,
 )
 def hello_ack_replayed(cloud: Cloud) -> None:
+    answer = cloud.begin()
     cloud.need_effect()
-    hello = cloud.reconnect()
-    answer = cloud.begin(hello)
     command = cloud.command()
     cloud.send(command)
     cloud.expect_ack(command)

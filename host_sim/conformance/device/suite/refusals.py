@@ -127,8 +127,8 @@ def too_far_ahead(cloud: Cloud) -> None:
     group=GROUP,
 )
 def limits_tightened(cloud: Cloud) -> None:
+    cloud.begin(limits={"max_age_s": 1, "future_s": 1})
     cloud.at_rest()
-    cloud.begin(cloud.reconnect(), limits={"max_age_s": 1, "future_s": 1})
     now = cloud.now()
     refused(
         cloud,

@@ -5,6 +5,7 @@ from host_sim.conformance.device.cloud import Cloud
 from host_sim.conformance.device.effect import UNKNOWN, Call
 from host_sim.conformance.draft import compact
 from hxtp import frame
+from hxtp.session import whole
 
 GROUP = "Session"
 
@@ -102,6 +103,22 @@ def state_is_true(cloud: Cloud) -> None:
     cloud.state = {}
     cloud.begin(cloud.reconnect())
     cloud.expect_shown(True)
+
+
+@case(
+    "telemetry",
+    "a sample tells when it was taken, and is not older than its queue makes it",
+    ("HX3-STATE-03",),
+    ("telemetry",),
+    limit=300,
+    group=GROUP,
+)
+def telemetry(cloud: Cloud) -> None:
+    cloud.ready()
+    said = cloud.expect("telemetry", 90000)
+    taken = said.body.get("sampled_at")
+    if not whole(taken, 1, said.message.timestamp):
+        raise Failed("sampled_at: the protocol time of the sample in ms, before it was sent", repr(taken))
 
 
 @case(
