@@ -1,7 +1,7 @@
 """Where the time of a verified command goes: `python tools/verify_parts.py`.
 
-Times the steps of `hxtp`'s own path on the messages of `verify_hxtp`, each by itself, beside the floor of that
-row, all in one run; a step that holds others is not their sum to the last digit. Judges nothing by a time.
+Times the steps of `hxtp`'s own path on the messages of `verify_hxtp`, each by itself, beside that row's
+floor, all in one run; a step that holds others is not their sum to the last digit.
 """
 
 import sys
