@@ -63,6 +63,8 @@ def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
         ("state", {}, "UNKNOWN_ACTION", None),
         ("light_on", {"target": "cellar"}, "INVALID_PARAMS", "target"),
         ("light_on", {"target": ["desk"]}, "INVALID_PARAMS", "target"),
+        ("light_on", {"target": "cellar", "transition": 1}, "INVALID_PARAMS", "target"),  # by name (HX3-MAN-13)
+        ("light_on", {"target": "cellar", "brightness": 101}, "INVALID_PARAMS", "brightness"),
         ("light_on", {"brightness": 101}, "INVALID_PARAMS", "brightness"),
         ("light_on", {"brightness": "80"}, "INVALID_PARAMS", "brightness"),
         ("light_on", {"colour": 1}, "INVALID_PARAMS", "colour"),

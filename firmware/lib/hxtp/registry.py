@@ -141,12 +141,14 @@ class Registry:
             raise HxtpError(UNKNOWN_ACTION)
         params = dict(params)
         params.pop(ACTION, None)
-        target = params.pop(TARGET, known[1][0].name)
-        schema.check(known[0][2], params)
+        target = params.get(TARGET, known[1][0].name)
         for part in known[1]:
             if part.name == target:
-                return part, params
-        raise HxtpError(INVALID_PARAMS, TARGET)
+                params.pop(TARGET, None)
+                break
+        # A target that names no part is still there, and is blamed in its turn, as what is not declared.
+        schema.check(known[0][2], params)
+        return part, params
 
     def run(self, action, params):
         """Execute a command. Returns the members of its ack beside the reference, as a dict."""
