@@ -133,13 +133,20 @@ async def _test(arguments: argparse.Namespace, module: ModuleType) -> running.Ru
     cases = _only(every, arguments.only)
     known = xfail.known(arguments.xfail, every)
     declared = features.declared(arguments.features, arguments.pics, every)
-    async with module.open_target(arguments) as target:
-        target = replace(
-            target,
-            features=target.features if declared is None else declared,
-            limit=arguments.limit or target.limit,
-        )
-        return await running.run(cases, target, Terminal(sys.stdout, arguments.verbose), known)
+    found = None
+    try:
+        async with module.open_target(arguments) as target:
+            target = replace(
+                target,
+                features=target.features if declared is None else declared,
+                limit=arguments.limit or target.limit,
+            )
+            found = await running.run(cases, target, Terminal(sys.stdout, arguments.verbose), known)
+    except KitError as error:
+        if found is None:
+            raise
+        found.stopped = found.stopped or str(error)  # while it was let go: what ran is still to be reported
+    return found
 
 
 async def _mutants(arguments: argparse.Namespace, kinds: dict[str, ModuleType]) -> running.Run:

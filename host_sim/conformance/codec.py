@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from host_sim.conformance import vectors
-from host_sim.conformance.case import Case, Failed, Skipped
+from host_sim.conformance import codec_lines, vectors
+from host_sim.conformance.case import Case, Failed, Skipped, cases_of
 from host_sim.conformance.codec_program import TIMEOUT, CodecProgram
 from host_sim.conformance.running import Mutant, Target, always, seconds
 from host_sim.conformance.vectors import Vector
@@ -32,8 +32,7 @@ def add_arguments(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument(
         "--vectors",
         metavar="PLACE",
-        default=str(vectors.PLACE),
-        help="a folder or file of vectors (default: ours)",
+        help="a folder or file of vectors, for those alone (default: all of the specification's)",
     )
     parser.add_argument(
         "--timeout",
@@ -45,15 +44,16 @@ def add_arguments(parser: argparse._ArgumentGroup) -> None:
 
 
 def cases(arguments: argparse.Namespace) -> list[Case]:
-    return [case_of(vector) for vector in vectors.load(arguments.vectors)]
+    if arguments.vectors is not None:
+        return [case_of(vector) for vector in vectors.load(arguments.vectors)]
+    return [case_of(vector) for vector in vectors.load()] + cases_of(codec_lines)
 
 
 @asynccontextmanager
 async def open_target(arguments: argparse.Namespace) -> AsyncIterator[Target]:
     async with CodecProgram(arguments.codec, arguments.timeout) as program:
-        yield Target(
-            f"codec {arguments.codec}", lambda case: always(program), limit=3 * arguments.timeout + 10
-        )
+        limit = 3 * arguments.timeout + 10  # the program's own time-out is the one to count
+        yield Target(f"codec {arguments.codec}", lambda case: always(program), limit=limit)
 
 
 def mutants() -> list[Mutant]:

@@ -20,6 +20,7 @@ MAX_TOLD = 160  # characters of what a program printed that a message repeats
 ERRORS_KEPT = 4096  # bytes
 SILENCES = 5  # time-outs in a row after which there is no more waiting
 TIMEOUT = 10.0  # seconds
+PAUSE = 0.05  # seconds between the pieces of a request, so that they arrive apart
 GRACE = 1.0  # seconds that a program has to end when its input has ended
 RESET = b'{"op":"reset"}'
 
@@ -59,6 +60,13 @@ class CodecProgram:
     async def ask(self, line: bytes) -> tuple[dict[str, Any], bytes]:
         """The answer to one request line, and as it was printed. Failed says what is wrong with it."""
         raw = await self._line(line)
+        return await self._answer(raw), raw
+
+    async def talk(self, pieces: list[bytes], count: int) -> list[dict[str, Any]]:
+        """The `count` answers to what is written in `pieces`, with a pause behind each."""
+        return [await self._answer(raw) for raw in await self._lines(pieces, count)]
+
+    async def _answer(self, raw: bytes) -> dict[str, Any]:
         try:
             answer = json.loads(raw, object_pairs_hook=_members, parse_constant=_no_constant)
             if not isinstance(answer, dict):
@@ -66,17 +74,20 @@ class CodecProgram:
         except (ValueError, RecursionError) as error:
             # It may have been anything, so whatever comes behind it may answer nothing either.
             return await self._again("one JSON object as the answer", f"{_told(raw)} ({error})")
-        return answer, raw
+        return answer
 
     async def _line(self, line: bytes) -> bytes:
-        # One line for a line; a program that gave none, or more, is not asked again but started again.
+        return (await self._lines([line + b"\n"], 1))[0]
+
+    async def _lines(self, pieces: list[bytes], count: int) -> list[bytes]:
+        # A line for a line; a program that gave fewer, or more, is not asked again but started again.
         if self._process is None:
             await self._start()
         if self._ahead:
             await self._again("no output before the request", f"{_told(self._ahead)}, unasked")
         try:
             async with asyncio.timeout(self._timeout):
-                raw = await self._exchange(line)
+                lines = await self._exchange(pieces, count)
         except TimeoutError:
             self._silences += 1
             if self._silences >= SILENCES:
@@ -87,13 +98,13 @@ class CodecProgram:
                 ) from None
             await self._again("an answer", f"none within {self._timeout:g} s")
         self._silences = 0
-        return raw
+        return lines
 
-    async def _exchange(self, line: bytes) -> bytes:
+    async def _exchange(self, pieces: list[bytes], count: int) -> list[bytes]:
         process = self._process
-        writing = asyncio.ensure_future(self._write(line + b"\n"))
+        writing = asyncio.ensure_future(self._write(pieces))
         try:
-            while b"\n" not in self._ahead and len(self._ahead) <= MAX_ANSWER:
+            while self._ahead.count(b"\n") < count and len(self._ahead) <= MAX_ANSWER:
                 if self._ended:
                     await process.wait()
                     await self._again("an answer", f"the end of the program ({self._ending(process)})")
@@ -101,19 +112,25 @@ class CodecProgram:
                 await self._news.wait()
             if len(self._ahead) > MAX_ANSWER:
                 await self._again(f"an answer of at most {MAX_ANSWER} bytes", "more")
+            if not writing.done() and len(pieces) > 1:
+                await self._again("no answer before the end of the request", _told(self._ahead))
             await writing
         finally:
             writing.cancel()
-        raw, _, rest = bytes(self._ahead).partition(b"\n")
+        *lines, rest = bytes(self._ahead).split(b"\n", count)
         if rest:
-            await self._again("one line", f"{_told(raw)} and more behind it: {_told(rest)}")
+            wanted = "one line" if count == 1 else f"{count} lines"
+            await self._again(wanted, f"{_told(lines[-1])} and more behind it: {_told(rest)}")
         self._ahead.clear()
-        return raw
+        return lines
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, pieces: list[bytes]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by the end of its output
-            self._process.stdin.write(data)
-            await self._process.stdin.drain()
+            for number, piece in enumerate(pieces):
+                if number:
+                    await asyncio.sleep(PAUSE)
+                self._process.stdin.write(piece)
+                await self._process.stdin.drain()
 
     async def _again(self, expected: str, came: str) -> NoReturn:
         await self.stop()

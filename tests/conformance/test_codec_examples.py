@@ -58,7 +58,28 @@ def test_ours_passes_all(tmp_path, capsys):
     command = shlex.join([sys.executable, "-m", "host_sim", "codec"])
     assert cli.main(["--codec", command, "--json", str(report)]) == 0
     found = json.loads(report.read_text())
-    assert found["passed"] == found["planned"] == len(vectors.load())
+    assert found["passed"] == found["planned"] > len(vectors.load())
+
+
+# Answers once for whatever one read brings: right as long as lines come one by one and are short.
+CARELESS = """
+import json, os, sys
+from host_sim import codec
+while chunk := os.read(0, 65536):
+    print(json.dumps(codec.answer(chunk)), flush=True)
+"""
+
+
+def test_a_codec_that_takes_a_read_for_a_line_is_noticed(tmp_path, capsys):
+    """HX3-CODEC-01."""
+    script = tmp_path / "careless.py"
+    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{CARELESS}")
+    report = tmp_path / "report.json"
+    argv = ["--codec", shlex.join([sys.executable, str(script)]), "--json", str(report), "--timeout", "0.5"]
+    assert cli.main([*argv, "--only", "lines-*", "--only", "frame-bare"]) == 1
+    failed = {c["id"] for c in json.loads(report.read_text())["cases"] if c["status"] == "failed"}
+    assert failed >= {"lines-at-once", "lines-in-pieces", "lines-overlapping", "lines-longest"}
+    assert "frame-bare" not in failed
 
 
 @pytest.mark.parametrize("name", SOURCES)
