@@ -55,7 +55,7 @@ def test_a_target_names_another_one():
 
 
 def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
-    # HX3-CMD-05, HX3-CMD-06, HX3-MAN-12, HX3-MAN-18
+    # HX3-CMD-05, HX3-CMD-06, HX3-MAN-12, HX3-MAN-13, HX3-MAN-18
     box = house()
     for action, params, code, member in (
         ("light_of", {}, "UNKNOWN_ACTION", None),
@@ -63,7 +63,7 @@ def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
         ("state", {}, "UNKNOWN_ACTION", None),
         ("light_on", {"target": "cellar"}, "INVALID_PARAMS", "target"),
         ("light_on", {"target": ["desk"]}, "INVALID_PARAMS", "target"),
-        ("light_on", {"target": "cellar", "transition": 1}, "INVALID_PARAMS", "target"),  # by name (HX3-MAN-13)
+        ("light_on", {"target": "cellar", "transition": 1}, "INVALID_PARAMS", "target"),  # by name
         ("light_on", {"target": "cellar", "brightness": 101}, "INVALID_PARAMS", "brightness"),
         ("light_on", {"brightness": 101}, "INVALID_PARAMS", "brightness"),
         ("light_on", {"brightness": "80"}, "INVALID_PARAMS", "brightness"),

@@ -189,6 +189,12 @@ TABLE = [
         judging(by.no_top_level),
     ),
     Broken("parameters-unchecked", "does not check parameters", "every-parameter-is-checked", by.unchecked),
+    Broken(
+        "target-last",
+        "blames what is missing before a target that is wrong",
+        "every-parameter-is-checked",
+        by.target_last,
+    ),
     Broken("parameters-coerced", "takes true for 1 and 1.5 for 1", "every-parameter-is-checked", by.coerced),
     Broken(
         "parameters-ignored",

@@ -244,6 +244,16 @@ def unchecked(session: Any) -> None:
     session.registry.find = find
 
 
+def target_last(session: Any) -> None:
+    find = session.registry.find
+
+    def other_order(action: str, params: dict) -> Any:
+        find(action, {name: params[name] for name in params if name != "target"})
+        return find(action, params)
+
+    session.registry.find = other_order
+
+
 def coerced(session: Any) -> None:
     find = session.registry.find
 

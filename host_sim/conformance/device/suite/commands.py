@@ -162,10 +162,7 @@ def every_action_needs_required(cloud: Cloud) -> None:
 def every_parameter_is_checked(cloud: Cloud) -> None:
     cloud.at_rest()
     for action, properties in _actions(cloud).items():
-        needed = {name for name, rule in properties.items() if rule.get("required")}
         for name, rule in properties.items():
-            if name == "target" and needed:
-                continue  # which of the two is at fault is another question
             for wrong in wrong_values(rule):
                 _invalid(cloud, action, {name: wrong}, name)
     cloud.expect_silence("commands with wrong parameters")
