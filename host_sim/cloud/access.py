@@ -3,23 +3,25 @@
 Must never tell apart, in answer or in time, a token that is wrong from one that never was.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
+from fastapi import Depends
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import HTTPConnection
 
 from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import api_keys
+from host_sim.cloud.catalogue.api_keys import KEY_PREFIX
 from host_sim.cloud.catalogue.tenants import find_user
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.security import hashing, roles
+from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TIERS
-from host_sim.cloud.storage.tables import api_keys, directory
 
-KEY_PREFIX = "hxtp_"
-PREFIX_LENGTH = 12  # characters of a key, after KEY_PREFIX, by which it is found
+log = logging.getLogger(__name__)
 
 
 def services_of(connection: HTTPConnection) -> Services:
@@ -45,31 +47,20 @@ def identify(services: Services, credential: str) -> Caller:
     except TokenError as error:
         raise unauthorized(str(error)) from None
     user = find_user(services.database, claims.user_id)
-    # To the second: a token says no more of when it was issued.
-    if user is None or claims.issued_at < user.sessions_after // 1000:
+    if user is None or claims.issued_at <= user.sessions_after:
         raise unauthorized("the token has been ended; sign in again")
     return Caller(user, None, f"user:{user.id}")
 
 
 def _by_key(services: Services, key: str) -> Caller:
-    prefix = key[len(KEY_PREFIX) :][:PREFIX_LENGTH]
-    database = services.database
-    with database.reading() as connection:
-        tenant_id = connection.execute(
-            sa.select(directory.c.tenant_id).where(directory.c.kind == "api_key", directory.c.key == prefix)
-        ).scalar()
-        database.see(connection, tenant_id)
-        row = connection.execute(
-            sa.select(api_keys).where(
-                api_keys.c.prefix == prefix,
-                api_keys.c.tenant_id == tenant_id,
-                api_keys.c.key_hash == hashing.digest(key),
-                api_keys.c.revoked_at.is_(None),
-            )
-        ).first()
-    user = find_user(database, row.user_id) if row is not None else None
+    row = api_keys.behind(services.database, key)
+    user = find_user(services.database, row.user_id) if row is not None else None
     if row is None or user is None or user.tenant_id != row.tenant_id:
         raise unauthorized()
+    try:
+        api_keys.used(services.database, row, services.now())
+    except DBAPIError as error:
+        log.warning("the last use of a key could not be noted: %s", type(error).__name__)
     return Caller(user, list(row.scopes), f"api_key:{row.id}")
 
 
@@ -85,11 +76,12 @@ def bearer(connection: HTTPConnection) -> str:
 def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPConnection], Caller]:
     """A dependency: the caller, who must have this role, and whose key must have this scope.
 
-    role None: anybody who is signed in, with a tenant or without. scope None: no API key may.
+    role None: anybody who is signed in, with a tenant or without. scope None: no API key may; ANY: each may.
     """
 
     def caller(connection: HTTPConnection) -> Caller:
         one = identify(services_of(connection), bearer(connection))
+        connection.state.caller = one
         if not roles.covers(one.scopes, scope):
             raise ApiError(
                 403,
@@ -103,31 +95,34 @@ def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPCo
                 raise ApiError(
                     403, "PERMISSION_DENIED", f"this needs the role {role}", "ask an owner of the tenant"
                 )
-        if one.user.tenant_id is not None:
-            _count(connection, one)
+        _count(connection, one)
         return one
 
     return caller
 
 
 def _count(connection: HTTPConnection, one: Caller) -> None:
-    """One request of the tenant's: how many are left stands in the answer. Raises ApiError 429."""
-    most = TIERS.get(one.user.tier or "", 0)
+    """One request of the tenant's: how many are left stands in the answer. Raises ApiError 429.
+
+    Somebody without a tenant is counted alone, in the tier of new tenants.
+    """
+    services, user = services_of(connection), one.user
+    tier = user.tier or services.settings.tier
+    most = TIERS.get(tier, TIERS["free"])
     if not most:
         return
-    taken = services_of(connection).limits.take(f"tenant:{one.tenant_id}", most)
+    name = f"user:{user.id}" if user.tenant_id is None else f"tenant:{user.tenant_id}"
+    taken = services.limits.take(name, most)
     connection.state.rate_limit = taken.headers()
     if not taken.allowed:
         raise ApiError(
             429,
             "RATE_LIMIT_EXCEEDED",
-            f"{most} requests a minute are allowed in the tier {one.user.tier}",
+            f"{most} requests a minute are allowed in the tier {tier}",
             f"try again in {taken.reset_s} s",
         )
 
 
-def scoped(role: str, scope: str) -> Any:
+def scoped(role: str | None = None, scope: str | None = None) -> Any:
     """As `needs`, for a signature: `caller: Caller = scoped("user", "read:devices")`."""
-    from fastapi import Depends
-
     return Depends(needs(role, scope))

@@ -111,6 +111,11 @@ def tenant_by_slug(connection: sa.Connection, slug: str) -> Any:
     return connection.execute(sa.select(tenants).where(tenants.c.slug == slug)).first()
 
 
+def hold(connection: sa.Connection, tenant_id: str) -> None:
+    """Let nobody else who holds this tenant go on before this transaction ends: counts stay true."""
+    connection.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
+
+
 def join(connection: sa.Connection, user_id: str, tenant_id: str, role: str) -> None:
     """Make a user one of the tenant. The transaction sees both (`database.see`)."""
     connection.execute(users.update().where(users.c.id == user_id).values(tenant_id=tenant_id, role=role))

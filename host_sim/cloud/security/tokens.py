@@ -1,7 +1,8 @@
 """Bearer tokens: JWTs (HS256) by a key that lies sealed in the database and can be renewed.
 
 A token names a user, never a secret; what the user may do is read from the database at each request. Must
-never take a token of another algorithm, issuer or audience, nor one whose key is long retired.
+never take a token of another algorithm, issuer or audience, nor one whose key is long retired: what a browser
+keeps (PAGES) opens no API, and what proves that a form is ours (FORMS) opens nothing.
 """
 
 import os
@@ -17,6 +18,9 @@ from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import signing_keys
 
 ISSUER = "hxtp-cloud"
+API = ISSUER  # audiences
+PAGES = f"{ISSUER}/pages"
+FORMS = f"{ISSUER}/forms"
 LIFE_S = 12 * 3600
 MAX_TOKEN = 2048  # characters
 
@@ -27,7 +31,7 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`user_id`, and when it was issued, in seconds since 1970."""
+    """`user_id` (what the token is about), and when it was issued, in ms since 1970."""
 
     user_id: str
     issued_at: int
@@ -43,24 +47,30 @@ class Tokens:
         self._keys: dict[str, bytes] = {}
         self._current = ""
 
-    def make(self, user_id: str, life_s: int | None = None) -> str:
+    @property
+    def life_s(self) -> int:
+        """Seconds that a token holds unless something else is said."""
+        return self._life_s
+
+    def make(self, user_id: str, life_s: int | None = None, audience: str = API) -> str:
         """A token for a user; `life_s` seconds, 12 hours by default."""
         if not self._current:
             self._load()
         if not self._current:
             self.renew()
-        now = int(time.time())
+        now = time.time_ns() // 1000000
         claims = {
             "iss": ISSUER,
-            "aud": ISSUER,
+            "aud": audience,
             "sub": user_id,
-            "iat": now,
-            "exp": now + (life_s or self._life_s),
+            # To the ms, or a token of the second in which somebody signed out would outlive that.
+            "iat": now / 1000,
+            "exp": now // 1000 + (life_s or self._life_s),
             "jti": str(uuid.uuid4()),
         }
         return jwt.encode(claims, self._keys[self._current], "HS256", {"kid": self._current})
 
-    def read(self, token: str) -> Claims:
+    def read(self, token: str, audience: str = API) -> Claims:
         """Raises TokenError."""
         if len(token) > MAX_TOKEN:
             raise TokenError("the token is too long")
@@ -78,14 +88,14 @@ class Tokens:
                 key,
                 ["HS256"],
                 issuer=ISSUER,
-                audience=ISSUER,
+                audience=audience,
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.ExpiredSignatureError:
             raise TokenError("the token has expired; sign in again") from None
         except jwt.PyJWTError:
             raise TokenError("this is no token of this cloud") from None
-        return Claims(str(claims["sub"]), int(claims["iat"]))
+        return Claims(str(claims["sub"]), round(claims["iat"] * 1000))
 
     def renew(self) -> None:
         """From now on sign with a new key. Tokens of the old ones hold until they expire."""
