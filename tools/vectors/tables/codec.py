@@ -222,24 +222,12 @@ BEFORE = Group(
     None,
 )
 
-MEMORY = Group(
-    "no memory",
-    "One message asked about again and again: what was accepted, refused or reset before does not matter.",
+ANYWAY = Group(
+    "requests of other spellings",
+    "What a request may be like.",
     [
-        verify("codec-memory-first", "accepted", COMMAND, last_sequence=6),
-        verify("codec-memory-again", "accepted again, byte for byte", COMMAND, last_sequence=6),
-        verify(
-            "codec-memory-refused",
-            "refused by a list of nonces",
-            COMMAND,
-            "NONCE_REUSED",
-            seen_nonces=[NONCE],
-        ),
-        verify("codec-memory-after", "accepted without the list", COMMAND, seen_nonces=[BASE64_NONCE]),
-        verify("codec-memory-higher", "a higher number", pipe10(sequence_number=8), last_sequence=7),
-        verify("codec-memory-lower", "and the lower one behind it", COMMAND, last_sequence=6),
         Case(
-            "codec-memory-no-nonces",
+            "codec-no-nonces",
             "without the member seen_nonces",
             without(VERIFY, "seen_nonces"),
             {"ok": True, "rotated": False, "message_type": "command", "body_json": COMMAND.body},
@@ -262,15 +250,36 @@ MEMORY = Group(
             clauses=("HX3-CODEC-08",),
         ),
         Case(
-            "codec-memory-unknown",
+            "codec-unknown-member",
             "with a member nobody knows",
             {**VERIFY, "later": {"x": 1}},
             {"ok": True, "rotated": False, "message_type": "command", "body_json": COMMAND.body},
             clauses=("HX3-CODEC-02",),
         ),
     ],
+    ("Codec",),
+    ("HX3-CODEC-02",),
+)
+
+MEMORY = Group(
+    "no memory",
+    "One message asked about again and again: what was accepted, refused or reset before does not matter.",
+    [
+        verify("codec-memory-first", "accepted", COMMAND, last_sequence=6),
+        verify("codec-memory-again", "accepted again, byte for byte", COMMAND, last_sequence=6),
+        verify(
+            "codec-memory-refused",
+            "refused by a list of nonces",
+            COMMAND,
+            "NONCE_REUSED",
+            seen_nonces=[NONCE],
+        ),
+        verify("codec-memory-after", "accepted without the list", COMMAND, seen_nonces=[BASE64_NONCE]),
+        verify("codec-memory-higher", "a higher number", pipe10(sequence_number=8), last_sequence=7),
+        verify("codec-memory-lower", "and the lower one behind it", COMMAND, last_sequence=6),
+    ],
     ("NoMemory",),
     ("HX3-CODEC-04", "HX3-CODEC-05"),
 )
 
-FILE = File("codec", [RESET, LINES, OPERATIONS, VERIFIES, SIGNS, PROFILES, BEFORE, MEMORY])
+FILE = File("codec", [RESET, LINES, OPERATIONS, VERIFIES, SIGNS, PROFILES, BEFORE, ANYWAY, MEMORY])
