@@ -16,13 +16,8 @@ from host_sim.conformance.case import KitError
 from host_sim.conformance.endpoint import Endpoint
 
 CONNECT_S = 10.0
-REFUSED = {
-    1: "the protocol version",
-    2: "the client id",
-    3: "it is unavailable",
-    4: "user or password",
-    5: "user or password",
-}
+MAX_PAYLOAD = 1 << 20  # bytes of a message that are kept: far more than a right one has
+MAX_WAITING = 10000  # messages
 
 
 class Arrived(NamedTuple):
@@ -65,9 +60,7 @@ class Client:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_message = lambda *args: self.queue.put(
-            Arrived(args[2].topic, args[2].payload, args[2].qos, args[2].retain)
-        )
+        client.on_message = self._on_message
         self._client = client
 
     def connect(self) -> "Client":
@@ -131,12 +124,21 @@ class Client:
         self._answered.set()
 
     def _on_disconnect(self, client: mqtt.Client, data: Any, flags: Any, reason: Any, props: Any) -> None:
-        self.lost = str(reason)
+        self.lost = self.lost or str(reason)
         if not self._answered.is_set():
             self._refused = f"the connection ended at once ({reason})"
             self._answered.set()
         if not self._closing:
             self.queue.put(None)
+
+    def _on_message(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
+        if self.queue.qsize() < MAX_WAITING:
+            self.queue.put(
+                Arrived(message.topic, message.payload[:MAX_PAYLOAD], message.qos, bool(message.retain))
+            )
+        elif self.lost is None:
+            self.lost = f"more than {MAX_WAITING} messages wait, which no device sends"
+            client.disconnect()
 
     def _on_subscribe(self, client: mqtt.Client, data: Any, mid: int, reasons: Any, props: Any) -> None:
         with self._subscribed:

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from host_sim.conformance import clauses, cloud, device, running
-from host_sim.conformance.case import Outcome
+from host_sim.conformance.case import Case, Outcome
 from host_sim.conformance.cloud import simulated as simulated_cloud
 from host_sim.conformance.device import simulated as simulated_device
-from host_sim.conformance.device.memory_line import Random
+from host_sim.conformance.device.cloud import Cloud
+from host_sim.conformance.device.memory_line import MemoryLine, Random
 from host_sim.conformance.mutants import cloud as broken_clouds
 from host_sim.conformance.mutants import device as broken_devices
 from host_sim.device import Lamp, SimDevice
+from hxtp.sign import Key
 
 DEVICE_CASES = {case.id: case for case in device.cases()}
 CLOUD_CASES = {case.id: case for case in cloud.cases()}
@@ -86,6 +88,17 @@ def test_a_device_that_measures_declares_it():
     target = replace(target, features=target.features | {"telemetry"})
     found = outcomes([DEVICE_CASES["telemetry"], DEVICE_CASES["quality-of-service"]], target)
     assert but_passed(found) == {}
+
+
+def test_a_case_that_takes_too_long_leaves_the_device_to_the_next():
+    who = simulated_device
+    cloud = Cloud(MemoryLine(who.simulated()), who.TENANT, who.DEVICE, Key(who.SECRET), Random(b"cloud"))
+    device.meet(cloud)
+    waiting = Case("waits", "waits for ever", (), (), lambda cloud: cloud.wait(10**12), limit=0.1)
+    target = running.Target("one device for all", device.shared(cloud))
+    found = outcomes([waiting, DEVICE_CASES["signature"], DEVICE_CASES["command-executed"]], target)
+    assert found["waits"] == (Outcome.FAILED, "not done within 0.1 s")
+    assert set(but_passed(found)) == {"waits"}
 
 
 class Plotter:
