@@ -5,6 +5,7 @@ Must never answer with a traceback, nor read a body further than it may be long.
 
 import logging
 import re
+import time
 import uuid
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from host_sim.cloud import logs
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.routes import ROUTERS
 from host_sim.cloud.services import Services
@@ -49,7 +51,8 @@ def create_app(services: Services) -> FastAPI:
 
 
 class Frame:
-    """Around every request: its id, the version headers, the limit of its body, and the last resort."""
+    """Around every request: its id, the version headers, the limit of its body, its line in the log, and the
+    last resort."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -60,12 +63,14 @@ class Frame:
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
-        begun = False
+        status: int | None = None  # once it is sent
+        began = time.perf_counter()
 
         async def framed(message: Message) -> None:
-            nonlocal begun
+            nonlocal status
             if message["type"] == "http.response.start":
-                begun = True
+                status = message["status"]
+                given = {name.lower() for name, _ in message.get("headers", ())}
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
@@ -75,22 +80,22 @@ class Frame:
                     *(
                         (name.lower().encode(), value.encode())
                         for name, value in scope["state"].get("rate_limit", {}).items()
+                        if name.lower().encode() not in given  # a narrower limit speaks for itself
                     ),
                 ]
             await send(message)
 
         try:
             await self.app(scope, _limited(scope, receive), framed)
-        except ApiError as error:  # raised while the body was read
-            if not begun:
-                await _answer(error, request_id)(scope, receive, framed)
         except Exception:
             log.exception("request %s failed", request_id)
-            if not begun:
+            if status is None:
                 error = ApiError(
                     500, "GATEWAY_ERROR", "the cloud failed", "try again; tell us the request_id"
                 )
                 await _answer(error, request_id)(scope, receive, framed)
+        finally:
+            logs.request(scope, status, began)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
@@ -102,7 +107,8 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         count += len(message.get("body", b""))
         if count > most:
-            raise ApiError(413, "PAYLOAD_TOO_LARGE", f"the body is over {most} bytes", "send less")
+            # This kind is the only one that passes through whoever reads the body.
+            raise HTTPException(413, f"the body is over {most} bytes")
         return message
 
     return limited
@@ -128,7 +134,7 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 
 
 async def _http(request: Request, error: Any) -> JSONResponse:
-    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
     api_error = ApiError(
         error.status_code,
         codes.get(error.status_code, "BAD_REQUEST"),

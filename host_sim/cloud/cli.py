@@ -4,12 +4,12 @@ Must never take a secret as an argument, where every user of the machine could r
 """
 
 import argparse
-import logging
 import re
 import signal
 import sys
 import threading
 
+from host_sim.cloud import logs
 from host_sim.cloud.settings import TIERS, Settings, SettingsError, load
 
 EPILOG = """\
@@ -89,10 +89,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     from host_sim.cloud.server import Cloud, StartError
     from host_sim.cloud.storage.database import DatabaseError
 
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(settings.log_level, settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *unused: stop.set())

@@ -16,6 +16,7 @@ import uvicorn
 
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
+from host_sim.cloud import logs
 from host_sim.cloud.app import create_app
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
@@ -160,6 +161,7 @@ class Cloud:
                 "choose another with --port, 0 for any free one"
             ) from None
         settings.port = listener.getsockname()[1]
+        logs.guard()
         config = uvicorn.Config(
             create_app(self.services),
             log_level=settings.log_level,

@@ -55,6 +55,7 @@ class Settings:
     token_life_s: int = 12 * 3600
     tier: str = "free"  # of new tenants
     log_level: str = "info"
+    log_format: str = "text"  # or json: an object a line
 
     def master_keys(self) -> list[bytes]:
         """Raises SettingsError."""
@@ -142,6 +143,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"tier must be one of {', '.join(TIERS)}")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingsError("log_level must be debug, info, warning or error")
+    if settings.log_format not in ("text", "json"):
+        raise SettingsError("log_format must be text or json")
     if bool(settings.certificate) != bool(settings.certificate_key):
         raise SettingsError("certificate and certificate_key belong together: give both files, or neither")
     for name in ("certificate", "certificate_key", "broker_ca"):

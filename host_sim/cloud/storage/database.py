@@ -103,6 +103,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         options = {"poolclass": sa.pool.StaticPool}
     engine = sa.create_engine(
         url,
+        hide_parameters=True,  # of a statement that failed: they may be somebody's
         connect_args={"timeout": LOCK_S, "check_same_thread": False, "isolation_level": None},
         **options,
     )
@@ -127,6 +128,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
         url,
+        hide_parameters=True,
         pool_size=POOL,
         max_overflow=0,
         pool_pre_ping=True,
