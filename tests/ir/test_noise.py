@@ -13,6 +13,7 @@ INDISTINCT = (
         "nec",
         "the frame is the same where both bytes of the address and both of the command are complements",
     ),
+    ("samsung32", "samsung32", "an address of two equal bytes is the frame of the one byte's address"),
 )
 
 
@@ -52,6 +53,13 @@ def test_a_frame_is_read_back_as_what_it_was(protocol, data):
     assert all(other == read for other in codecs.readings(heard))
 
 
+def test_a_frame_of_the_fewest_timings_is_read():
+    """RC5X with bits that take turns: thirteen timings, all of them two units long."""
+    fields = {"protocol": "rc5x", "address": 10, "command": 106, "toggle": 1}
+    assert codecs.module("rc5x").encode(fields) == [1778] * 13
+    assert codecs.decode([1778] * 13) == fields
+
+
 @pytest.mark.parametrize("row", INDISTINCT, ids=lambda row: row[0])
 def test_what_cannot_be_told_apart_really_cannot(row):
     """The table excuses nothing that is not so: each row has a frame that both protocols send."""
@@ -60,6 +68,10 @@ def test_what_cannot_be_told_apart_really_cannot(row):
         ("necext", "nec"): (
             {"protocol": "necext", "address": 0xFB04, "command": 0xF708},
             {"protocol": "nec", "address": 4, "command": 8},
+        ),
+        ("samsung32", "samsung32"): (
+            {"protocol": "samsung32", "address": 0x0707, "command": 2},
+            {"protocol": "samsung32", "address": 7, "command": 2},
         ),
     }[protocol, other]
     assert codecs.module(protocol).encode(one) == codecs.module(other).encode(two)

@@ -31,7 +31,7 @@ def train(fields, repeats):
 
 
 def decode(timings):
-    if not 13 < len(timings) < 29:
+    if not 12 < len(timings) < 29:
         return None
     halves = biphase.expand(timings, 0, _BOUNDS, 27)
     if halves is None:
