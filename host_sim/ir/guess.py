@@ -12,6 +12,7 @@ _SIGNS = (
         re.compile(r"irsend\d*\s|\"IrReceived\"|^\{\"?protocol|\"DataLSB\"", re.IGNORECASE | re.MULTILINE),
     ),
     ("device", re.compile(r"^[^\n]*\bir_send(_nec|_raw|_pronto)? \{", re.MULTILINE)),
+    ("device", re.compile(r"\"total\": ?[0-9]+|^ir_learned: ", re.MULTILINE)),
     ("hos", re.compile(r"\"(irCommands|freq_khz|combined)\"")),
     ("homeassistant", re.compile(r"\"(timings|modulation)\"")),
     ("pronto", re.compile(r"^([^\n#]*: )?[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4}){5,}", re.MULTILINE)),

@@ -120,6 +120,8 @@ def press(signal: Signal) -> Press | None:
     ):
         return None
     codec = codecs.module(fields["protocol"])
+    # Of several numbers that mean the same frame, those that it is read as.
+    fields = codec.decode(codec.encode(fields)) or fields
     least = len(codecs.frames(_sent(codec, fields, 0)))
     repeats = max(0, len(frames) - least)
     if repeats > MOST_REPEATS:

@@ -215,6 +215,7 @@ BAD = {
         ('A: ir_send {"encoding":"nec","address":1,"command":"8"}', "must be a whole number"),
         ('A: ir_send {"encoding":"nec","address":1,"command":' + "9" * 4000 + "}", "nec has no command 9999"),
         ('A: ir_send {"encoding":"nec","address":1,"command":8,"repeats":99}', "repeats is 99"),
+        ('A: ir_send {"encoding":"nec","address":1,"command":8,"name":5}', "no 'name' to a press"),
         ('A: ir_send_raw {"freq_khz":38}', "no infrared action"),
         ('A: ir_send_nec {"address":1}', "takes address, command"),
     ],

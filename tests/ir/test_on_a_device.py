@@ -3,12 +3,13 @@
 import json
 
 import pytest
+import remotes
 from workbench import Bench
 
 from capabilities.ir import codecs
 from host_sim.ir import formats
 from host_sim.ir.formats import device
-from host_sim.ir.signals import from_fields, from_timings
+from host_sim.ir.signals import FormatError, from_fields, from_timings
 
 
 class Wire:
@@ -60,3 +61,50 @@ def test_a_button_comes_from_every_format_onto_the_air(name):
     _, _, timings = on_air(read)
     start, end = codecs.frames(list(timings))[0]
     assert codecs.decode(list(timings)[start:end]) == signal.fields
+
+
+def test_what_a_device_learned_can_be_taken_into_any_format():
+    """The answers of ir_learned, page by page as `gateway command` prints them, are a signal like others."""
+    signal = from_timings(
+        "tv_mute", 38000, list(from_fields("A", "samsung32", address=7, command=15).once), [500, 700]
+    )
+    whole = [*signal.once, *signal.again]
+    lines = []
+    for offset in (64, 0):
+        page = {"id": 400, "name": "tv_mute", "freq_khz": 38.0, "gap": 40000, "offset": offset}
+        page |= {"once": len(signal.once), "raw": whole[offset : offset + 64], "total": len(whole)}
+        lines.append(f"ir_learned: executed {json.dumps(page, sort_keys=True)}")
+    assert formats.load("device", "\n".join(lines)) == [signal]
+    assert formats.dump("flipper", formats.load("device", "\n".join(lines)))[0].count("Samsung32") == 1
+    with pytest.raises(FormatError, match=r"tv_mute: 64 of 70 timings; ask ir_learned .*offset=64"):
+        formats.load("device", lines[1])
+    last = {"freq_khz": 36, "offset": 0, "once": 3, "raw": [500, 600, 700], "total": 3}
+    assert formats.load("device", json.dumps(last))[0].name == "learned"
+    with pytest.raises(FormatError, match="no answer of ir_learned"):
+        formats.load("device", "{}")
+
+
+@pytest.mark.parametrize("protocol", sorted(codecs.MODULES))
+def test_what_the_firmware_learns_is_read_as_the_button_that_it_was(protocol):
+    room = remotes.Room()
+    assert room.learn(remotes.press(protocol)) == "captured"
+    (signal,) = formats.load("device", json.dumps(room.learned()))
+    bounds = codecs.module(protocol).FIELDS[protocol]
+    fields = {"protocol": protocol, **{name: remotes.middle(ends) for name, ends in bounds.items()}}
+    assert codecs.module(protocol).encode(signal.fields) == codecs.module(protocol).encode(fields)
+    assert signal.carrier == codecs.module(protocol).CARRIER
+
+
+def test_a_long_capture_of_the_firmware_is_put_together_from_its_pages():
+    light = [3000, 1500, *([500, 500, 500, 1500] * 75)][:301]
+    room = remotes.Room()
+    assert room.learn(light) == "captured"
+    pages, offset = [], 0
+    while not pages or offset < pages[-1]["total"]:
+        pages.append(room.learned(offset=offset))
+        offset += len(pages[-1]["raw"])
+    assert len(pages) == 3
+    (signal,) = formats.load("device", "\n".join(json.dumps(page) for page in pages))
+    assert list(signal.once) == light
+    with pytest.raises(FormatError, match="128 of 301 timings"):
+        formats.load("device", json.dumps(pages[0]))

@@ -452,3 +452,4 @@ def test_the_format_of_a_file_is_found_by_its_looks():
     assert guess("", "tv.ir") == "flipper" and guess("hello") is None
     assert guess('{"IrReceived":{"Protocol":"NEC"}}') == "tasmota"
     assert guess("260050001234") == "broadlink"
+    assert guess('ir_learned: executed {"freq_khz": 38, "raw": [5], "total": 1}') == "device"

@@ -1,10 +1,12 @@
 """The device's own actions, a line a command: «name: ir_send {"encoding":"nec","address":4,"command":8}».
 
 It must never write what the device's own rules refuse. What stands after the name is what
-`python -m host_sim gateway command DEVICE …` takes. Read too: ir_send_nec, ir_send_raw and ir_send_pronto.
+`python -m host_sim gateway command DEVICE …` takes. Read too: ir_send_nec, ir_send_raw and ir_send_pronto,
+and the answers of ir_learned, page by page.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,7 @@ from host_sim.ir.reading import (
 from host_sim.ir.signals import (
     DUTY,
     GAP_US,
+    MOST,
     MOST_REPEATS,
     FormatError,
     Signal,
@@ -36,6 +39,8 @@ from host_sim.ir.signals import (
     press,
 )
 
+# What ir_learned answers: alone, or as `gateway command` prints it.
+_ANSWER = re.compile(r"(?:ir_learned: executed )?(\{.*\})")
 # The bounds of the actions' parameters.
 _MOST_REPEATS = 10
 _LONGEST_US = 2_000_000
@@ -43,8 +48,45 @@ _MOST_DUTY = 90
 
 
 def each(text: str) -> Iterator[Entry]:
-    for name, code in named_lines(text):
-        yield attempt(_signal, name, code)
+    pages: dict[str, list[Any]] = {}
+    for line in map(str.strip, text.splitlines()):
+        if told := _ANSWER.fullmatch(line):
+            page = attempt(_page, told[1])
+            if isinstance(page, FormatError):
+                yield page
+            else:
+                pages.setdefault(page["name"], []).append(page)
+        elif line and not line.startswith("#"):
+            yield attempt(_signal, *named_lines(line)[0])
+    for name, rows in pages.items():
+        yield attempt(_learned, name, rows)
+
+
+def _page(text: str) -> Any:
+    """One answer of ir_learned: a part of a command's timings, from `offset`, of `total` in all."""
+    row = json_value(text)
+    if not isinstance(row, dict) or not isinstance(row.get("raw"), list):
+        raise FormatError(f"no answer of ir_learned: {shown(text)}")
+    name = row.setdefault("name", "learned")
+    if not isinstance(name, str):
+        raise FormatError(f"{shown(name)} is no name")
+    for member in ("offset", "once", "total"):
+        count(name, member, row.get(member), 0, 2 * MOST)
+    return row
+
+
+def _learned(name: str, pages: list[Any]) -> Signal:
+    timings: list[int] = []
+    for page in sorted(pages, key=lambda page: page["offset"]):
+        if page["offset"] == len(timings):
+            timings += page["raw"]
+    total, once = pages[0]["total"], pages[0]["once"]
+    if len(timings) != total:
+        raise FormatError(
+            f"{name}: {len(timings)} of {total} timings; ask ir_learned for the rest: offset={len(timings)}"
+        )
+    carrier = hertz(name, pages[0].get("freq_khz"), khz_below=1000)
+    return from_timings(name, carrier or -1, timings[:once], timings[once:])
 
 
 def _signal(name: str, code: str) -> Signal:
@@ -90,6 +132,8 @@ def _press(name: str, params: dict[str, Any], repeats: int) -> Signal:
 
 def _all_whole(name: str, params: dict[str, Any]) -> None:
     for member, value in params.items():
+        if member not in ("address", "command", "vendor", "toggle"):
+            raise FormatError(f"{name}: there is no {shown(member)} to a press")
         if type(value) is not int:
             raise FormatError(f"{name}: {shown(member)} is {shown(value)}; it must be a whole number")
 
