@@ -82,7 +82,7 @@ class Room:
 
 
 def middle(bounds):
-    return bounds[0] + (bounds[1] - bounds[0]) // 3
+    return bounds[0] + (bounds[1] - bounds[0]) // 7
 
 
 def press(protocol, repeats=0, **fields):

@@ -328,6 +328,16 @@ def test_both_forms_of_the_rmt_count_in_microseconds():
         assert not second.gone
 
 
+def test_without_a_carrier_none_is_asked_for():
+    stock, send.RMT = send.RMT, OldRmt
+    OldRmt.made.clear()
+    try:
+        send.Transmitter(4, 0, False).write(0, 33, [500, 500])
+    finally:
+        send.RMT = stock
+    assert [rmt.given[3] for rmt in OldRmt.made] == [(38000, 33, True), None]
+
+
 def test_active_low_is_the_mirror():
     first, second = transmitter(OldRmt, 4, 0, True)
     assert first.given == (0, 1000000, True, (38000, 33, False))

@@ -129,11 +129,63 @@ def test_a_pronto_code_is_sent_and_its_second_part_repeated():
     assert wire.sent[0][0] == carrier
 
 
+def test_pronto_codes_that_name_a_protocol_are_sent_in_it():
+    def judge(code, expected):
+        bench, wire = room()
+        bench.do("ir_send_pronto", code=code)
+        heard = wire.sent[0][1]
+        cuts = codecs.frames(heard)
+        fields = codecs.decode(heard[: cuts[0][1]])
+        assert (fields["protocol"], fields["address"], fields["command"]) == expected
+
+    cases(
+        [
+            ("5000 0000 0000 0001 0003 0004", ("rc5", 3, 4)),
+            ("5000 0073 0000 0001 0010 0045", ("rc5x", 16, 69)),
+            ("6000 0073 0000 0001 0004 00ff", ("rc6", 4, 255)),
+            # Oppo's sheets of remote codes have it beside its function, 1A of custom code 49.
+            ("900A 006D 0000 0001 49B6 1AE5", ("nec", 0x49, 0x1A)),
+            ("900a 006d 0000 0001 fe01 00ff", ("nec", 254, 0)),
+            ("900A 006D 0000 0001 856A 9768", ("necext", 0x6A85, 0x97 | 0x68 << 8)),
+        ],
+        judge,
+    )
+
+
+def test_pronto_without_a_carrier_is_sent_without_one():
+    bench, wire = room()
+    bench.do("ir_send_pronto", code="0100 006D 0000 0001 0157 0689")
+    assert wire.sent == [(0, [9019, 43993])]
+
+
+def test_a_pronto_form_that_nobody_knows_is_refused_by_its_name():
+    bench, wire = room()
+    for form in ("5001", "6001", "7000", "8000", "900B"):
+        code, why = bench.refused("ir_send_pronto", code=form + " 0000 0000 0002 0010 000C 0001 0000")
+        assert code == "COMMAND_INVALID" and form in why
+    assert wire.sent == []
+
+
+def test_carrier_and_duty_are_the_protocol_s_unless_given():
+    bench, wire = room()
+    bench.part._transmitter.write = lambda carrier, duty, timings: wire.sent.append((carrier, duty))
+    bench.do("ir_send", encoding="rc5", address=1, command=2)
+    bench.wait(300)
+    bench.do("ir_send", encoding="rc5", address=1, command=2, freq_khz=38, duty=50)
+    bench.wait(300)
+    bench.do("ir_send", encoding="rc5", address=1, command=2, freq_khz=36.7)
+    assert wire.sent == [(36000, 33), (38000, 50), (36700, 33)]
+    given = {"encoding": "nec", "address": 1, "command": 2}
+    assert bench.refused("ir_send", freq_khz=9, **given) == ("INVALID_PARAMS", "freq_khz")
+    assert bench.refused("ir_send", duty=91, **given) == ("INVALID_PARAMS", "duty")
+
+
 def test_wrong_pronto_codes_are_refused():
     bench, wire = room()
 
     def judge(code):
         raises(ValueError, pronto.parse, code)
+        raises(ValueError, pronto.named, code)
         assert bench.refused("ir_send_pronto", code=code)[0] == "INVALID_PARAMS"
 
     head = "0000 006D 0000 0001 "
@@ -147,8 +199,13 @@ def test_wrong_pronto_codes_are_refused():
             (head + "0157",),
             (head + "0157 0689 0001",),
             (head + "0157 0000",),
-            ("0100 006D 0000 0001 0157 0689",),
             ("5000 006D 0000 0001 0157 0689",),
+            ("5000 0073 0000 0001 0020 0001",),
+            ("5000 0073 0000 0001 0001 0080",),
+            ("5000 0073 0000 0002 0001 0001",),
+            ("6000 0073 0000 0001 0100 0001",),
+            ("900A 006D 0000 0001 FE01 00FF 0000",),
+            ("X000 006D 0000 0001 0157 0689",),
             ("0000 0000 0000 0001 0157 0689",),
         ],
         judge,

@@ -118,8 +118,10 @@ class Infrared(Part):
     def ir_send_pronto(self, params):
         from capabilities.ir import press
 
-        carrier, timings, sends = press.pronto_job(params["code"], params.get("repeats", 0))
-        return self.send_train(carrier, timings, sends)
+        job = press.pronto_job(params["code"], params.get("repeats", 0))
+        if isinstance(job, dict):
+            return self.ir_send(job)
+        return self.send_train(*job)
 
     def send_train(self, carrier, timings, sends):
         """Send timings that end with a pause so many times, or refuse with `repeats` as too many."""

@@ -1,6 +1,7 @@
 """LG: 28 bits, most significant first: an address, a command of 16 bits and the sum of its four digits.
 
-Must never touch hardware. While a button is held it sends NEC's short frame.
+Must never touch hardware. While a button is held it sends NEC's short frame. Bits, sum and units of 560 us
+are those of Arduino-IRremote's ir_LG.hpp; IRremoteESP8266's ir_LG.cpp has 8.5 + 4.25 ms, 550 and 1600 us.
 """
 
 from capabilities.ir import distance, nec

@@ -4,7 +4,7 @@ Must never send, nor change a toggle bit before the press was taken. Loads when 
 """
 
 from capabilities.ir import codecs
-from hxtp.errors import INVALID_PARAMS, HxtpError
+from hxtp.errors import COMMAND_INVALID, INVALID_PARAMS, HxtpError
 
 # Remotes (a protocol with an address) whose toggle bit is remembered; the oldest makes room.
 _REMOTES = 16
@@ -49,14 +49,29 @@ def keep_toggle(fields, toggles):
 
 
 def pronto_job(code, repeats):
-    """(carrier, timings, sends) of a Pronto code whose second part comes `repeats` times."""
+    """What a Pronto code sends whose second part comes `repeats` times: (carrier or 0, timings, sends); or
+    the parameters of ir_send (dict) where it names a protocol.
+    """
     from capabilities.ir import pronto
 
+    form = pronto.form(code)
     try:
-        carrier, once, again = pronto.parse(code)
+        if form in ("5000", "6000", "900A"):
+            return dict(pronto.named(code), repeats=repeats)
+        if form not in ("0000", "0100"):
+            if len(form) == 4 and not form.strip("0123456789ABCDEF"):
+                raise HxtpError(
+                    COMMAND_INVALID, "Pronto form %s is not known; 0000 0100 5000 6000 900A are" % form
+                )
+            raise ValueError()
+        carrier, once, again = pronto.parse("0000" + code.strip()[4:])
     except ValueError:
         raise HxtpError(INVALID_PARAMS, "code")
-    if not 10000 <= carrier <= 60000 or not 0 < sum(once) + sum(again) <= 10000000:
+    if form == "0100":
+        carrier = 0
+    elif not 10000 <= carrier <= 60000:
+        raise HxtpError(INVALID_PARAMS, "code")
+    if not 0 < sum(once) + sum(again) <= 10000000:
         raise HxtpError(INVALID_PARAMS, "code")
     if not again or not once:
         return carrier, again or once, repeats + 1

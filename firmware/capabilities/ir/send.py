@@ -40,7 +40,9 @@ class Transmitter:
         self._rmt = self._open(38000, 33)
 
     def _open(self, carrier, duty):
-        options = {"pin": self._pin, "idle_level": not self._lit, "tx_carrier": (carrier, duty, self._lit)}
+        options = {"pin": self._pin, "idle_level": not self._lit}
+        if carrier:
+            options["tx_carrier"] = (carrier, duty, self._lit)
         try:
             return RMT(self._channel, clock_div=80, **options)
         except TypeError:
@@ -49,7 +51,7 @@ class Transmitter:
             return RMT(self._channel, **options)
 
     def write(self, carrier, duty, timings):
-        """Begin to send `timings` (us, mark first) on a carrier in Hz with its duty in percent."""
+        """Begin to send `timings` (us, mark first) on a carrier in Hz (0: none) with its duty in percent."""
         if self._carrier != (carrier, duty):
             # A carrier can only be set when a channel is made, and a channel only be made when it is free.
             self._rmt.deinit()
