@@ -145,6 +145,27 @@ def test_learning_again_while_it_waits_begins_anew():
     assert verdict(room) == GOOD and room.bench.state()["ir_kept"] == 1
 
 
+def test_the_interrupt_handler_allocates_nothing():
+    import micropython
+
+    room = Room(us=1000)
+    room.bench.do("ir_learn")
+    receiver = room.part._listening.receiver
+    handler, clock = receiver._edge, room.time
+    lock = getattr(micropython, "heap_lock", lambda: None)  # which makes allocating a MemoryError
+    unlock = getattr(micropython, "heap_unlock", lambda: None)
+    lock()
+    try:
+        for _ in range(1100):
+            clock.us += 600
+            handler(None)
+        clock.us += 90000
+        handler(None)
+    finally:
+        unlock()
+    assert receiver.edges == 1101 and receiver.us(1) == receiver.us(1023) == 600
+
+
 def test_options_that_make_no_sense_are_named():
     for options in ({"receiver_active_low": 1}, {"receiver_pin": "27"}, {"receiver_pin": 4}):
         error = raises(ValueError, Room, **options)
