@@ -11,9 +11,10 @@ from host_sim.conformance.case import Case, Outcome
 from host_sim.conformance.cloud import simulated as simulated_cloud
 from host_sim.conformance.device import simulated as simulated_device
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.memory_line import MemoryLine, Random
+from host_sim.conformance.device.memory_line import MemoryLine
 from host_sim.conformance.mutants import cloud as broken_clouds
 from host_sim.conformance.mutants import device as broken_devices
+from host_sim.conformance.virtual import Random
 from host_sim.device import Lamp, SimDevice
 from hxtp.sign import Key
 

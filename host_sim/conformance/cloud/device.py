@@ -5,7 +5,6 @@ number is not above the last one, fails the case that hears it. Times are ms.
 """
 
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 from host_sim.conformance.case import Failed, KitError
 from host_sim.conformance.cloud.line import Asked, Line, Outcome
 from host_sim.conformance.draft import Draft, compact
+from host_sim.conformance.listening import ANSWER, Heard, Listener
 from hxtp import envelope, frame
 from hxtp.session import uuid4
 from hxtp.sign import Key, digest
 
-ANSWER = 10000  # within this a cloud answers what has to be answered
 ACTION = "conformance_set"  # what the kit's device can do
 QUIET = 1200  # how long nothing may come of what is refused
 _VALUE = {"maximum": 1000000, "minimum": 0, "type": "integer"}
@@ -77,7 +76,7 @@ class _Anything:
 
 
 @dataclass
-class Device:
+class Device(Listener[Said]):
     """The kit's device at one cloud. `random(n)`: n bytes."""
 
     line: Line
@@ -85,8 +84,6 @@ class Device:
     device_id: str
     key: Key = field(repr=False)
     random: Callable[[int], bytes]
-
-    SLICE = 200  # ms: a case that is over ends within that
 
     def __post_init__(self) -> None:
         self.number = 0  # our last
@@ -99,48 +96,21 @@ class Device:
         self.said: list[Said] = []  # all that the cloud said
         self._values = 0
         self._payloads: set[bytes] = set()
-        self._inbox: list[Said] = []
-        self._owner: int | None = None
+        self._begin_listening()
         self._verifier = envelope.Verifier(
             frame.TO_DEVICE, [(self.key, _Anything())], self.device_id, self.tenant_id, True
         )
 
-    # -- whose turn it is -----------------------------------------------------------------------
-
-    def lend(self) -> None:
-        """To the thread that speaks or listens next."""
-        self._owner = None
-        self.forget()
-
-    def take_back(self) -> None:
-        """From a case that took too long: its thread ends with an error when it next wants something."""
-        self._owner = 0
-
-    def _check_turn(self) -> None:
-        me = threading.get_ident()
-        if self._owner is None:
-            self._owner = me
-        elif self._owner != me:
-            raise KitError("this case is over")
-
     # -- what comes -----------------------------------------------------------------------------
 
-    def hear(self, until: int) -> Said | None:
-        """Put the next message into the inbox, by `until` of the line's clock."""
-        heard = None
-        while heard is None:
-            self._check_turn()
-            heard = self.line.receive(min(until, self.line.now() + self.SLICE))
-            if heard is None and self.line.now() >= until:
-                return None
+    def _take(self, heard: Heard) -> Said | None:
         if heard.payload in self._payloads and not heard.retain:
-            return self.hear(until)  # a copy that MQTT made
+            return None  # a copy that MQTT made
         message = self._verifier.judge(heard.payload, heard.at, heard.channel)
         if message.code:
             what = message.type or "something"
-            raise Failed(
-                "an authentic and fresh message", f"{what} on {heard.channel} that is {message.code}"
-            )
+            told = f"{what} on {heard.channel} that is {message.code}"
+            raise Failed("an authentic and fresh message", told)
         self._payloads.add(heard.payload)
         body = message.params()
         said = Said(message.type, body, heard.payload, heard.qos, heard.retain, heard.at, message)
@@ -152,39 +122,10 @@ class Device:
         self._inbox.append(said)
         return said
 
-    def wait(self, ms: int) -> None:
-        """Let time pass, and hear what comes in it."""
-        until = self.line.now() + ms
-        while self.hear(until):
-            pass
-
-    def find(self, what: Callable[[Said], bool], within: int = ANSWER) -> Said | None:
-        """Take the first message for which `what` holds out of the inbox; None if none comes."""
-        until = self.line.now() + within
-        while True:
-            for said in self._inbox:
-                if what(said):
-                    self._inbox.remove(said)
-                    return said
-            if self.hear(until) is None and not any(what(said) for said in self._inbox):
-                return None
-
-    def expect(self, kind: str, within: int = ANSWER) -> Said:
-        said = self.find(lambda said: said.type == kind, within)
-        if said is None:
-            raise Failed(f"a message of type {kind} within {within / 1000:g} s", self.heard())
-        return said
-
     def expect_none(self, kind: str, why: str, within: int = QUIET) -> None:
         said = self.find(lambda said: said.type == kind, within)
         if said is not None:
             raise Failed(f"no {kind} {why}", str(said))
-
-    def heard(self) -> str:
-        return ", ".join(map(str, self._inbox[-5:])) or "nothing"
-
-    def forget(self) -> None:
-        self._inbox.clear()
 
     # -- what we say ----------------------------------------------------------------------------
 

@@ -6,16 +6,7 @@ A line knows nothing of HxTP but topics. It must never decide whether what passe
 from typing import NamedTuple, Protocol
 
 from host_sim.conformance.case import Skipped
-
-
-class Heard(NamedTuple):
-    """A message to the device on `channel`; `at` is ms since 1970."""
-
-    channel: str
-    payload: bytes
-    qos: int
-    retain: bool
-    at: int
+from host_sim.conformance.listening import Heard
 
 
 class Outcome(NamedTuple):

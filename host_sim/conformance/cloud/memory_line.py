@@ -3,32 +3,19 @@
 from collections.abc import Callable
 
 from host_sim.broker.authority import HxtpAuthority
-from host_sim.broker.client import MemoryClient
 from host_sim.broker.core import Broker
 from host_sim.broker.memory import MemoryNetwork
-from host_sim.broker.packets import Packet, Publish
+from host_sim.broker.packets import Publish
 from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import Heard, Outcome
+from host_sim.conformance.cloud.line import Outcome
+from host_sim.conformance.virtual import START, Ear, VirtualLine
 from host_sim.gateway.hub import Ticket
 from host_sim.gateway.memory import MemoryGateway
 from host_sim.gateway.store import MemoryFile, Registration, Store
 from hxtp.sign import mqtt_password
-from hxtp.topics import SUBSCRIBED, split, topic
+from hxtp.topics import SUBSCRIBED, topic
 
-START = 1777200000000  # ms since 1970
-STEP, LONG_STEP = 25, 250  # ms between two looks at the gateway, and after 2 s without a message
 LATENCY = 2  # ms each way
-
-
-class _Ear(MemoryClient):
-    """A client that keeps the QoS of what it hears."""
-
-    heard: list[Publish]
-
-    def _take(self, packet: Packet) -> None:
-        if isinstance(packet, Publish):
-            self.heard.append(packet)
-        super()._take(packet)
 
 
 class _Asked:
@@ -40,7 +27,7 @@ class _Asked:
         return Outcome(ticket.executed, f"{ticket.state} {ticket.error or ''}") if ticket.done() else None
 
 
-class MemoryLine:
+class MemoryLine(VirtualLine):
     """A `Line` over a MemoryNetwork, with a new gateway on the other end. `spoil(link)` breaks its cloud."""
 
     def __init__(self, random: Callable[[int], bytes], spoil: Callable[[object], None] | None = None) -> None:
@@ -53,8 +40,6 @@ class MemoryLine:
         if spoil is not None:
             for link in store.links():
                 spoil(link)
-        self._device: _Ear | None = None
-        self._heard_at = START
         self._pass(100)
 
     def _pass(self, ms: int) -> None:
@@ -65,70 +50,52 @@ class MemoryLine:
     def _topic(self, channel: str) -> str:
         return topic(self.identity.tenant_id, self.identity.device_id, channel)
 
-    def now(self) -> int:
-        return int(self.network.now)
+    def turn(self) -> None:
+        self.gateway.step()
 
     def connect(self) -> None:
         who = self.identity
-        client = _Ear(
+        client = Ear(
             self.network,
             f"hxtp-{who.device_id}",
             username=who.device_id,
             password=mqtt_password(who.secret, who.device_id, who.password_expiry).encode(),
             will=Publish(self._topic("heartbeat"), b""),
         )
-        client.heard = []
+        client.packets = []
         client.connect()
         self._pass(20)
         if not client.connected:
             raise KitError("the gateway's broker does not let the device in")
         client.subscribe(*map(self._topic, SUBSCRIBED))
         self._pass(20)
-        self._device = client
+        self.ear = client
 
     def disconnect(self, vanish: bool = False) -> None:
-        if self._device is not None:
+        if self.ear is not None:
             if vanish:
-                self._device.vanish()
+                self.ear.vanish()
             else:
-                self._device.disconnect()
-            self._device = None
+                self.ear.disconnect()
+            self.ear = None
         self._pass(20)
 
     def publish(self, channel: str, payload: bytes, qos: int = 1) -> None:
-        assert self._device is not None
-        self._device.publish(self._topic(channel), payload, qos=qos)
+        assert self.ear is not None
+        self.ear.publish(self._topic(channel), payload, qos=qos)
 
     def publish_as(self, tenant_id: str, device_id: str, channel: str, payload: bytes) -> None:
-        assert self._device is not None
-        self._device.publish(topic(tenant_id, device_id, channel), payload, qos=1)
+        assert self.ear is not None
+        self.ear.publish(topic(tenant_id, device_id, channel), payload, qos=1)
 
     def may_subscribe(self, tenant_id: str, device_id: str, channel: str) -> bool:
-        assert self._device is not None
-        before = set(self._device.granted)
-        self._device.subscribe(f"hxtp/{tenant_id}/device/{device_id}/{channel}")
+        assert self.ear is not None
+        before = set(self.ear.granted)
+        self.ear.subscribe(f"hxtp/{tenant_id}/device/{device_id}/{channel}")
         self._pass(20)
-        self._device.poll()
-        codes = [code for id in set(self._device.granted) - before for code in self._device.granted[id]]
+        self.ear.poll()
+        codes = [code for id in set(self.ear.granted) - before for code in self.ear.granted[id]]
         return any(code < 0x80 for code in codes)
-
-    def receive(self, until: int) -> Heard | None:
-        while True:
-            self.gateway.step()
-            device = self._device
-            if device is not None:
-                device.poll()
-                if device.heard:
-                    packet = device.heard.pop(0)
-                    self._heard_at = self.network.now
-                    parts = split(packet.topic)
-                    assert parts is not None  # it is one that we subscribed to
-                    return Heard(parts[2], packet.payload, packet.qos, packet.retain, self.now())
-            left = until - self.network.now
-            if left <= 0:
-                return None
-            step = STEP if self.network.now - self._heard_at < 2000 else LONG_STEP
-            self.network.advance(min(step, left))
 
     def ask(self, action: str, params: dict) -> _Asked:
         return _Asked(self.gateway.command(self.identity.device_id, action, params))

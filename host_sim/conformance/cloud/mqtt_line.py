@@ -9,8 +9,9 @@ import subprocess
 import threading
 
 from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import NO_ONLINE, NO_SEND, Heard, Outcome
+from host_sim.conformance.cloud.line import NO_ONLINE, NO_SEND, Outcome
 from host_sim.conformance.endpoint import Endpoint, Identity
+from host_sim.conformance.listening import Heard
 from host_sim.conformance.mqtt import Client, now
 from hxtp.sign import mqtt_password
 from hxtp.topics import SUBSCRIBED, topic

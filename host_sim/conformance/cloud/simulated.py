@@ -7,8 +7,8 @@ from typing import Any
 from host_sim.conformance.case import Case, Failed, KitError
 from host_sim.conformance.cloud.device import Device
 from host_sim.conformance.cloud.memory_line import MemoryLine
-from host_sim.conformance.device.memory_line import Random
 from host_sim.conformance.running import Target
+from host_sim.conformance.virtual import Random
 from hxtp.sign import Key
 
 

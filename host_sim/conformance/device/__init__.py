@@ -13,6 +13,7 @@ from typing import Any
 
 from host_sim.conformance import endpoint
 from host_sim.conformance.case import Case, Failed, KitError, cases_of
+from host_sim.conformance.listening import SLICE
 from host_sim.conformance.running import Mutant, Target, seconds
 
 LISTEN = "listen"
@@ -57,6 +58,7 @@ def cases(arguments: argparse.Namespace | None = None) -> list[Case]:
         clock,
         commands,
         handshake,
+        malformed,
         manifest,
         refusals,
         replay,
@@ -64,7 +66,7 @@ def cases(arguments: argparse.Namespace | None = None) -> list[Case]:
         transport,
     )
 
-    return cases_of(handshake, clock, manifest, commands, refusals, replay, session, transport)
+    return cases_of(handshake, clock, manifest, commands, refusals, malformed, replay, session, transport)
 
 
 @asynccontextmanager
@@ -122,7 +124,7 @@ def shared(cloud: Any) -> Callable[[Case], AbstractAsyncContextManager[Any]]:
             yield cloud
         except asyncio.CancelledError:  # too late: its thread goes on until it next touches the line
             cloud.take_back()
-            await asyncio.sleep(2 * cloud.SLICE / 1000)
+            await asyncio.sleep(2 * SLICE / 1000)
             raise
 
     return open_peer

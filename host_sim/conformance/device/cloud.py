@@ -5,7 +5,6 @@ fails the case that hears it. The kit must never send, of its own accord, what w
 with an unknown action. Times are ms.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,16 +14,16 @@ from host_sim.conformance.device.effect import NOTHING, UNKNOWN, Call, Effect, c
 from host_sim.conformance.device.line import Line
 from host_sim.conformance.device.record import Record, Said
 from host_sim.conformance.draft import Draft, compact
+from host_sim.conformance.listening import ANSWER, Heard, Listener
 from hxtp.session import uuid4
 from hxtp.sign import Key
 
-ANSWER = 10000  # within this a device answers what has to be answered
 SETTLE = 300  # after the probe's answer, until nothing more can come of what was refused
 PATIENCE = 120000  # for a device that is to connect
 
 
 @dataclass
-class Cloud:
+class Cloud(Listener[Said]):
     """One device under test, as its cloud sees it. `random(n)`: n bytes."""
 
     line: Line
@@ -47,28 +46,9 @@ class Cloud:
         self.effect: Effect = NOTHING
         self.shown: tuple[str, ...] = ()  # members of the state that show the effect
         self.manual = False  # the case answers hellos itself
-        self._owner: int | None = None  # the thread whose case this is
         self.framed = True
         self._done: dict[str, Any] = {}  # what they are then
-        self._inbox: list[Said] = []
-
-    SLICE = 200  # ms: a case that is over ends within that
-
-    def lend(self) -> None:
-        """To the thread that speaks or listens next."""
-        self._owner = None
-        self.forget()
-
-    def take_back(self) -> None:
-        """From a case that took too long: its thread ends with an error when it next wants something."""
-        self._owner = 0
-
-    def _check_turn(self) -> None:
-        me = threading.get_ident()
-        if self._owner is None:
-            self._owner = me
-        elif self._owner != me:
-            raise KitError("this case is over")
+        self._begin_listening()
 
     # -- time, and what comes -------------------------------------------------------------------
 
@@ -76,18 +56,11 @@ class Cloud:
         """What this cloud takes for the time."""
         return self.line.now() + self.ahead
 
-    def hear(self, until: int) -> Said | None:
-        """Put the next message into the inbox, by `until` of the line's clock. A hello that no case asked for
-        is answered, since a device may renew its session at any time."""
-        heard = None
-        while heard is None:
-            self._check_turn()
-            heard = self.line.receive(min(until, self.line.now() + self.SLICE))
-            if heard is None and self.line.now() >= until:
-                return None
+    def _take(self, heard: Heard) -> Said | None:
+        # A hello that no case asked for is answered, since a device may renew its session at any time.
         said = self.record.take(heard, self.now())
         if said is None:
-            return self.hear(until)  # a copy that MQTT made
+            return None
         if said.type == "hello":
             renewing = self.session and not self.manual
             self.attempt = self.hello_said = said
@@ -103,44 +76,6 @@ class Cloud:
             self.session = False
         self._inbox.append(said)
         return said
-
-    def wait(self, ms: int) -> None:
-        """Let time pass, and hear what comes in it."""
-        until = self.line.now() + ms
-        while self.hear(until):
-            pass
-
-    def find(self, what: Callable[[Said], bool], within: int = ANSWER) -> Said | None:
-        """Take the first message for which `what` holds out of the inbox, waiting for it; None if none
-        comes.
-        """
-        until = self.line.now() + within
-        while True:
-            for said in self._inbox:
-                if what(said):
-                    self._inbox.remove(said)
-                    return said
-            if self.hear(until) is None and not any(what(said) for said in self._inbox):
-                return None
-
-    def expect(self, kind: str, within: int = ANSWER) -> Said:
-        """The next message of that type ("will" is the empty one)."""
-        said = self.find(lambda said: said.type == kind, within)
-        if said is None:
-            raise Failed(f"a message of type {kind} within {within / 1000:g} s", self.heard())
-        return said
-
-    def heard(self) -> str:
-        """What lies in the inbox, for people: the newest."""
-        return ", ".join(map(str, self._inbox[-4:])) or "nothing"
-
-    def inbox(self, kind: str) -> list[Said]:
-        """What came of that type and was not expected yet."""
-        return [said for said in self._inbox if said.type == kind]
-
-    def forget(self) -> None:
-        """Empty the inbox."""
-        self._inbox.clear()
 
     # -- session --------------------------------------------------------------------------------
 

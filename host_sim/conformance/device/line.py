@@ -7,18 +7,9 @@ A line knows nothing of HxTP but topics. It must never decide whether what passe
 from typing import NamedTuple, Protocol
 
 from host_sim.conformance.case import Skipped
+from host_sim.conformance.listening import Heard
 
 CHANNELS = ("hello", "state", "cmd_ack", "heartbeat", "telemetry", "manifest", "ota_status")
-
-
-class Heard(NamedTuple):
-    """A message that the device published on `channel`, at the QoS at which it did; `at` is ms since 1970."""
-
-    channel: str
-    payload: bytes
-    qos: int
-    retain: bool
-    at: int
 
 
 class Login(NamedTuple):

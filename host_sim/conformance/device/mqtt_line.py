@@ -12,8 +12,9 @@ from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.packets import Publish
 from host_sim.broker.server import ThreadedBroker
 from host_sim.conformance.case import KitError, Skipped
-from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Heard, Login
+from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Login
 from host_sim.conformance.endpoint import Endpoint, Identity
+from host_sim.conformance.listening import Heard
 from host_sim.conformance.mqtt import Client, Refused, now
 from hxtp.sign import equal, mqtt_password
 from hxtp.topics import topic

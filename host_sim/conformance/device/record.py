@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from host_sim.conformance.case import Failed
-from host_sim.conformance.device.line import Heard
+from host_sim.conformance.listening import Heard
 from hxtp import envelope, frame
 from hxtp.sign import Key
 

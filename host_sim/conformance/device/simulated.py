@@ -7,8 +7,9 @@ from typing import Any
 from host_sim.conformance.case import Case, Failed, KitError
 from host_sim.conformance.device import meet
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.memory_line import MemoryLine, Random
+from host_sim.conformance.device.memory_line import MemoryLine
 from host_sim.conformance.running import Target
+from host_sim.conformance.virtual import Random
 from host_sim.device import SimDevice
 from hxtp.sign import Key
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from host_sim.conformance.case import Case
 from host_sim.conformance.cloud import simulated
-from host_sim.conformance.mutants import spoiling as by
+from host_sim.conformance.mutants import faults as by
 from host_sim.conformance.mutants.device import Broken, opened
 from host_sim.conformance.mutants.spoiling import (
     accepting,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from host_sim.conformance.case import Case
 from host_sim.conformance.device import simulated
-from host_sim.conformance.mutants import spoiling as by
+from host_sim.conformance.mutants import faults as by
 from host_sim.conformance.mutants.spoiling import (
     NEVER,
     accepting,
@@ -22,6 +22,7 @@ from host_sim.conformance.mutants.spoiling import (
     setting,
 )  # fmt: skip
 from host_sim.conformance.running import Mutant, Target
+from host_sim.conformance.virtual import Random
 from host_sim.device import SimDevice
 from hxtp import errors
 from hxtp.counter import Counter
@@ -46,7 +47,7 @@ class BrokenDevice(SimDevice):
 
     def __init__(self, spoil: Callable[[Any], None]) -> None:
         self._spoil = spoil
-        super().__init__(simulated.DEVICE, simulated.TENANT, simulated.SECRET, simulated.Random(b"device"))
+        super().__init__(simulated.DEVICE, simulated.TENANT, simulated.SECRET, Random(b"device"))
 
     def _boot(self, reason: str) -> bool:
         # The session of the firmware, whose parts can be replaced; a fleet's cannot.
