@@ -32,9 +32,16 @@ class DeviceAndCloud(RuleBasedStateMachine):
             self.rig.submit(brightness)
             self.rig.run(ms)
 
-    @rule(count=st.integers(2, 14), acks=st.sampled_from(FAULTS), lost=st.integers(0, 12))
-    def many_commands_are_given_and_their_acks_suffer(self, count, acks, lost):
+    @rule(
+        count=st.integers(2, 14),
+        acks=st.sampled_from(FAULTS),
+        lost=st.integers(0, 12),
+        overtaken=st.booleans(),
+    )
+    def many_commands_are_given_and_their_acks_suffer(self, count, acks, lost, overtaken):
         self.rig.network.faults.inject(acks, topic="+/+/+/+/cmd_ack", count=max(1, lost))
+        if overtaken:
+            self.rig.network.faults.inject("reorder", topic="+/+/+/+/cmd")
         for brightness in range(count):
             if len(self.rig.link.orders) < 30:
                 self.rig.submit(brightness)
