@@ -15,12 +15,14 @@ import argparse
 import asyncio
 import fnmatch
 import importlib
+import logging
 import sys
 from dataclasses import replace
 from types import ModuleType
 
 from host_sim.conformance import clauses, features, reports, running, xfail
 from host_sim.conformance.case import Case, KitError
+from host_sim.conformance.mutants import Faults
 from host_sim.conformance.reports.terminal import Terminal, plain
 
 PROGRAM = "python -m host_sim conformance"
@@ -153,7 +155,12 @@ async def _mutants(arguments: argparse.Namespace, kinds: dict[str, ModuleType]) 
     mutants = [mutant for module in kinds.values() for mutant in module.mutants()]
     if arguments.only:
         mutants = [each for each in mutants if any(fnmatch.fnmatchcase(each.name, p) for p in arguments.only)]
-    return await running.run_mutants(mutants, Terminal(sys.stdout, arguments.verbose))
+    faults = Faults()
+    logging.getLogger().addHandler(faults)
+    try:
+        return await running.run_mutants(mutants, Terminal(sys.stdout, arguments.verbose), faults.taken)
+    finally:
+        logging.getLogger().removeHandler(faults)
 
 
 def _only(cases: list[Case], patterns: list[str] | None) -> list[Case]:

@@ -212,8 +212,13 @@ class Silent:
         pass
 
 
-async def run_mutants(mutants: list[Mutant], progress: Progress) -> Run:
-    """Tries each mutant, as a case that passes when some case of its own catches it; fills `Run.mutants`."""
+async def run_mutants(
+    mutants: list[Mutant], progress: Progress, fault: Callable[[], str | None] = lambda: None
+) -> Run:
+    """Tries each mutant, as a case that passes when some case of its own catches it; fills `Run.mutants`.
+
+    `fault()` says, and forgets, what went wrong in the mutation itself: such a mutant proves nothing.
+    """
     found = Run("the kit itself, by broken implementations", len(mutants), datetime.now(UTC))
     begun = time.monotonic()
     for number, mutant in enumerate(mutants, 1):
@@ -233,10 +238,15 @@ async def run_mutants(mutants: list[Mutant], progress: Progress) -> Run:
             found.interrupted, found.stopped = tried.interrupted, f"mutant {mutant.name}: {tried.stopped}"
             break
         caught = [result.case for result in tried.results if result.status is Outcome.FAILED]
+        wrong = fault()
+        if wrong:
+            caught = []
         row = MutantRow(mutant.name, mutant.what, [each.id for each in caught])
         clauses = tuple(sorted({clause for each in caught for clause in each.clauses}))
         status = Outcome.PASSED if caught else Outcome.FAILED
         message = "" if caught else f"not caught by any of {len(mutant.cases)} cases"
+        if wrong:
+            message = f"the mutation itself does not work: {wrong}"
         result = Result(replace(case, clauses=clauses), status, message, time.monotonic() - started)
         found.mutants.append(row)
         found.results.append(result)

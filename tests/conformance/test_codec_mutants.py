@@ -1,6 +1,7 @@
 """Each codec that was broken on purpose is noticed by some vector, and a sound one by none."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -8,7 +9,7 @@ from host_sim import codec
 from host_sim.conformance import vectors
 from host_sim.conformance.case import KitError
 from host_sim.conformance.codec import case_of
-from host_sim.conformance.mutants import Edit, Swap, applied
+from host_sim.conformance.mutants import Edit, Faults, Swap, applied
 from host_sim.conformance.mutants import codec as broken
 from host_sim.conformance.running import Silent, run_mutants
 from hxtp import envelope
@@ -53,3 +54,25 @@ def test_an_edit_that_no_longer_fits_says_so():
         applied((Edit(envelope, "_hex64", ("nosuch", "x")),)),
     ):
         pass
+
+
+def test_a_mutation_that_does_not_work_itself_proves_nothing(cases):
+    # A gateway logs what it stumbles over, and goes on.
+    log, faults = logging.getLogger("a test of mutants"), Faults()
+    log.addHandler(faults)
+    log.propagate = False
+
+    def stumbles(line):
+        try:
+            Edit(envelope, "_hex64", ("nosuch", "x")).value()
+        except KitError:
+            log.exception("fault while receiving")
+        return {"ok": False, "code": "INTERNAL_ERROR"}
+
+    each = broken.Broken("codec-faulty", "stumbles over itself", "age", (Swap(codec, "answer", stumbles),))
+    found = asyncio.run(run_mutants([broken.mutant(each, cases)], Silent(), faults.taken))
+    assert found.exit_status == 1 and found.mutants[0].caught_by == []
+    assert found.results[0].message.startswith(
+        "the mutation itself does not work: KitError: a mutant no longer"
+    )
+    assert faults.taken() is None

@@ -5,9 +5,12 @@ are of this process: nothing else may use the edited code meanwhile.
 """
 
 import inspect
+import logging
 import textwrap
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from host_sim.conformance.case import KitError
@@ -39,6 +42,28 @@ class Swap:
 
     def value(self) -> Any:
         return self._value
+
+
+class Faults(logging.Handler):
+    """Takes what is logged while mutants run, much of it expected, off the screen. Keeps what a mutation,
+    rather than the code that it spoils, stumbled over.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            if Path(last.filename).parent == Path(__file__).parent:
+                place = f"{Path(last.filename).name}:{last.lineno}"
+                self._found = f"{type(error).__name__}: {error} ({place})"
+
+    def taken(self) -> str | None:
+        found, self._found = self._found, None
+        return found
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def _mutants(run: Run) -> Iterator[str]:
     yield "<tr><th>mutant<th>what is wrong with it<th>caught by</tr>"
     for row in run.mutants:
         caught = escape(", ".join(row.caught_by)) or "<b class=failed>nothing</b>"
-        yield f"<tr><td class=id>{escape(row.name)}<td>{escape(row.what)}<td class=id>{caught}</tr>"
+        yield f'<tr><td class=id>{escape(row.name)}<td>{escape(row.what)}<td class="id wrap">{caught}</tr>'
     yield "</table></div>"
 
 

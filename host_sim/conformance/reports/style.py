@@ -12,7 +12,7 @@ h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.25rem 0 .5re
 p{margin:.25rem 0}.dim{color:var(--dim)}
 code,.id{font-family:ui-monospace,"Cascadia Mono",Menlo,"DejaVu Sans Mono",monospace;font-size:.86em}
 code{overflow-wrap:anywhere}pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.25rem 0;font-size:.8em}
-.id{white-space:nowrap}
+.id{white-space:nowrap}.wrap{white-space:normal}
 .totals{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.25rem 0}
 .totals div{border:1px solid var(--line);border-radius:.5rem;padding:.5rem 1rem;min-width:7rem;
 background:var(--soft)}
