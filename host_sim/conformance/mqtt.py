@@ -10,10 +10,15 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-import paho.mqtt.client as mqtt
-
 from host_sim.conformance.case import KitError
 from host_sim.conformance.endpoint import Endpoint
+
+try:
+    import paho.mqtt.client as mqtt
+except ModuleNotFoundError:
+    raise KitError(
+        "devices and clouds need the package paho-mqtt: make setup, or pip install paho-mqtt"
+    ) from None
 
 CONNECT_S = 10.0
 MAX_PAYLOAD = 1 << 20  # bytes of a message that are kept: far more than a right one has
@@ -72,8 +77,8 @@ class Client:
             raise KitError(
                 f"the certificate of {self._to} is not to be trusted: {error.verify_message}; give --ca FILE"
             ) from None
-        except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
+        except (OSError, ValueError) as error:  # a host that cannot be one is a ValueError
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise KitError(
                 f"no broker answers at {self._to}: {reason}; is it running, and the address right?"
             ) from None

@@ -154,6 +154,7 @@ def test_a_broker_that_lets_nobody_in_ends_with_2(kit, secret):
         (("--device", "listen", "--config", "{short}"), "is not a JSON object"),
         (("--device", "listen:http", *WHO, "--secret-file", "{right}"), "write listen, listen:PORT"),
         (("--device", "http://there", *WHO, "--secret-file", "{right}"), "write mqtt://HOST:PORT"),
+        (("--device", "mqtt://a..b", *WHO, "--secret-file", "{right}"), "no broker answers at"),
         (("--device", "mqtt://me:pw@there", *WHO, "--secret-file", "{right}"), "use --user"),
         (("--device", "mqtt://127.0.0.1:{free}", *WHO, "--secret-file", "{right}"), "no broker answers at"),
         (
@@ -178,6 +179,15 @@ def test_a_mistake_ends_with_2_and_one_line(kit, monkeypatch, argv, says):
     assert says in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert "abc" not in done.err
+
+
+def test_without_an_mqtt_library_it_says_where_that_comes_from(kit, secret, monkeypatch):
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    for name in ("host_sim.conformance.mqtt", "host_sim.conformance.device.mqtt_line"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    done = kit("--device", "listen", *WHO, *secret)
+    assert done.status == 2
+    assert "make setup" in done.err
 
 
 def test_the_gateway_as_a_cloud(kit, monkeypatch):
