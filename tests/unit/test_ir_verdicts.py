@@ -120,6 +120,14 @@ def test_only_noise_is_told_from_silence():
     assert room.learn(flicker[:-1], timeout=1000) == "noise"
 
 
+def test_light_at_random_is_no_two_buttons():
+    random = Bytes(5)
+    for most in (900, 3000, 20000):
+        room = Room()
+        light = [1 + random.below(most) for _ in range(601)]
+        assert room.learn(light, timeout=1000) in ("noise", "collided"), most
+
+
 def test_a_held_button_s_short_frames_alone_are_no_button():
     room = Room()
     repeat = [9000, 2250, 562]

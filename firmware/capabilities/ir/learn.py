@@ -229,7 +229,7 @@ def judge(timings, idle, tolerance, full=False, before=None):
             gap = 0
     once = timings[first[0] : end]
     confirmed = confirmed or (before is not None and _matches(before.once, once, tolerance))
-    if verdict in (CAPTURED, TWICE) and not fields and not confirmed:
+    if verdict in (CAPTURED, TWICE, DIFFERENT) and not fields and not confirmed:
         if not len(timings) % 2 and not full:
             verdict = COLLIDED  # it did not end with a mark: an edge was missed
         verdict = _flaw(timings, first[0], end, idle, tolerance) or verdict

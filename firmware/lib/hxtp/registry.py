@@ -166,7 +166,7 @@ class Registry:
                 if len(dumps(result)) > MAX_RESULT:
                     raise ValueError("the result of %s is too large" % action)
                 ack["result"] = result
-            except (TypeError, ValueError) as fault:  # it was executed, all the same
+            except (TypeError, ValueError, MemoryError) as fault:  # it was executed, all the same
                 self._tell(fault)
         return ack
 
