@@ -78,7 +78,8 @@ def test_a_codec_that_takes_a_read_for_a_line_is_noticed(tmp_path, capsys):
     argv = ["--codec", shlex.join([sys.executable, str(script)]), "--json", str(report), "--timeout", "0.5"]
     assert cli.main([*argv, "--only", "lines-*", "--only", "frame-bare"]) == 1
     failed = {c["id"] for c in json.loads(report.read_text())["cases"] if c["status"] == "failed"}
-    assert failed >= {"lines-at-once", "lines-in-pieces", "lines-overlapping", "lines-longest"}
+    # Whether pieces arrive apart is for the machine to decide; these do not depend on it.
+    assert failed >= {"lines-at-once", "lines-overlapping", "lines-longest"}
     assert "frame-bare" not in failed
 
 
