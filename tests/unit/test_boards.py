@@ -10,6 +10,9 @@ import capabilities
 from check import ROOT, cases, raises, read
 from hxtp.registry import Registry
 
+if hasattr(gc, "threshold"):
+    gc.threshold(4096)  # as in boot.py: all kinds are loaded here, and no heap is that large in crumbs
+
 # What an ESP32 can drive: not its flash (6-11), not the console (1, 3), not the inputs (34-39), not those
 # that decide how it boots (0, 5, 12, 15), but for what a board's maker has soldered there.
 SAFE = (2, 4, 13, 14, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27, 32, 33)
