@@ -3,6 +3,7 @@
 Must never tell apart, in answer or in time, a token that is wrong from one that never was.
 """
 
+import ipaddress
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from host_sim.cloud.catalogue import api_keys
 from host_sim.cloud.catalogue.api_keys import KEY_PREFIX
 from host_sim.cloud.catalogue.tenants import find_user
 from host_sim.cloud.errors import ApiError
+from host_sim.cloud.gate.limits import MINUTE
 from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
@@ -120,6 +122,31 @@ def _count(connection: HTTPConnection, one: Caller) -> None:
             "RATE_LIMIT_EXCEEDED",
             f"{most} requests a minute are allowed in the tier {tier}",
             f"try again in {taken.reset_s} s",
+        )
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Who is at the other end, for counting: an IPv4 address, or the /64 that one subscriber of IPv6 has."""
+    host = connection.client.host if connection.client is not None else ""
+    try:
+        found = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:64]
+    if found.version == 6 and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+def limit(connection: HTTPConnection, name: str, most: int, length_s: int = MINUTE) -> None:
+    """One more of `name` (with whose it is), of which there may be `most` in a time. Raises ApiError 429."""
+    taken = services_of(connection).limits.take(name, most, length_s)
+    if not taken.allowed:
+        raise ApiError(
+            429,
+            "RATE_LIMIT_EXCEEDED",
+            "too many requests of this kind",
+            f"try again in {taken.reset_s} s",
+            taken.headers(),
         )
 
 

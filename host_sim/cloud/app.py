@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DataError, _unfit)
     app.add_middleware(Frame)
     return app
 
@@ -70,7 +72,7 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                given = {name.lower() for name, _ in message.get("headers", ())}
+                own = {name.lower() for name, _ in message.get("headers", ())}
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
@@ -80,8 +82,10 @@ class Frame:
                     *(
                         (name.lower().encode(), value.encode())
                         for name, value in scope["state"].get("rate_limit", {}).items()
-                        if name.lower().encode() not in given  # a narrower limit speaks for itself
+                        if name.lower().encode() not in own  # a narrower limit speaks for itself
                     ),
+                    # Some answers hold a secret, all of them what is true now.
+                    *(() if b"cache-control" in own else ((b"cache-control", b"no-store"),)),
                 ]
             await send(message)
 
@@ -130,6 +134,12 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
     api_error = ApiError(
         400, "BAD_REQUEST", first, "see the API's description at /api/v1/docs", details=details
     )
+    return _answer(api_error, request.state.request_id)
+
+
+async def _unfit(request: Request, error: Any) -> JSONResponse:
+    """What PostgreSQL cannot hold and SQLite can: a NUL character in a text, a number beyond 64 bits."""
+    api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", "leave out NUL characters")
     return _answer(api_error, request.state.request_id)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from host_sim.cloud.catalogue.tenants import User
 from host_sim.cloud.errors import ApiError
+from host_sim.cloud.security.roles import at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,8 @@ class Caller:
                 403, "PERMISSION_DENIED", "this user has no tenant yet", "make one: POST /tenant/register"
             )
         return self.user.tenant_id
+
+    @property
+    def sees_only(self) -> str | None:
+        """Whose keys and app clients the caller may list and end: a user's id; None: all of the tenant's."""
+        return None if at_least(self.user.role, "admin") else self.user.id

@@ -4,13 +4,14 @@ Must never take a secret as an argument, where every user of the machine could r
 """
 
 import argparse
+import getpass
 import re
 import signal
 import sys
 import threading
 
 from host_sim.cloud import logs
-from host_sim.cloud.settings import TIERS, Settings, SettingsError, load
+from host_sim.cloud.settings import EMAIL, TIERS, Settings, SettingsError, load
 
 EPILOG = """\
 Every setting can also stand in the environment (HXTP_CLOUD_PORT=…) or in a TOML file (--config FILE).
@@ -18,9 +19,10 @@ Every setting can also stand in the environment (HXTP_CLOUD_PORT=…) or in a TO
 examples:
   python -m host_sim cloud
   python -m host_sim cloud token --tenant home --email me@example.org --role owner
+  python -m host_sim cloud user --email me@example.org
   python -m host_sim device --cloud https://127.0.0.1:8443/api/v1 --token TOKEN --board demo-light"""
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+MAX_LINE = 4096  # characters of a password file that are looked at
 
 
 def main(argv: list[str]) -> int:
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "--database", metavar="URL", help="postgresql://ROLE@HOST/NAME (default: SQLite in DIR)"
     )
     _serving(parser, common)
-    calls = parser.add_subparsers(metavar="token", title="commands")
+    calls = parser.add_subparsers(metavar="token | user", title="commands")
     call = calls.add_parser("token", parents=[common], help="print a bearer token, for a tenant made if new")
     call.add_argument(
         "--tenant", metavar="NAME", help="without it: role none, to register a tenant by the API"
@@ -61,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--role", choices=("owner", "admin", "user", "viewer"), default="owner")
     call.add_argument("--tier", choices=tuple(TIERS), help="of a tenant that is made now")
     call.set_defaults(run=_token)
+    call = calls.add_parser(
+        "user", parents=[common], help="give a user, made if new, a password for the pages"
+    )
+    call.add_argument("--email", required=True, type=_email, metavar="E", help="whose password it is")
+    call.add_argument(
+        "--password-file", metavar="F", help="its first line; - for standard input (default: ask for it)"
+    )
+    call.set_defaults(run=_user)
     return parser
 
 
@@ -77,7 +87,7 @@ def _serving(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -
 
 
 def _email(text: str) -> str:
-    if not _EMAIL.fullmatch(text):
+    if not re.fullmatch(EMAIL, text):
         raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
     return text
 
@@ -121,3 +131,31 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
         print(f"host_sim cloud: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _user(settings: Settings, options: argparse.Namespace) -> int:
+    from host_sim.cloud.catalogue.users import WeakPassword
+    from host_sim.cloud.provisioning import set_password
+    from host_sim.cloud.security.vault import VaultError
+    from host_sim.cloud.storage.database import DatabaseError
+
+    try:
+        made = set_password(settings, options.email, _password(options.password_file))
+    except (DatabaseError, VaultError, WeakPassword, OSError, UnicodeDecodeError) as error:
+        print(f"host_sim cloud: {error}", file=sys.stderr)
+        return 1
+    told = "made, with this password" if made else "has another password now, and the old tokens have ended"
+    print(f"{options.email} {told}")
+    return 0
+
+
+def _password(file: str | None) -> str:
+    if file is None:
+        first = getpass.getpass("password: ")
+        if first != getpass.getpass("again: "):
+            raise OSError("these were two different passwords")
+        return first
+    if file == "-":
+        return sys.stdin.readline(MAX_LINE).rstrip("\r\n")
+    with open(file, encoding="utf-8") as stream:
+        return stream.readline(MAX_LINE).rstrip("\r\n")

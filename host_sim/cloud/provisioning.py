@@ -2,7 +2,7 @@
 
 import time
 
-from host_sim.cloud.catalogue import tenants
+from host_sim.cloud.catalogue import tenants, users
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.server import open_database
@@ -40,5 +40,26 @@ def token_for(
                 database.see(connection, tenant_id, user_id)
                 tenants.join(connection, user_id, tenant_id, role)
         return Tokens(database, vault, settings.token_life_s).make(user_id)
+    finally:
+        database.close()
+
+
+def set_password(settings: Settings, email: str, password: str) -> bool:
+    """Give a user a password, which ends the tokens so far; whether the user was made for it.
+
+    Raises DatabaseError, WeakPassword.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = open_database(settings)
+    try:
+        now = time.time_ns() // 1000000
+        with database.reading() as connection:
+            user_id = tenants.user_id_of(connection, email)
+        made = user_id is None
+        users.check_password(password)
+        if user_id is None:
+            user_id = tenants.add_user(database, email, now)
+        users.set_password(database, user_id, password, now)
+        return made
     finally:
         database.close()

@@ -15,6 +15,7 @@ from typing import Any
 from host_sim.cloud.security.vault import VaultError, key_file, keys_of
 
 PREFIX = "HXTP_CLOUD_"
+EMAIL = r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}"  # what can be an e-mail address
 TIERS = {"free": 60, "pro": 300, "unlimited": 0}  # requests a minute; 0: without a limit
 
 # What a tenant may set for itself, and the default; those that weaken something are named for the risk.
@@ -26,6 +27,7 @@ TENANT_SETTINGS: dict[str, Any] = {
     "max_age_s": 300,
     "future_s": 60,
 }
+RISKS = ("accept_device_secret_from_clients", "accept_secret_as_mqtt_password")  # while they are true
 
 
 class SettingsError(Exception):

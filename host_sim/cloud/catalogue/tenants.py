@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import directory, tenants, users
 
@@ -114,6 +115,21 @@ def tenant_by_slug(connection: sa.Connection, slug: str) -> Any:
 def hold(connection: sa.Connection, tenant_id: str) -> None:
     """Let nobody else who holds this tenant go on before this transaction ends: counts stay true."""
     connection.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
+
+
+def change_settings(
+    connection: sa.Connection, tenant_id: str, given: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was set before and what is now, both without what has its default; None stands for the default."""
+    hold(connection, tenant_id)
+    before = connection.execute(sa.select(tenants.c.settings).where(tenants.c.id == tenant_id)).scalar() or {}
+    after = {
+        name: value
+        for name, value in {**before, **given}.items()
+        if value is not None and value != TENANT_SETTINGS.get(name)
+    }
+    connection.execute(tenants.update().where(tenants.c.id == tenant_id).values(settings=after))
+    return before, after
 
 
 def join(connection: sa.Connection, user_id: str, tenant_id: str, role: str) -> None:

@@ -4,10 +4,14 @@ turns what they say into the seed's shapes; none holds state or speaks SQL.
 
 from fastapi import APIRouter
 
-from host_sim.cloud.routes import commands, devices, system
+from host_sim.cloud.routes import auth, clients, commands, devices, pages, system, tenant
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
+    auth.router,
+    clients.router,
+    pages.router,
+    tenant.router,
     commands.router,
     devices.router,
 )
