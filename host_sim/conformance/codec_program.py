@@ -25,6 +25,35 @@ GRACE = 1.0  # seconds that a program has to end when its input has ended
 RESET = b'{"op":"reset"}'
 
 
+class _Output(asyncio.SubprocessProtocol):
+    """What the program has printed. `ahead`: not taken for an answer yet; `errors`: the end of its errors."""
+
+    def __init__(self) -> None:
+        self.ahead = bytearray()
+        self.errors = bytearray()
+        self.news = asyncio.Event()  # more has been printed, or nothing more will be
+        self.open = {1, 2}
+        self.closed = asyncio.Event()  # neither prints any more
+        self.exited = asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.errors += data
+            del self.errors[:-ERRORS_KEPT]
+        elif len(self.ahead) <= MAX_ANSWER:  # what is more is of no use
+            self.ahead += data
+            self.news.set()
+
+    def pipe_connection_lost(self, fd: int, error: Exception | None) -> None:
+        self.open.discard(fd)
+        self.news.set()
+        if not self.open:
+            self.closed.set()
+
+    def process_exited(self) -> None:
+        self.exited.set()
+
+
 class CodecProgram:
     """An async context manager around the program of `command`, whose words are split as a shell does."""
 
@@ -36,12 +65,8 @@ class CodecProgram:
         if not self._words:
             raise KitError("the codec's command is empty; give the program and its arguments in quotes")
         self._timeout = timeout
-        self._process: asyncio.subprocess.Process | None = None
-        self._errors = bytearray()
-        self._ahead = bytearray()  # printed, and not yet taken for an answer
-        self._news = asyncio.Event()  # more has been printed, or nothing more will be
-        self._ended = False
-        self._listeners: list[asyncio.Task[None]] = []
+        self._program: asyncio.SubprocessTransport | None = None
+        self._output = _Output()
         self._silences = 0
         self.profiles: set[str] = set()
 
@@ -81,10 +106,10 @@ class CodecProgram:
 
     async def _lines(self, pieces: list[bytes], count: int) -> list[bytes]:
         # A line for a line; a program that gave fewer, or more, is not asked again but started again.
-        if self._process is None:
+        if self._program is None:
             await self._start()
-        if self._ahead:
-            await self._again("no output before the request", f"{_told(self._ahead)}, unasked")
+        if self._output.ahead:
+            await self._again("no output before the request", f"{_told(self._output.ahead)}, unasked")
         try:
             async with asyncio.timeout(self._timeout):
                 lines = await self._exchange(pieces, count)
@@ -101,36 +126,35 @@ class CodecProgram:
         return lines
 
     async def _exchange(self, pieces: list[bytes], count: int) -> list[bytes]:
-        process = self._process
+        output = self._output
         writing = asyncio.ensure_future(self._write(pieces))
         try:
-            while self._ahead.count(b"\n") < count and len(self._ahead) <= MAX_ANSWER:
-                if self._ended:
-                    await process.wait()
-                    await self._again("an answer", f"the end of the program ({self._ending(process)})")
-                self._news.clear()
-                await self._news.wait()
-            if len(self._ahead) > MAX_ANSWER:
+            while output.ahead.count(b"\n") < count and len(output.ahead) <= MAX_ANSWER:
+                if 1 not in output.open:
+                    await output.exited.wait()
+                    await self._again("an answer", f"the end of the program ({await self._ending()})")
+                output.news.clear()
+                await output.news.wait()
+            if len(output.ahead) > MAX_ANSWER:
                 await self._again(f"an answer of at most {MAX_ANSWER} bytes", "more")
             if not writing.done() and len(pieces) > 1:
-                await self._again("no answer before the end of the request", _told(self._ahead))
+                await self._again("no answer before the end of the request", _told(output.ahead))
             await writing
         finally:
             writing.cancel()
-        *lines, rest = bytes(self._ahead).split(b"\n", count)
+        *lines, rest = bytes(output.ahead).split(b"\n", count)
         if rest:
             wanted = "one line" if count == 1 else f"{count} lines"
             await self._again(wanted, f"{_told(lines[-1])} and more behind it: {_told(rest)}")
-        self._ahead.clear()
+        output.ahead.clear()
         return lines
 
     async def _write(self, pieces: list[bytes]) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by the end of its output
-            for number, piece in enumerate(pieces):
-                if number:
-                    await asyncio.sleep(PAUSE)
-                self._process.stdin.write(piece)
-                await self._process.stdin.drain()
+        # Written to a program that has ended, it goes nowhere: the end of the output tells of that.
+        for number, piece in enumerate(pieces):
+            if number:
+                await asyncio.sleep(PAUSE)
+            self._program.get_pipe_transport(0).write(piece)
 
     async def _again(self, expected: str, came: str) -> NoReturn:
         await self.stop()
@@ -138,74 +162,49 @@ class CodecProgram:
 
     async def _start(self) -> None:
         own_group = {} if sys.platform == "win32" else {"start_new_session": True}
+        loop = asyncio.get_running_loop()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._words,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                **own_group,
-            )
+            self._program, self._output = await loop.subprocess_exec(_Output, *self._words, **own_group)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise KitError(f"the codec {self._words[0]!r} cannot be started: {reason}") from error
-        self._ahead.clear()
-        self._errors.clear()
-        self._ended = False
-        self._listeners = [
-            asyncio.ensure_future(self._hear(self._process.stdout)),
-            asyncio.ensure_future(self._listen(self._process.stderr)),
-        ]
 
-    async def _hear(self, stream: asyncio.StreamReader) -> None:
-        while chunk := await stream.read(1 << 16):
-            if len(self._ahead) <= MAX_ANSWER:  # what is more is of no use, but must not fill the pipe
-                self._ahead += chunk
-            self._news.set()
-        self._ended = True
-        self._news.set()
-
-    async def _listen(self, stream: asyncio.StreamReader) -> None:
-        # Standard error is read so that it cannot fill up; its end explains a crash.
-        while chunk := await stream.read(1 << 12):
-            self._errors += chunk
-            del self._errors[:-ERRORS_KEPT]
-
-    def _ending(self, process: asyncio.subprocess.Process) -> str:
-        code = process.returncode
+    async def _ending(self) -> str:
+        await _within_grace(self._output.closed)  # the reason may still be under way
+        code = self._program.get_returncode()
         how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-        lines = bytes(self._errors).split(b"\n")
+        lines = bytes(self._output.errors).split(b"\n")
         last = next((text for text in reversed(lines) if text.strip()), b"")
         return f"{how}; on standard error: {_told(last)}" if last else how
 
     async def stop(self) -> None:
         """Ends the program: its input ends, and if that does not do, it and what it started are killed."""
-        process, self._process = self._process, None
-        if process is None:
+        program, self._program = self._program, None
+        if program is None:
             return
-        process.stdin.close()
+        output, self._output = self._output, _Output()
         try:
-            if process.returncode is None and self._silences == 0 and not self._ahead:
-                async with asyncio.timeout(GRACE):
-                    await process.wait()
-        except TimeoutError:
-            pass
+            program.get_pipe_transport(0).close()
+            if self._silences == 0 and not output.ahead:
+                await _within_grace(output.exited)
         finally:
-            _kill(process)
-            await process.wait()
-            # To the end of its output, or the pipes outlive this; a child that left the group may hold them.
-            _, waiting = await asyncio.wait(self._listeners, timeout=GRACE)
-            for listener in waiting:
-                listener.cancel()
-            self._ahead.clear()
+            _kill(program)
+            await output.exited.wait()
+            program.close()  # and its pipes, which a child of it may still hold
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+async def _within_grace(event: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            await event.wait()
+
+
+def _kill(program: asyncio.SubprocessTransport) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":
-            process.kill()
+            program.kill()
         else:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(program.get_pid(), signal.SIGKILL)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
