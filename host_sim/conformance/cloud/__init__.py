@@ -27,6 +27,9 @@ def add_arguments(group: "argparse._ArgumentGroup") -> None:
         "filled in; status 0 if it was executed, else its output says why",
     )
     group.add_argument(
+        "--restart", metavar="COMMAND", help="ends the cloud and starts it again, as after a crash"
+    )
+    group.add_argument(
         "--online", metavar="COMMAND", help="status 0 where the cloud takes {device} for online, 1 where not"
     )
 
@@ -47,7 +50,13 @@ async def open_target(arguments: argparse.Namespace) -> AsyncIterator[Target]:
     who = endpoint.identity(arguments)
     if not who.password_expiry:
         raise KitError("the device's password has an expiry that the cloud named: give --config FILE with it")
-    line = MqttLine(endpoint.endpoint(arguments.cloud, arguments.ca), who, arguments.send, arguments.online)
+    line = MqttLine(
+        endpoint.endpoint(arguments.cloud, arguments.ca),
+        who,
+        arguments.send,
+        arguments.online,
+        arguments.restart,
+    )
     try:
         device = Device(line, who.tenant_id, who.device_id, Key(who.secret), os.urandom)
         await asyncio.to_thread(device.meet)

@@ -18,6 +18,7 @@ from hxtp.session import uuid4
 from hxtp.sign import Key, digest
 
 ACTION = "conformance_set"  # what the kit's device can do
+RESTART = 60000  # within this a cloud that was started again takes connections
 QUIET = 1200  # how long nothing may come of what is refused
 _VALUE = {"maximum": 1000000, "minimum": 0, "type": "integer"}
 
@@ -202,6 +203,22 @@ class Device(Listener[Said]):
         """A new connection, without a hello yet."""
         self.line.disconnect()
         self.line.connect()
+
+    def restart_cloud(self) -> None:
+        """End the cloud and start it again; then a session with what it still knows."""
+        self.line.disconnect()
+        self.line.restart()
+        self.forget()
+        until = self.line.now() + RESTART
+        while True:
+            try:
+                self.line.connect()
+                break
+            except KitError:
+                if self.line.now() >= until:
+                    raise
+                self.line.receive(self.line.now() + 250)
+        self.begin()
 
     def meet(self) -> None:
         """The first session: a cloud that knows us from before is asked for the numbers. Raises KitError."""

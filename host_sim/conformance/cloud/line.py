@@ -51,6 +51,12 @@ class Line(Protocol):
     def online(self) -> bool:
         """Whether the cloud takes the device for online. Raises Skipped or KitError."""
 
+    def restart(self) -> None:
+        """End the cloud and start it again, over what it stored, while the device is disconnected.
+
+        Raises Skipped where nobody told how, KitError where that failed.
+        """
+
     def close(self) -> None: ...
 
 
@@ -58,3 +64,4 @@ NO_SEND = Skipped("the kit cannot make this cloud send a command: say how with -
 NO_ONLINE = Skipped(
     "the kit cannot see whether this cloud takes the device for online: say how with --online"
 )
+NO_RESTART = Skipped("the kit cannot restart this cloud: say how with --restart 'COMMAND'")

@@ -31,16 +31,26 @@ class MemoryLine(VirtualLine):
     """A `Line` over a MemoryNetwork, with a new gateway on the other end. `spoil(link)` breaks its cloud."""
 
     def __init__(self, random: Callable[[int], bytes], spoil: Callable[[object], None] | None = None) -> None:
-        store = Store(MemoryFile(), random=random)
-        authority = HxtpAuthority(store.tenants, store.check_password, {"gateway": "gateway-password"})
+        self._file, self._random, self._spoil = MemoryFile(), random, spoil
+        store = Store(self._file, random=random)
+        self.identity: Registration = store.register("conformance", START // 1000)
+        store.register("another", START // 1000)  # so that there are others' topics
+        store.close()
+        authority = HxtpAuthority(dict(store.tenants), self._check, {"gateway": "gateway-password"})
         self.network = MemoryNetwork(Broker(authority), start=START, latency=LATENCY)
-        self.gateway = MemoryGateway(self.network, store, "gateway", "gateway-password")
-        self.identity: Registration = self.gateway.register()
-        self.gateway.register()  # another, so that there are others' topics
-        if spoil is not None:
-            for link in store.links():
-                spoil(link)
+        self._start()
+
+    def _start(self) -> None:
+        """A gateway over what is stored; the one before just stops, as in a crash."""
+        self._store = Store(self._file, random=self._random)
+        self.gateway = MemoryGateway(self.network, self._store, "gateway", "gateway-password")
+        if self._spoil is not None:
+            for link in self._store.links():
+                self._spoil(link)
         self._pass(100)
+
+    def _check(self, device_id: str, password: str, now_s: int) -> bool:
+        return self._store.check_password(device_id, password, now_s)
 
     def _pass(self, ms: int) -> None:
         for _ in range(0, ms, LATENCY):
@@ -103,5 +113,9 @@ class MemoryLine(VirtualLine):
     def online(self) -> bool:
         return self.gateway.hub.device(self.identity.device_id, self.now()).online
 
+    def restart(self) -> None:
+        self.gateway.client.vanish()
+        self._start()
+
     def close(self) -> None:
-        self.gateway.hub.store.close()
+        self._store.close()

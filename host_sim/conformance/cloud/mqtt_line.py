@@ -4,13 +4,13 @@ It must never put a secret into a command's arguments or environment.
 """
 
 import json
-import shlex
 import subprocess
 import threading
 
 from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import NO_ONLINE, NO_SEND, Outcome
+from host_sim.conformance.cloud.line import NO_ONLINE, NO_RESTART, NO_SEND, Outcome
 from host_sim.conformance.endpoint import Endpoint, Identity
+from host_sim.conformance.hooks import run, said, words
 from host_sim.conformance.listening import Heard
 from host_sim.conformance.mqtt import Client, now
 from hxtp.sign import mqtt_password
@@ -18,6 +18,7 @@ from hxtp.topics import SUBSCRIBED, topic
 
 SEND_S = 900.0  # a command that the cloud was asked to send lives no longer
 ONLINE_S = 30.0
+RESTART_S = 60.0
 MAX_OUTPUT = 4000  # characters of a command's output that are kept
 
 
@@ -56,12 +57,16 @@ class _Asked:
 
 
 class MqttLine:
-    """A `Line` over MQTT, with `who` for the device. `send` and `online` are the user's commands."""
+    """A `Line` over MQTT, with `who` for the device. `send`, `online` and `restart` are the user's
+    commands.
+    """
 
-    def __init__(self, to: Endpoint, who: Identity, send: str | None, online: str | None) -> None:
+    def __init__(
+        self, to: Endpoint, who: Identity, send: str | None, online: str | None, restart: str | None = None
+    ) -> None:
         password = mqtt_password(who.secret, who.device_id, who.password_expiry)
         self._to = Endpoint(to.host, to.port, to.tls, who.device_id, password)
-        self._who, self._send, self._online = who, send, online
+        self._who, self._send, self._online, self._restart = who, send, online, restart
         self._client: Client | None = None
         self._asked: list[_Asked] = []
 
@@ -122,35 +127,21 @@ class MqttLine:
     def online(self) -> bool:
         if self._online is None:
             raise NO_ONLINE
-        command = words(self._online, "--online", {"device": self._who.device_id})
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ONLINE_S
-            )
-        except OSError as error:
-            raise KitError(f"--online cannot be run: {command[0]}: {error.strerror}") from None
-        except subprocess.TimeoutExpired:
-            raise KitError(f"--online did not end within {ONLINE_S:g} s") from None
+        done = run(words(self._online, "--online", {"device": self._who.device_id}), "--online", ONLINE_S)
         if done.returncode not in (0, 1):
-            raise KitError(
-                f"--online ended with status {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
-            )
+            raise KitError(f"--online ended with status {done.returncode}: {said(done)}")
         return done.returncode == 0
+
+    def restart(self) -> None:
+        if self._restart is None:
+            raise NO_RESTART
+        for asked in self._asked:
+            asked.stop()
+        done = run(words(self._restart, "--restart", {}), "--restart", RESTART_S)
+        if done.returncode:
+            raise KitError(f"--restart ended with status {done.returncode}: {said(done)}")
 
     def close(self) -> None:
         self.disconnect()
         for asked in self._asked:
             asked.stop()
-
-
-def words(template: str, option: str, given: dict[str, str]) -> list[str]:
-    """The template as words, {names} filled in; nothing in a value is a word of its own. Raises KitError."""
-    try:
-        found = shlex.split(template)
-    except ValueError as error:
-        raise KitError(f"{option} {template!r}: {error}") from None
-    if not found:
-        raise KitError(f"{option} is empty")
-    for name, value in given.items():
-        found = [word.replace("{" + name + "}", value) for word in found]
-    return found

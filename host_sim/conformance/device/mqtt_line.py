@@ -4,8 +4,6 @@ The kit's own broker takes one device, by the password rule of HX3-KEY-04, and o
 """
 
 import secrets
-import shlex
-import subprocess
 from typing import Any
 
 from host_sim.broker.authority import HxtpAuthority
@@ -14,6 +12,7 @@ from host_sim.broker.server import ThreadedBroker
 from host_sim.conformance.case import KitError, Skipped
 from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Login
 from host_sim.conformance.endpoint import Endpoint, Identity
+from host_sim.conformance.hooks import run, said, words
 from host_sim.conformance.listening import Heard
 from host_sim.conformance.mqtt import Client, Refused, now
 from hxtp.sign import equal, mqtt_password
@@ -148,21 +147,9 @@ class MqttLine:
     def reset(self) -> None:
         if self._reset is None:
             raise NO_RESET
-        try:
-            done = subprocess.run(
-                shlex.split(self._reset),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=RESET_S,
-            )
-        except (OSError, ValueError) as error:
-            raise KitError(f"--reset {self._reset!r} cannot be run: {error}") from None
-        except subprocess.TimeoutExpired:
-            raise KitError(f"--reset {self._reset!r} did not end within {RESET_S:g} s") from None
+        done = run(words(self._reset, "--reset", {}), "--reset", RESET_S)
         if done.returncode:
-            said = (done.stderr or done.stdout).strip()[-300:]
-            raise KitError(f"--reset {self._reset!r} ended with status {done.returncode}: {said}")
+            raise KitError(f"--reset {self._reset!r} ended with status {done.returncode}: {said(done)}")
 
     def deliver_retained(self, channel: str, payload: bytes) -> None:
         if self._own is None:

@@ -133,6 +133,10 @@ def due_never(link: Any, order: Any, now: int) -> None:
     order.due = by.NEVER
 
 
+def no_window(link: Any) -> None:
+    window(link).highest, window(link).taken = 0, 1
+
+
 def _filled(link: Any, message: Any, body: dict) -> dict:
     return {"boot_count": 0, "results_kept": 8, **body} if message.type == "hello" else body
 
@@ -358,6 +362,11 @@ TABLE = [
             lambda link, message, body: {**body, "ack_status": "executed"} if message.type == "ack" else body
         ),
     ),
+    Broken("window-in-memory", "forgets a device's numbers with the process", "cloud-restart", no_window),
+    Broken(
+        "numbers-in-memory", "forgets its own numbers with the process", "cloud-restart", setting("sent", 0)
+    ),
+    Broken("commands-in-memory", "forgets commands with the process", "cloud-restart", by.no_orders),
     Broken(
         "never-expires", "lets commands live for ever", "cloud-command-expires", around("tick", never_expires)
     ),

@@ -347,3 +347,7 @@ def lower_floor(link: Any) -> None:
         return build(key, fields, body, framed)
 
     link.wire = SimpleNamespace(build=lower)
+
+
+def no_orders(link: Any) -> None:
+    link.orders = []

@@ -258,6 +258,27 @@ def acks_reordered(device: Device) -> None:
 
 
 @case(
+    "cloud-restart",
+    "a restarted cloud knows its own numbers, ours, and the commands that it accepted",
+    ("HX3-SEQ-06", "HX3-SEQ-08", "HX3-SESS-13", "HX3-CMD-17"),
+    limit=180,
+    group=GROUP,
+)
+def restart(device: Device) -> None:
+    _, value = device.ask()
+    first = device.expect_command(value)
+    used = device.number
+    device.restart_cloud()  # it is judged on hearing that no number of the cloud's comes again
+    second = device.expect_command(value)
+    _same_command(first, second)
+    device.executed(second)
+    device.wait(1000)
+    hello = device.hello(number=used)
+    device.send(hello)
+    device.expect_hello_ack(hello, False)
+
+
+@case(
     "cloud-command-expires",
     "a command that nobody acks ends as expired after 300 s, with OUTCOME_UNKNOWN as it was published",
     ("HX3-CMD-22",),
