@@ -166,6 +166,36 @@ def test_the_interrupt_handler_allocates_nothing():
     assert receiver.edges == 1101 and receiver.us(1) == receiver.us(1023) == 600
 
 
+def test_garbage_is_collected_as_before_once_learning_is_over():
+    import gc
+
+    if not hasattr(gc, "threshold"):
+        return
+    before = 4096
+    gc.threshold(before)
+    for light in ([], press("nec"), [100, 300, 90]):
+        room = Room()
+        room.bench.do("ir_learn", timeout=1000)
+        assert gc.threshold() != before, "a collection would hold up the edges"
+        room.light(light)
+        room.wait(2000)
+        assert gc.threshold() == before
+
+
+def test_a_capture_that_finds_no_memory_is_told_and_the_next_one_is_learned():
+    room = Room()
+    room.bench.do("ir_learn")
+
+    def poll(now):
+        raise MemoryError()
+
+    room.part._listening.poll = poll
+    raises(MemoryError, room.bench.wait, 10)
+    assert room.bench.state()["ir_learning"] == "failed"
+    assert room.part._receiver_pin.handler is None
+    assert room.learn(press("nec")) == "captured"
+
+
 def test_options_that_make_no_sense_are_named():
     for options in ({"receiver_active_low": 1}, {"receiver_pin": "27"}, {"receiver_pin": 4}):
         error = raises(ValueError, Room, **options)

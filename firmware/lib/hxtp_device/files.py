@@ -1,8 +1,9 @@
 """What a part keeps in flash: small values by name, each in a file of its own.
 
 A value is there whole or not at all, whatever a write was doing when the power went: it is written beside,
-closed, and only then renamed to where it is read. What a cut left beside is removed when the files are next
-listed. This module must never know what a value means, nor touch a file of anybody else.
+closed, and only then renamed to where it is read, which is one step on littlefs, the stock file system. What
+a cut left beside is removed when the files are next listed. This module must never know what a value means,
+nor touch a file of anybody else.
 """
 
 from hashlib import sha256
