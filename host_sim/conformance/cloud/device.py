@@ -12,7 +12,7 @@ from typing import Any
 from host_sim.conformance.case import Failed, KitError
 from host_sim.conformance.cloud.line import Asked, Line, Outcome
 from host_sim.conformance.draft import Draft, compact
-from host_sim.conformance.listening import ANSWER, Heard, Listener
+from host_sim.conformance.listening import ANSWER, Heard, Listener, NoMemory
 from hxtp import envelope, frame
 from hxtp.session import uuid4
 from hxtp.sign import Key, digest
@@ -66,16 +66,6 @@ class Said:
         return f"{self.type} {told if len(told) < 120 else told[:120] + ' …'}"
 
 
-class _Anything:
-    """No memory: order is judged here."""
-
-    def nonce_seen(self, nonce: bytes) -> bool:
-        return False
-
-    def sequence_ok(self, sequence: int) -> bool:
-        return True
-
-
 @dataclass
 class Device(Listener[Said]):
     """The kit's device at one cloud. `random(n)`: n bytes."""
@@ -99,7 +89,7 @@ class Device(Listener[Said]):
         self._payloads: set[bytes] = set()
         self._begin_listening()
         self._verifier = envelope.Verifier(
-            frame.TO_DEVICE, [(self.key, _Anything())], self.device_id, self.tenant_id, True
+            frame.TO_DEVICE, [(self.key, NoMemory())], self.device_id, self.tenant_id, True
         )
 
     # -- what comes -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from host_sim.conformance.case import Failed
-from host_sim.conformance.listening import Heard
+from host_sim.conformance.listening import Heard, NoMemory
 from hxtp import envelope, frame
 from hxtp.sign import Key
 
@@ -49,16 +49,6 @@ class Said:
         return f"{self.type} {told if len(told) < 120 else told[:120] + ' …'}"
 
 
-class _Anything:
-    """No memory: whether a number was used is judged here."""
-
-    def nonce_seen(self, nonce: bytes) -> bool:
-        return False
-
-    def sequence_ok(self, sequence: int) -> bool:
-        return True
-
-
 class Record:
     """What one device has said so far."""
 
@@ -68,7 +58,7 @@ class Record:
         self._numbers: dict[int, bytes] = {}
         self._nonces: set[bytes] = set()
         self._first: dict[str, Said] = {}  # the first hello with a challenge
-        self._verifier = envelope.Verifier(frame.TO_CLOUD, [(key, _Anything())], device_id, tenant_id, True)
+        self._verifier = envelope.Verifier(frame.TO_CLOUD, [(key, NoMemory())], device_id, tenant_id, True)
         self._verifier.max_age = self._verifier.max_future = FOR_EVER
 
     def first_of(self, hello: Said) -> Said:

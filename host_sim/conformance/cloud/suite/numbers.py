@@ -2,14 +2,14 @@
 
 from host_sim.conformance.case import Failed, case, expect
 from host_sim.conformance.cloud.device import Device
-from host_sim.conformance.draft import Raw, compact, flipped, header
+from host_sim.conformance.draft import Draft, Raw, compact, flipped, header
 from hxtp.sign import Key
 
 GROUP = "Numbers and refusals"
 HIGH = 1000  # above ours: what takes such a number shows
 
 
-def ahead(device: Device, kind: str = "state", body: object = None):
+def ahead(device: Device, kind: str = "state", body: object = None) -> Draft:
     """A right message with a number ahead of ours; refused, it leaves no trace."""
     return device.draft(kind, {"value": 1} if body is None else body, device.number + HIGH)
 
