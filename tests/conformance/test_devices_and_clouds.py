@@ -91,12 +91,27 @@ def test_a_device_that_measures_declares_it():
     assert but_passed(found) == {}
 
 
-def test_a_case_that_takes_too_long_leaves_the_device_to_the_next():
+def one_device():
+    """(SimDevice, what all cases share of it)"""
     who = simulated_device
-    cloud = Cloud(MemoryLine(who.simulated()), who.TENANT, who.DEVICE, Key(who.SECRET), Random(b"cloud"))
+    simulated = who.simulated()
+    cloud = Cloud(MemoryLine(simulated), who.TENANT, who.DEVICE, Key(who.SECRET), Random(b"cloud"))
     device.meet(cloud)
+    return simulated, running.Target("one device for all", device.shared(cloud))
+
+
+def test_a_device_that_goes_away_for_good_ends_the_run():
+    simulated, target = one_device()
+    simulated.power_off()
+    cases = [DEVICE_CASES[id] for id in ("hello-retry", "session-false", "signature")]
+    found = asyncio.run(running.run(cases, target, running.Silent()))
+    assert [result.case.id for result in found.results] == ["hello-retry"]
+    assert "does not come back" in found.stopped and found.exit_status == 2
+
+
+def test_a_case_that_takes_too_long_leaves_the_device_to_the_next():
     waiting = Case("waits", "waits for ever", (), (), lambda cloud: cloud.wait(10**12), limit=0.1)
-    target = running.Target("one device for all", device.shared(cloud))
+    _, target = one_device()
     found = outcomes([waiting, DEVICE_CASES["signature"], DEVICE_CASES["command-executed"]], target)
     assert found["waits"] == (Outcome.FAILED, "not done within 0.1 s")
     assert set(but_passed(found)) == {"waits"}

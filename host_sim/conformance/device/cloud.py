@@ -48,6 +48,7 @@ class Cloud(Listener[Said]):
         self.manual = False  # the case answers hellos itself
         self.framed = True
         self._done: dict[str, Any] = {}  # what they are then
+        self._missed = 0  # how often in a row it did not come back
         self._begin_listening()
 
     # -- time, and what comes -------------------------------------------------------------------
@@ -113,10 +114,14 @@ class Cloud(Listener[Said]):
         return self.come()
 
     def come(self) -> Said:
-        """The hello of a device that is on its way."""
+        """The hello of a device that is on its way. One that stays away twice in a row ends the run."""
         said = self.find(lambda said: said.type == "hello", self.patience)
         if said is None:
+            self._missed += 1
+            if self._missed > 1:
+                raise KitError(f"the device does not come back: {self.line.trouble() or 'nothing is heard'}")
             raise Failed(f"a hello within {self.patience / 1000:g} s of the connection's end", self.heard())
+        self._missed = 0
         number = said.message.sequence  # what is below belongs to the connection before
         self._inbox = [each for each in self._inbox if each.message and each.message.sequence > number]
         return said
