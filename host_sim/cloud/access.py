@@ -100,6 +100,7 @@ def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPCo
         _count(connection, one)
         return one
 
+    caller.wants = (role, scope)  # type: ignore[attr-defined]  # for the description and the tests of the API
     return caller
 
 

@@ -1,0 +1,115 @@
+"""Who may do what: a row for every route of the API, which `test_access.py` asks as each kind of caller.
+
+A new route needs a row here. `sends` makes a request that is good in the tenant that all `Ids` belong to.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+PUBLIC = "public"
+ANY = "any"  # every API key may, whatever its scopes
+CODE = "HXT-" + "5a" * 32
+
+
+@dataclass(frozen=True)
+class Ids:
+    """One object of each kind in one tenant, by the name that paths have for it."""
+
+    device_id: str
+    home_id: str
+    room_id: str
+    slug: str
+    firmware_id: str
+    command_id: str
+    client_id: str
+    key_id: str
+    user_id: str
+
+    def all(self) -> set[str]:
+        return {getattr(self, one.name) for one in fields(self)}
+
+
+def _nothing(ids: Ids) -> dict[str, Any]:
+    return {}
+
+
+def json(**members: Any) -> Callable[[Ids], dict[str, Any]]:
+    """A JSON body; a value that is a function gets the ids."""
+    return lambda ids: {"json": {key: one(ids) if callable(one) else one for key, one in members.items()}}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`role`: the lowest that may; None: anybody signed in; PUBLIC. `scope`: None where no API key may.
+
+    `foreign`: what an owner of another tenant is answered; by default 404 where the path names something,
+    else anything but a refusal.
+    """
+
+    role: str | None
+    scope: str | None = None
+    sends: Callable[[Ids], dict[str, Any]] = _nothing
+    foreign: int | None = None
+
+
+def _device(ids: Ids) -> str:
+    return ids.device_id
+
+
+def _devices(ids: Ids) -> list[str]:
+    return [ids.device_id]
+
+
+_public = Row(PUBLIC)
+_command = Row("user", "write:devices", json(action="light_on"))
+_confirm = Row("user", "write:devices", json(dry_run_token="x" * 43))
+_register = Row("admin", "write:devices", json(device_type="esp32", home_id=lambda ids: ids.home_id), 404)
+
+TABLE: dict[str, Row] = {
+    # system
+    "GET /status": _public,
+    "GET /version": _public,
+    # authentication
+    "GET /auth/me": Row(None, ANY),
+    "GET /auth/csrf": _public,
+    "POST /auth/logout": _public,
+    "GET /auth/cli": Row(None, sends=lambda ids: {"params": {"code": CODE}}),
+    "POST /auth/cli": Row(PUBLIC, sends=lambda ids: {"data": {"code": CODE, "do": "approve"}}),
+    "GET /auth/handshake/{code}": _public,
+    "GET /auth/api-keys": Row("viewer"),
+    "POST /auth/api-keys": Row("viewer", sends=json(name="k", scopes=["read:devices"])),
+    "POST /auth/api-keys/revoke": Row("viewer", sends=json(key_id=lambda ids: ids.key_id), foreign=404),
+    "POST /auth/api-keys/rotate": Row("viewer", sends=json(key_id=lambda ids: ids.key_id), foreign=404),
+    "GET /auth/clients": Row("user"),
+    "POST /auth/clients": Row("user", sends=json(name="c")),
+    "POST /auth/clients/revoke": Row("user", sends=json(client_id=lambda ids: ids.client_id), foreign=404),
+    "DELETE /auth/clients/{client_id}": Row("user"),
+    # tenant
+    "POST /tenant/register": Row(None, sends=json(tenant_name="x"), foreign=409),
+    "GET /tenant/settings": Row("owner"),
+    "PATCH /tenant/settings": Row("owner", sends=json(max_age_s=299)),
+    "GET /tenant/users": Row("admin"),
+    "POST /tenant/users": Row("owner", sends=json(email="new@table.example", role="viewer")),
+    "PATCH /tenant/users/{user_id}": Row("owner", sends=json(role="viewer")),
+    "DELETE /tenant/users/{user_id}": Row("owner"),
+    # devices
+    "POST /device/register": _register,
+    "POST /devices/register": _register,
+    "GET /devices": Row("viewer", "read:devices"),
+    "GET /devices/{device_id}": Row("viewer", "read:devices"),
+    # commands
+    "POST /device/{device_id}/command": _command,
+    "POST /devices/{device_id}/command": _command,
+    "POST /device/{device_id}/command/confirm": _confirm,
+    "POST /devices/{device_id}/command/confirm": _confirm,
+    "POST /devices/command": Row(
+        "user", "write:devices", json(device_ids=_devices, action="light_on"), foreign=200
+    ),
+    "GET /device/{device_id}/commands": Row("user", "read:devices"),
+    "GET /devices/{device_id}/commands": Row("user", "read:devices"),
+    "GET /commands/{command_id}": Row("user", "read:devices"),
+    # last, since they end what the others ask for
+    "POST /device/{device_id}/revoke": Row("admin", "write:devices"),
+    "POST /devices/{device_id}/revoke": Row("admin", "write:devices"),
+}
