@@ -53,6 +53,20 @@ def test_what_is_spoilt_in_flash_is_listed_not_offered_and_can_be_replaced():
     cases([(lambda data: b"",), (lambda data: data[:20],), (lambda data: data[:-1] + b"\x00",)], judge)
 
 
+def test_a_file_that_was_copied_under_another_name_does_not_get_the_same_id():
+    flash = Flash()
+    room(flash).learn(press("nec"), name="a")
+    flash.disk.files["parts/ir/b"] = flash.disk.files["parts/ir/a"]
+    flash.disk.files["parts/ir/send"] = flash.disk.files["parts/ir/a"]
+    flash.disk.files["parts/ir/" + "x" * 30] = flash.disk.files["parts/ir/a"]
+    again = room(flash)
+    assert kept(again) == {"a": 400, "b": 0, "send": 0, "x" * 30: 0}
+    again.bench.do("ir_a")
+    again.bench.do("ir_remove", name="send")
+    again.bench.do("ir_rename", name="b", to="c")
+    assert sorted(kept(again)) == ["a", "c", "x" * 30]
+
+
 def test_files_of_another_version_or_sense_are_not_taken():
     good = keep.pack(400, keep.Code({"encoding": "nec"}, 38000, 40000, [500, 600, 500]))
     assert keep.unpack(good)[0] == 400

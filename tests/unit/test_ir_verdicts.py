@@ -89,6 +89,12 @@ def test_two_remotes_in_turn_or_at_once_are_no_good_capture():
     )
 
 
+def test_a_second_remote_beside_one_that_nobody_knows_is_noticed():
+    held = [3000, 900] + [400, 500, 400, 1400] * 6 + [400]
+    other = [900, 700] * 12 + [900]
+    assert Room().learn(held + [40000] + held + [40000] + other) == "collided"
+
+
 def test_noise_is_waited_out_until_the_button_comes():
     room = Room()
     random = Bytes(3)
