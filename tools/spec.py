@@ -1,15 +1,18 @@
 """`make spec`: checks the ids of the specification, and writes what is made from code and tests.
 
 A clause is a list item `- **HX3-AREA-nn** …` in a chapter of protocol_spec/; a test names the ids that it
-checks in a docstring or a comment, and a conformance vector in its member `clauses`. This program must never
+checks in a docstring or a comment, a conformance vector in its member `clauses`, and so does a case of the
+conformance kit, through which the tests put the reference's own device and gateway. This program must never
 judge what a clause says, only that each has one id, that each id is known, and which tests name it. Exit
 status 1 for what is wrong, with a line for each.
 """
 
 import ast
+import io
 import json
 import re
 import sys
+import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -101,10 +104,12 @@ def named_by(tests: Path) -> dict[str, list[str]]:
     """For each id, the tests that name it: `file::function`, or the file where no function holds the line."""
     table: dict[str, list[str]] = {}
     for path in sorted(tests.rglob("*.py")):
-        found = list(mentions(path))
+        source = path.read_text()
+        prose = _prose(source)
+        found = [(name, number) for name, number in mentions(path) if number in prose]
         if not found:
             continue
-        spans = _functions(path.read_text())
+        spans = _functions(source)
         for name, number in found:
             function = next((function for first, last, function in spans if first <= number <= last), None)
             label = path.relative_to(tests).as_posix() + (f"::{function}" if function else "")
@@ -122,6 +127,32 @@ def named_by_vectors(spec: Path) -> dict[str, list[str]]:
         for name, count in counts.items():
             table.setdefault(name, []).append(f"{path.relative_to(spec).as_posix()} ({count})")
     return table
+
+
+def named_by_cases() -> dict[str, list[str]]:
+    """For each id, the kit's cases for devices and clouds that name it."""
+    from host_sim.conformance import cloud, device
+
+    table: dict[str, list[str]] = {}
+    for case in (*device.cases(), *cloud.cases()):
+        for name in case.clauses:
+            table.setdefault(name, []).append(f"kit: {case.id}")
+    return table
+
+
+def _prose(source: str) -> set[int]:
+    # The lines of comments and docstrings: an id that stands in data is not checked by that.
+    lines = {
+        token.start[0]
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                lines.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return lines
 
 
 def _functions(source: str) -> list[tuple[int, int, str]]:
@@ -146,7 +177,8 @@ def report(found: list[Clause], table: dict[str, list[str]]) -> str:
     out = [
         "# Which test names which clause",
         "",
-        "Made by `make spec`; not to be edited. Behind a file of vectors: how many of them name the clause.",
+        "Made by `make spec`; not to be edited. Behind a file of vectors: how many of them name the clause;",
+        "`kit:` is a case of the conformance kit, which the reference passes in `tests/conformance`.",
         "",
         f"{len(found)} clauses. Of the {len(built)} that the reference implements, tests name {len(named)}; "
         f"{len(planned)} are planned.",
@@ -195,7 +227,8 @@ def main(argv: list[str], root: Path = ROOT) -> int:
         print("\n".join(wrong), file=sys.stderr)
         return 1
     table = named_by(tests)
-    for name, labels in named_by_vectors(spec).items():
+    more = [named_by_vectors(spec), *([named_by_cases()] if root == ROOT else [])]
+    for name, labels in (item for each in more for item in each.items()):
         table[name] = table.get(name, []) + labels
     if "--check" not in argv:
         (spec / COVERAGE).write_text(report(found, table))

@@ -145,6 +145,7 @@ def test_the_manifests_of_our_boards_fit_the_schema(board):
         {"supportsDryRun": 1},
         {"paramSchema": {"properties": {}}},
         {"paramSchema": {"additionalProperties": False, "properties": {"action": {"type": "string"}}}},
+        {"paramSchema": {"additionalProperties": False, "properties": {"dry_run": {"type": "boolean"}}}},
         {"paramSchema": {"additionalProperties": False, "properties": {"a": {"type": "array"}}}},
         {"paramSchema": {"additionalProperties": False, "properties": {"a": {"type": "object"}}}},
     ],

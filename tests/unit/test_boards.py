@@ -82,6 +82,21 @@ def test_every_board_loads_and_can_be_declared():
         gc.collect()
 
 
+def test_fractions_are_avoided_by_smaller_units():
+    # HX3-WIRE-37: whole percent, ms and milli-degrees; but HOS counts carriers in kHz, with a point.
+    for name, board in boards():
+        _board.pins.clear()
+        for part in capabilities.load(board, Context()):
+            for value in part.state().values():
+                assert not isinstance(value, float), name
+            for action in part.actions:
+                properties = part.actions[action][2]
+                for member in properties:
+                    kind = properties[member]["type"]
+                    assert kind != "number" or member == "freq_khz", (name, action, member)
+        gc.collect()
+
+
 def test_ids_stay_in_the_range_of_their_kind():
     ranges = {"light": (1, 19), "relay": (20, 39), "ir": (40, 59), "servo": (1000, 65535)}
     for _, board in boards():
