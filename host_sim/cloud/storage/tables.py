@@ -305,9 +305,11 @@ releases = sa.Table(
     _tenant(),
     _text("device_type", 64),
     _text("version", 64),
-    sa.Column("number", sa.BigInteger, nullable=False),
+    # From its release on, rising with the version in a device type; one that no device was offered has none.
+    sa.Column("number", sa.BigInteger, nullable=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     _text("sha256", 64),
+    sa.Column("stored", sa.Boolean, nullable=False),  # the image is a file of the cloud; else it is at url
     _text("url", 512),
     _text("notes", 2048),
     sa.Column("signature", sa.String(1024), nullable=True),
@@ -315,6 +317,7 @@ releases = sa.Table(
     _at("created_at"),
     _at("released_at", nullable=True),
     sa.UniqueConstraint("tenant_id", "device_type", "version"),
+    sa.UniqueConstraint("tenant_id", "device_type", "number"),
 )
 
 observations = sa.Table(
@@ -325,8 +328,11 @@ observations = sa.Table(
     _of("device_id", "devices"),
     _text("context"),
     _json("body"),
-    _json("proposal", nullable=True),  # what a rule made of it: an intent, or nothing
+    _json("proposal"),  # what rules made of it: a list of intents with what became of each
+    _text("state", 16),  # none, proposed, accepted, dismissed, automatic
+    _text("settled_by", 64, nullable=True),  # the actor who accepted or dismissed it
     _at("created_at"),
+    sa.Index("ix_observations_tenant_id_created_at", "tenant_id", "created_at"),
 )
 
 rules = sa.Table(
@@ -334,6 +340,7 @@ rules = sa.Table(
     metadata,
     _id(),
     _tenant(),
+    _of("user_id", "users", nullable=True),  # its maker, by whose rights it runs where it is automatic
     _text("name"),
     _json("when"),
     _json("intent"),
@@ -341,7 +348,16 @@ rules = sa.Table(
     _at("created_at"),
 )
 
-scenes = sa.Table("scenes", metadata, _id(), _tenant(), _text("name"), _json("steps"), _at("created_at"))
+scenes = sa.Table(
+    "scenes",
+    metadata,
+    _id(),
+    _tenant(),
+    _text("name"),
+    _json("steps"),
+    _at("created_at"),
+    sa.UniqueConstraint("tenant_id", "name"),
+)
 
 OF_A_TENANT = tuple(table for table in metadata.sorted_tables if "tenant_id" in table.c)
 SHARED = (directory, agenda)  # these name a tenant, and hold nothing of it

@@ -109,9 +109,10 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
         sa.Column("device_type", sa.String(length=64), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("stored", sa.Boolean(), nullable=False),
         sa.Column("url", sa.String(length=512), nullable=False),
         sa.Column("notes", sa.String(length=2048), nullable=False),
         sa.Column("signature", sa.String(length=1024), nullable=True),
@@ -123,20 +124,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_releases"),
         sa.UniqueConstraint(
+            "tenant_id", "device_type", "number", name="uq_releases_tenant_id_device_type_number"
+        ),
+        sa.UniqueConstraint(
             "tenant_id", "device_type", "version", name="uq_releases_tenant_id_device_type_version"
         ),
-    )
-    op.create_table(
-        "rules",
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("tenant_id", sa.String(length=36), nullable=False),
-        sa.Column("name", sa.String(length=128), nullable=False),
-        sa.Column("when", JSON, nullable=False),
-        sa.Column("intent", JSON, nullable=False),
-        sa.Column("automatic", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_rules_tenant_id", ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name="pk_rules"),
     )
     op.create_table(
         "scenes",
@@ -149,6 +141,7 @@ def upgrade() -> None:
             ["tenant_id"], ["tenants.id"], name="fk_scenes_tenant_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_scenes"),
+        sa.UniqueConstraint("tenant_id", "name", name="uq_scenes_tenant_id_name"),
     )
     op.create_table(
         "users",
@@ -207,6 +200,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["home_id"], ["homes.id"], name="fk_rooms_home_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_rooms_tenant_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_rooms"),
+    )
+    op.create_table(
+        "rules",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=True),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("when", JSON, nullable=False),
+        sa.Column("intent", JSON, nullable=False),
+        sa.Column("automatic", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_rules_tenant_id", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_rules_user_id", ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name="pk_rules"),
     )
     op.create_table(
         "devices",
@@ -347,7 +354,9 @@ def upgrade() -> None:
         sa.Column("device_id", sa.String(length=36), nullable=False),
         sa.Column("context", sa.String(length=128), nullable=False),
         sa.Column("body", JSON, nullable=False),
-        sa.Column("proposal", JSON, nullable=True),
+        sa.Column("proposal", JSON, nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("settled_by", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name="fk_observations_device_id", ondelete="CASCADE"
@@ -357,6 +366,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_observations"),
     )
+    with op.batch_alter_table("observations", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_observations_tenant_id_created_at", ["tenant_id", "created_at"], unique=False
+        )
+
     op.create_table(
         "states",
         sa.Column("device_id", sa.String(length=36), nullable=False),
@@ -400,6 +414,9 @@ def downgrade() -> None:
 
     op.drop_table("telemetry")
     op.drop_table("states")
+    with op.batch_alter_table("observations", schema=None) as batch_op:
+        batch_op.drop_index("ix_observations_tenant_id_created_at")
+
     op.drop_table("observations")
     op.drop_table("manifests")
     op.drop_table("links")
@@ -415,12 +432,12 @@ def downgrade() -> None:
 
     op.drop_table("commands")
     op.drop_table("devices")
+    op.drop_table("rules")
     op.drop_table("rooms")
     op.drop_table("clients")
     op.drop_table("api_keys")
     op.drop_table("users")
     op.drop_table("scenes")
-    op.drop_table("rules")
     op.drop_table("releases")
     op.drop_table("homes")
     op.drop_table("groups")
