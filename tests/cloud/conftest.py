@@ -16,9 +16,13 @@ from host_sim.cloud.catalogue import manifests
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.server import Cloud
 from host_sim.cloud.settings import load
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.migrate import migrate
 from host_sim.device import Lamp, Relay, SimDevice
 from host_sim.device_mqtt import MqttDevice
+from host_sim.servers import Postgres, postgres_programs
 from tests.cloud.waiting import WAIT, until
+from tests.conftest import missing
 
 _numbers = itertools.count(1)
 
@@ -51,6 +55,39 @@ class Api(httpx.Client):
             return command if command["status"] not in ("queued", "dispatched") else None
 
         return until(ended, "the command to end")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of this test run's own."""
+    if postgres_programs() is None:
+        missing("PostgreSQL", "make packages")
+    with Postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _template(postgres) -> str:
+    """A database with the tables of today."""
+    name = postgres.create("tables_of_today")
+    owner = Database(postgres.url(postgres.OWNER, name))
+    migrate(owner, postgres.APP)
+    owner.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+def postgres_settings(postgres, _template) -> Callable[[], dict]:
+    """postgres_settings() gives the settings of a cloud on a database of its own, which is empty."""
+
+    def settings() -> dict:
+        name = postgres.create(f"cloud_{next(_numbers)}", _template)
+        return {
+            "database": postgres.url(postgres.APP, name),
+            "database_owner": postgres.url(postgres.OWNER, name),
+        }
+
+    return settings
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,13 @@ import pytest
 from tests.cloud.waiting import until
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def cloud_settings(request):
+    if request.param == "sqlite":
+        return {}
+    return request.getfixturevalue("postgres_settings")()
+
+
 @pytest.fixture(scope="module")
 def lamp(device):
     return device()

@@ -1,0 +1,197 @@
+"""PostgreSQL: what the cloud's own role may see and do, and that migrations make what the tables say."""
+
+import contextlib
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from host_sim.cloud.catalogue import tenants
+from host_sim.cloud.storage.database import TENANT, USER, Database, DatabaseError
+from host_sim.cloud.storage.migrate import differences, migrate, pending
+from host_sim.cloud.storage.tables import OF_A_TENANT, SHARED, metadata
+
+GUARDED = [table for table in OF_A_TENANT if table not in SHARED]
+
+
+@pytest.fixture(scope="module")
+def settings(postgres_settings) -> dict:
+    return postgres_settings()
+
+
+@pytest.fixture(scope="module")
+def app(settings):
+    """As the cloud connects."""
+    database = Database(settings["database"])
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def two_tenants(settings, postgres, app) -> tuple[str, str]:
+    """Two tenants, each with one row in every table of a tenant."""
+    with app.writing() as connection:
+        ids = [tenants.add_tenant(connection, name, 0)[0] for name in ("ours", "theirs")]
+    # The superuser alone may skip the references between tables, so that each needs a row of its own only.
+    admin = Database(postgres.url(postgres.superuser, sa.make_url(settings["database"]).database))
+    with admin.writing() as connection:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        for number, tenant_id in enumerate(ids):
+            for table in GUARDED:
+                connection.execute(table.insert().values(_row(table, tenant_id, number)))
+    admin.close()
+    return ids[0], ids[1]
+
+
+def _row(table: sa.Table, tenant_id: str, number: int) -> dict:
+    row = {}
+    for column in table.c:
+        if column.name == "tenant_id":
+            row[column.name] = tenant_id
+        elif isinstance(column.type, sa.String):
+            row[column.name] = f"x{number}"
+        elif isinstance(column.type, sa.Boolean):
+            row[column.name] = False
+        elif isinstance(column.type, sa.Integer):
+            row[column.name] = number
+        elif isinstance(column.type, sa.LargeBinary):
+            row[column.name] = b"\xab"
+        else:
+            row[column.name] = {}
+    return row
+
+
+def _count(connection: sa.Connection, table: sa.Table) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def test_every_table_with_a_tenant_is_guarded_but_those_that_name_one_before_it_is_known():
+    assert {table.name for table in SHARED} <= {"agenda", "directory", "broker_logins"}
+    assert {table.name for table in metadata.sorted_tables if "tenant_id" in table.c} == {
+        table.name for table in (*GUARDED, *SHARED)
+    }
+
+
+@pytest.mark.parametrize("table", GUARDED, ids=lambda table: table.name)
+def test_without_a_tenant_no_row_is_seen_and_with_one_only_its_own(app, two_tenants, table):
+    with app.reading() as connection:
+        assert _count(connection, table) == 0
+    for tenant_id in two_tenants:
+        with app.reading(tenant_id) as connection:
+            rows = connection.execute(sa.select(table.c.tenant_id)).scalars().all()
+            assert rows == [tenant_id]
+    with app.reading("nobody") as connection:
+        assert _count(connection, table) == 0
+
+
+@pytest.mark.parametrize("table", GUARDED, ids=lambda table: table.name)
+def test_nothing_is_written_for_another_tenant(app, two_tenants, table):
+    ours, theirs = two_tenants
+    with pytest.raises(DBAPIError, match="row-level security"), app.writing(ours) as connection:
+        connection.execute(table.insert().values(_row(table, theirs, 7)))
+    with app.writing(ours) as connection:
+        assert connection.execute(table.delete().where(table.c.tenant_id == theirs)).rowcount == 0
+        moved = table.update().where(table.c.tenant_id == theirs).values(tenant_id=ours)
+        assert connection.execute(moved).rowcount == 0
+    with pytest.raises(DBAPIError, match="row-level security"), app.writing(ours) as connection:
+        connection.execute(table.update().values(tenant_id=theirs))
+    with app.reading(theirs) as connection:
+        assert _count(connection, table) == 1
+
+
+def test_a_user_without_a_tenant_sees_itself_alone(app, two_tenants):
+    user_id = tenants.add_user(app, "alone@example.org", 0)
+    users = metadata.tables["users"]
+    with app.reading(user_id=user_id) as connection:
+        assert connection.execute(sa.select(users.c.id)).scalars().all() == [user_id]
+
+
+def test_a_tenant_does_not_outlast_its_transaction(app, two_tenants):
+    devices = metadata.tables["devices"]
+    for _ in range(30):  # more than the pool has connections
+        with app.reading(two_tenants[0]) as connection:
+            assert _count(connection, devices) == 1
+        with app.reading() as connection:
+            assert _count(connection, devices) == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE devices DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE devices NO FORCE ROW LEVEL SECURITY",
+        "DROP POLICY of_a_tenant ON devices",
+        "CREATE POLICY mine ON devices USING (true)",
+        "ALTER ROLE hxtp_app BYPASSRLS",
+        "SET ROLE hxtp_owner",
+        "SET SESSION AUTHORIZATION hxtp_owner",
+        "SET LOCAL row_security = off; SELECT * FROM devices",
+        "SET LOCAL session_replication_role = replica",
+        "DROP TABLE devices",
+        "CREATE TABLE beside (x int)",
+        "TRUNCATE devices",
+        "CREATE FUNCTION seen() RETURNS SETOF devices LANGUAGE sql SECURITY DEFINER AS 'TABLE devices'",
+    ],
+)
+def test_the_clouds_role_cannot_take_the_guard_away(settings, two_tenants, statement):
+    with (
+        contextlib.closing(psycopg.connect(settings["database"])) as connection,
+        pytest.raises(psycopg.Error) as refused,
+    ):
+        connection.execute(statement)
+    assert isinstance(refused.value, psycopg.errors.InsufficientPrivilege)
+
+
+def test_the_clouds_role_neither_owns_nor_bypasses_and_the_owner_is_bound_as_well(postgres, settings):
+    name = sa.make_url(settings["database"]).database
+    roles = dict(
+        (role, (bypass, superuser))
+        for role, bypass, superuser in postgres.execute(
+            "SELECT rolname, rolbypassrls, rolsuper FROM pg_roles WHERE rolname LIKE 'hxtp%'"
+        )
+    )
+    assert roles == {"hxtp_app": (False, False), "hxtp_owner": (False, False)}
+    tables = postgres.execute(
+        "SELECT c.relname, pg_get_userbyid(c.relowner), c.relrowsecurity, c.relforcerowsecurity FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind = 'r'",
+        name,
+    )
+    found = {relname: rest for relname, *rest in tables}
+    for table in GUARDED:
+        assert found[table.name] == ["hxtp_owner", True, True], table.name
+    assert {owner for _, owner, _, _ in tables} == {"hxtp_owner"}
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+def test_the_migrations_make_the_tables_and_twice_is_as_good_as_once(request, tmp_path, backend):
+    role = None
+    if backend == "sqlite":
+        database = Database(f"sqlite:///{tmp_path / 'cloud.db'}")
+    else:
+        postgres = request.getfixturevalue("postgres")
+        database = Database(postgres.url(postgres.OWNER, postgres.create("twice")))
+        role = postgres.APP
+    assert pending(database)
+    for _ in range(2):
+        migrate(database, role)
+        assert not pending(database)
+        assert differences(database) == []
+    database.close()
+
+
+def test_a_role_that_bypasses_row_level_security_is_not_let_in(postgres):
+    owner = Database(postgres.url(postgres.OWNER, postgres.create("careless")))
+    with pytest.raises(DatabaseError, match="bypasses row-level security"):
+        migrate(owner, postgres.superuser)
+    with pytest.raises(DatabaseError, match="CREATE ROLE nobody_here"):
+        migrate(owner, "nobody_here")
+    owner.close()
+
+
+def test_the_settings_that_the_policies_read_belong_to_the_transaction(app):
+    with app.writing("somebody", "someone") as connection:
+        seen = connection.execute(
+            sa.text(f"SELECT current_setting('{TENANT}'), current_setting('{USER}')")
+        ).one()
+        assert tuple(seen) == ("somebody", "someone")
