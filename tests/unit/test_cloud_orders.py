@@ -144,6 +144,21 @@ def test_a_nack_settles_with_the_code_of_the_device():
     assert (odd.state, odd.error) == ("failed", "COMMAND_INVALID")
 
 
+def test_a_dry_run_ends_as_acknowledged_and_no_other_command_by_its_ack():
+    # HX3-CMD-29, HX3-CMD-32
+    world = ready()
+    order = world.order("light_on", {"brightness": 5, "dry_run": True})
+    refused = world.order("light_on", {"brightness": 500, "dry_run": True})
+    world.pump()
+    assert (order.state, order.result["ack_status"]) == ("acknowledged", "dry_run")
+    assert (refused.state, refused.error) == ("failed", "INVALID_PARAMS")
+    assert world.lamp.done == []
+    real = world.order("light_on", {"brightness": 5})
+    world.cloud.take(world.time())
+    Sayer(world).say("ack", {"ack_status": "dry_run", "ref_message_id": real.message_id}, "cmd_ack")
+    assert (real.state, real.error) == ("failed", "COMMAND_INVALID")
+
+
 def test_everything_is_durable_before_it_leaves():
     # HX3-CMD-17, HX3-SESS-13, HX3-SEQ-08
     world = World()

@@ -75,6 +75,27 @@ def test_a_refused_command_names_its_code_and_member_and_moves_nothing():
     assert box.state() == {"brightness": 0, "desk": {"brightness": 0}}
 
 
+def test_a_dry_run_checks_everything_and_moves_nothing():
+    # HX3-CMD-28, HX3-CMD-29, HX3-CMD-30
+    box = house()
+    assert box.run("light_on", {"brightness": 5, "dry_run": True}) == {"ack_status": "dry_run"}
+    assert box.run("light_fail", {"action": "light_fail", "target": "desk", "dry_run": True}) == {
+        "ack_status": "dry_run"
+    }
+    for action, params, code, member in (
+        ("light_of", {}, "UNKNOWN_ACTION", None),
+        ("light_on", {"brightness": 101}, "INVALID_PARAMS", "brightness"),
+        ("light_on", {"target": "cellar"}, "INVALID_PARAMS", "target"),
+    ):
+        params["dry_run"] = True
+        ack = box.run(action, params)
+        assert ack["ack_status"] == "failed" and ack["error"] == code and ack.get("member") == member
+    for odd in (False, None, 1, "true", [True]):
+        ack = box.run("light_on", {"brightness": 5, "dry_run": odd})
+        assert ack == {"ack_status": "failed", "error": "INVALID_PARAMS", "member": "dry_run"}
+    assert box.state() == {"brightness": 0, "desk": {"brightness": 0}}
+
+
 def test_another_refusal_says_why():
     # HX3-CMD-07
     box = Registry()
@@ -137,7 +158,7 @@ def test_the_manifest_is_sorted_compact_and_lists_each_action_once():
         .startswith(
             '{"capabilities":[{"action":"light_fail","description":"Break","id":2,"paramSchema":'
             '{"additionalProperties":false,"properties":{"target":{"enum":["light","desk"],"type":"string"}}},'
-            '"safetyClass":"sensitive","supportsDryRun":false},{"action":"light_on",'
+            '"safetyClass":"sensitive","supportsDryRun":true},{"action":"light_on",'
         )
     )
 
@@ -159,6 +180,7 @@ def test_a_declaration_that_cannot_be_used_is_refused_with_its_reason():
         (broken(actions={"light_on": (1, "", {"target": {"type": "string"}})}), "target"),
         (broken(actions={"light_on": (1, "", {"action": {"type": "string"}})}), "action"),
         (broken(actions={"light_on": (1, "", {"protocol": {"type": "string"}})}), "protocol"),
+        (broken(actions={"light_on": (1, "", {"dry_run": {"type": "boolean"}})}), "dry_run"),
         (broken(actions={"light_on": (1, "", {"n": {"type": "string", "pattern": "a"}})}), "pattern"),
         (broken(actions={"light_" + "o" * 40: (9, "", {})}), "32 characters"),
         (broken(actions={"light_on": (0, "", {})}), "1 to 65535"),

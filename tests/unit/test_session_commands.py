@@ -49,6 +49,18 @@ def test_a_command_signed_again_is_answered_by_its_result_and_runs_once():
     assert world.lamp.done == [7] and order.state == "acknowledged" and order.attempts == 2
 
 
+def test_a_dry_run_that_is_signed_again_is_answered_by_its_result():
+    # HX3-CMD-11, HX3-CMD-29
+    world = ready()
+    order = world.order("light_on", {"brightness": 7, "dry_run": True})
+    world.to_device(world.cloud.take(world.time()))
+    world.device.take(world.now)  # the ack is lost
+    world.wait(10000)
+    world.pump()
+    assert world.lamp.done == [] and order.state == "acknowledged" and order.attempts == 2
+    assert order.result == {"ack_status": "dry_run", "ref_message_id": order.message_id}
+
+
 def test_a_byte_identical_replay_is_unanswered():
     # HX3-SEQ-03, HX3-VAL-13
     world = ready()

@@ -18,6 +18,8 @@ from hxtp.errors import (
     TIMESTAMP_FUTURE,
     HxtpError,
 )
+from hxtp.jsonscan import loads
+from hxtp.registry import DRY_RUN
 from hxtp.session import uuid4, whole
 
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
@@ -215,7 +217,8 @@ class Link:
 
     def _settle_by(self, order, body):
         order.result = body
-        if body.get("ack_status") == "executed":
+        told = body.get("ack_status")
+        if told == "executed" or (told == DRY_RUN and loads(order.body).get(DRY_RUN) is True):
             self._settle(order, ACKNOWLEDGED, None)
         else:
             error = body.get("error")

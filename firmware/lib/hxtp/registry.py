@@ -13,6 +13,7 @@ RESERVED = "hxtp."
 # Members of a command's body that are not parameters, and one that a JSON profile claims for itself.
 ACTION = "action"
 TARGET = "target"
+DRY_RUN = "dry_run"
 PROTOCOL = "protocol"
 
 MAX_ACTION = 32
@@ -86,7 +87,7 @@ class Registry:
         if not hasattr(part, action):
             raise ValueError("%s declares %s but has no such method" % (part.KIND, action))
         for name in spec[2]:
-            if name in (ACTION, TARGET, PROTOCOL):
+            if name in (ACTION, TARGET, DRY_RUN, PROTOCOL):
                 raise ValueError("%s: a parameter cannot be named %s" % (action, name))
             if spec[2][name].get("type") not in schema.TYPES:
                 raise ValueError("%s: the type of %s is one of %s" % (action, name, ", ".join(schema.TYPES)))
@@ -141,6 +142,8 @@ class Registry:
             raise HxtpError(UNKNOWN_ACTION)
         params = dict(params)
         params.pop(ACTION, None)
+        if params.get(DRY_RUN) is True:  # any other value is blamed in its turn, as what is not declared
+            del params[DRY_RUN]
         target = params.get(TARGET, known[1][0].name)
         for part in known[1]:
             if part.name == target:
@@ -151,10 +154,12 @@ class Registry:
         return part, params
 
     def run(self, action, params):
-        """Execute a command. Returns the members of its ack beside the reference, as a dict."""
+        """Execute a command, or only check a dry run. Returns the members of its ack beside the reference."""
         try:
-            part, params = self.find(action, params)
-            result = getattr(part, action)(params)
+            part, checked = self.find(action, params)
+            if DRY_RUN in params:
+                return {"ack_status": DRY_RUN}
+            result = getattr(part, action)(checked)
         except HxtpError as refusal:
             return failed(refusal.code, refusal.detail)
         except Exception as fault:  # a fault in a part must not take the device down
@@ -185,7 +190,7 @@ def _entry(action, spec, parts):
             "id": spec[0],
             "paramSchema": {"additionalProperties": False, "properties": properties},
             "safetyClass": spec[3] if len(spec) > 3 else "normal",
-            "supportsDryRun": False,
+            "supportsDryRun": True,
         }
     )
 

@@ -25,7 +25,7 @@ from hxtp import schema
 from hxtp.cloud import LIFE
 from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, UNKNOWN_ACTION, HxtpError
 from hxtp.jsontext import dumps
-from hxtp.registry import ACTION, RESERVED
+from hxtp.registry import ACTION, DRY_RUN, RESERVED
 
 CONFIRM_MS = 30000  # for a sensitive command
 DRY_RUN_MS = 60000  # for a critical one
@@ -167,6 +167,13 @@ class Gate:
         safety = capability.get("safetyClass", "normal")
         if safety not in ("normal", "sensitive", "critical"):
             raise _restricted("this action is not for the API")
+        if asked.dry_run and capability.get("supportsDryRun") is not True:
+            raise ApiError(
+                400,
+                "PARAMS_INVALID",
+                f"the device cannot dry-run {asked.action}",
+                "send the command without dry_run; newer firmware says supportsDryRun in its manifest",
+            )
         params = _parameters(manifest.body, asked)
         if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
             raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
@@ -228,8 +235,11 @@ def _restricted(message: str) -> ApiError:
 def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
     """As declared, strings made into the declared types where that is wanted. Raises ApiError."""
     hint = "GET /devices/ID/manifest tells what each parameter may be"
-    if ACTION in asked.params:
-        raise ApiError(400, "PARAMS_INVALID", f"a parameter cannot be named {ACTION}", hint)
+    for name in (ACTION, DRY_RUN):
+        if name in asked.params:
+            raise ApiError(
+                400, "PARAMS_INVALID", f"a parameter cannot be named {name}", f"put {name} beside params"
+            )
     try:
         if asked.coerce:
             params = checked(manifest, asked.action, asked.params)
