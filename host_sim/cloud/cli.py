@@ -64,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--tier", choices=tuple(TIERS), help="of a tenant that is made now")
     call.set_defaults(run=_token)
     call = calls.add_parser(
-        "user", parents=[common], help="give a user, made if new, a password for the pages"
+        "user",
+        parents=[common],
+        help="give a user, made if new, a password for the pages",
+        allow_abbrev=False,  # or --password would be taken, with a password after it
     )
     call.add_argument("--email", required=True, type=_email, metavar="E", help="whose password it is")
     call.add_argument(
