@@ -15,6 +15,7 @@ COMMANDS = {
     "board": ("host_sim.board.cli", "run the firmware on a virtual ESP32"),
     "gateway": ("host_sim.gateway.cli", "run the small gateway: register devices, send commands"),
     "cloud": ("host_sim.cloud.cli", "run the reference cloud, make tokens for it"),
+    "device": ("host_sim.cloud_device.cli", "register a virtual device with a cloud and run it"),
     "ir": ("host_sim.ir.cli", "translate infrared commands between formats, and draw them"),
     "demo": ("host_sim.demo.cli", "play the demonstration"),
     "runtimes": ("host_sim.runtimes", "fetch real MicroPython for the tests"),

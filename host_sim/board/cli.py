@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
                 files=files,
                 slots=arguments.slots,
             )
-            return _run(board, arguments.seconds)
+            return run(board, arguments.seconds)
         except BoardError as error:
             print(f"host_sim board: {error}", file=sys.stderr)
             return 1
@@ -87,7 +87,8 @@ def _files(config: Path | None, board: Path | None) -> dict[str, str | bytes | P
     return files
 
 
-def _run(board: VirtualBoard, seconds: float | None) -> int:
+def run(board: VirtualBoard, seconds: float | None) -> int:
+    """Power a board and print what it does, until Ctrl-C or for so long. 1: it is in fault."""
     over = threading.Event()
     lock = threading.Lock()
 

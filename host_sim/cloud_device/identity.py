@@ -1,0 +1,105 @@
+"""Who a device is, as its registration said, in a folder of mode 0700 and a file of mode 0600.
+
+Must never print the secret, nor register a second device where one is kept.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from host_sim.cloud_device.api import Answer, Api, CloudError, told
+from host_sim.gateway.files import replace_file
+
+FILE = "registration.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A registered device. `cloud`: the API's address that it was registered at."""
+
+    cloud: str
+    device_id: str
+    tenant_id: str
+    device_type: str
+    secret: bytes = field(repr=False)
+
+
+def register(api: Api, token: str, device_type: str, home_id: str | None, room_id: str | None) -> Identity:
+    """Make a device. Raises CloudError."""
+    body = {"device_type": device_type, "home_id": home_id, "room_id": room_id}
+    answer = api.ask(
+        "POST",
+        "/device/register",
+        {name: value for name, value in body.items() if value is not None},
+        Authorization=f"Bearer {token}",
+    )
+    if answer.status == 401:
+        raise CloudError(
+            f"the cloud does not take this token ({told(answer)}): make one with "
+            "python -m host_sim cloud token --tenant NAME --email E",
+            401,
+        )
+    if answer.status != 201:
+        raise CloudError(f"the device was not registered: {told(answer)}", answer.status)
+    return _read(api.base, device_type, answer)
+
+
+def _read(base: str, device_type: str, answer: Answer) -> Identity:
+    body = answer.json()
+    try:
+        device_id, tenant_id = body["device_id"], body["tenant_id"]
+        secret = bytes.fromhex(body["device_secret"])
+        if not isinstance(device_id, str) or not isinstance(tenant_id, str):
+            raise TypeError
+    except (KeyError, TypeError, ValueError):
+        raise CloudError("the registration's answer lacks the device's id, tenant or secret") from None
+    return Identity(base, device_id, tenant_id, device_type, secret)
+
+
+def kept(folder: Path, make: Callable[[], Identity], device_type: str, cloud: str) -> tuple[Identity, bool]:
+    """The device of `folder`, made by `make` and written there if there is none; whether it was made now.
+
+    Raises CloudError where the folder holds another cloud's or another type of device, or nothing readable.
+    """
+    file = folder / FILE
+    if not file.exists():
+        made = make()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(file, _text(made))
+        return made, True
+    found = _parse(file)
+    for name, has, wanted in (
+        ("cloud", found.cloud, cloud),
+        ("device type", found.device_type, device_type),
+    ):
+        if has != wanted:
+            raise CloudError(
+                f"{folder} keeps a device of the {name} {has}, not {wanted}: use another folder with --data"
+            )
+    return found, False
+
+
+def _text(identity: Identity) -> str:
+    return json.dumps(
+        {
+            "cloud": identity.cloud,
+            "device_id": identity.device_id,
+            "tenant_id": identity.tenant_id,
+            "device_type": identity.device_type,
+            "secret": identity.secret.hex(),
+        },
+        indent=2,
+    )
+
+
+def _parse(file: Path) -> Identity:
+    file.chmod(0o600)
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+        return Identity(
+            *(str(body[name]) for name in ("cloud", "device_id", "tenant_id", "device_type")),
+            secret=bytes.fromhex(body["secret"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise CloudError(f"{file} is not what this program wrote: remove it to register anew") from None
