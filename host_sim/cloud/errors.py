@@ -7,6 +7,27 @@ Must never tell whether something exists in another tenant, nor hold what somebo
 
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Problem(BaseModel):
+    """What the cloud answers instead of what was asked for. `error` is for programs, `hint` says what to do.
+
+    Some errors have members besides: a command that waits for a yes its `dry_run_token`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str = Field(examples=["NOT_FOUND"])
+    message: str = Field(examples=["there is no such device"])
+    hint: str = Field(examples=["list them to see which devices there are"])
+    request_id: str = Field(examples=["7b1f0a54-7a4e-4b0c-9d0e-0f6f3c9a2b1d"])
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: what it answers besides the errors that `openapi` adds to every route alike."""
+    return {status: {"model": Problem} for status in statuses}
+
 
 class ApiError(Exception):
     """`status`: of HTTP. `more`: members beside the usual ones, such as `dry_run_token`."""

@@ -309,7 +309,8 @@ releases = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     _text("sha256", 64),
-    sa.Column("stored", sa.Boolean, nullable=False),  # the image is a file of the cloud; else it is at url
+    # Whether the image is a file of the cloud's; otherwise it lies at url.
+    sa.Column("stored", sa.Boolean, nullable=False, default=False),
     _text("url", 512),
     _text("notes", 2048),
     sa.Column("signature", sa.String(1024), nullable=True),
