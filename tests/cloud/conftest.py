@@ -146,10 +146,12 @@ def device(cloud, api) -> Iterator[Callable[..., Thing]]:
             device_type: str = "simulated",
             parts: Callable[[], list] = lambda: [Lamp(), Relay()],
             tenant: str = "home",
+            registration: dict | None = None,
             **places: str,
         ) -> Thing:
-            owner = api("owner", tenant)
-            registration = owner.post("/device/register", json={"device_type": device_type, **places}).json()
+            if registration is None:
+                asked = {"device_type": device_type, **places}
+                registration = api("owner", tenant).post("/device/register", json=asked).json()
             sim = SimDevice(
                 registration["device_id"],
                 registration["tenant_id"],
