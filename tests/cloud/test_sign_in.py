@@ -4,9 +4,7 @@ import io
 import os
 import re
 import ssl
-import time
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -17,7 +15,7 @@ from host_sim.__main__ import main
 from host_sim.cloud.catalogue import handshakes
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage import tables
-from tests.cloud.waiting import WAIT
+from tests.cloud.waiting import WAIT, hold_still
 
 HASHER = hashing._hasher
 EMAIL, PASSWORD = "robin@pages.example", "correct horse battery"
@@ -52,14 +50,6 @@ def patience():
         patch.setattr("host_sim.cloud.routes.pages.ACCOUNT", (1000, 900))
         patch.setattr("host_sim.cloud.routes.pages.OPENED", 1000)
         yield
-
-
-@pytest.fixture
-def still(monkeypatch):
-    """Limits count in one window, however long the test takes."""
-    now = time.time()
-    clock = SimpleNamespace(time=lambda: now, monotonic=time.monotonic)
-    monkeypatch.setattr("host_sim.cloud.gate.limits.time", clock)
 
 
 class Page(HTMLParser):
@@ -312,8 +302,9 @@ def test_a_wrong_password_and_an_unknown_address_look_the_same(api, person):
     assert told == [told[0]] * 4 and told[0][0] == 401
 
 
-def test_guessing_is_stopped_for_the_account_and_for_the_address(cloud, person, monkeypatch, still):
+def test_guessing_is_stopped_for_the_account_and_for_the_address(cloud, person, monkeypatch):
     assert _user(cloud, "guessed@pages.example", PASSWORD) == 0
+    hold_still(monkeypatch)
     monkeypatch.setattr("host_sim.cloud.routes.pages.ACCOUNT", (2, 900))
     page = person.open(code())
 
@@ -360,7 +351,8 @@ def test_a_password_is_asked_for_twice_and_never_an_argument(cloud, capsys, monk
     assert PASSWORD not in capsys.readouterr().out
 
 
-def test_polling_is_limited(api, monkeypatch, still):
+def test_polling_is_limited(api, monkeypatch):
+    hold_still(monkeypatch)
     monkeypatch.setattr("host_sim.cloud.routes.auth.POLLS", 1)
     answers = [api(None).get(f"/auth/handshake/{code()}") for _ in range(2)]
     assert answers[-1].status_code == 429 and int(answers[-1].headers["Retry-After"]) <= 60

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 WAIT = 20  # seconds that anything may take here
@@ -14,3 +15,15 @@ def until(check: Callable[[], Any], what: str = "it to come true") -> Any:
         assert time.monotonic() < end, f"waited {WAIT} s for {what}"
         time.sleep(0.01)
     return found
+
+
+def hold_still(monkeypatch: Any) -> Callable[[float], None]:
+    """Let limits count at one moment, however long the test takes; the result moves it on by some seconds."""
+    moved = [time.time()]
+    clock = SimpleNamespace(time=lambda: moved[0], monotonic=time.monotonic)
+    monkeypatch.setattr("host_sim.cloud.gate.limits.time", clock)
+
+    def move(seconds: float) -> None:
+        moved[0] += seconds
+
+    return move

@@ -1,0 +1,116 @@
+"""What every answer has, whatever was asked: its headers, one shape of errors, and how often one may ask."""
+
+import uuid
+
+import pytest
+
+from host_sim.cloud import settings
+from host_sim.cloud.app import MAX_BODY
+from tests.cloud.waiting import hold_still
+
+
+def _asks(api):
+    """Name → an answer of each kind."""
+    owner, nobody = api(), api(None)
+    return {
+        200: lambda: nobody.get("/version"),
+        201: lambda: owner.post("/auth/clients", json={"name": "c"}),
+        400: lambda: owner.post("/auth/clients", json={}),
+        401: lambda: nobody.get("/auth/me"),
+        403: lambda: api("viewer").get("/tenant/settings"),
+        404: lambda: owner.get("/nothing/here"),
+        405: lambda: owner.delete("/auth/me"),
+        409: lambda: owner.post("/tenant/register", json={"tenant_name": "x"}),
+        413: lambda: owner.post("/auth/clients", content=b"[" + b" " * MAX_BODY + b"]"),
+    }
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 405, 409, 413])
+def test_every_answer_names_its_request_and_the_versions(api, status):
+    answer = _asks(api)[status]()
+    assert answer.status_code == status, answer.text
+    assert (answer.headers["X-API-Version"], answer.headers["X-Protocol-Version"]) == ("1", "HxTP/3.0")
+    assert uuid.UUID(answer.headers["X-Request-ID"])
+    assert (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"]) == (
+        "nosniff",
+        "no-store",
+    )
+    if status >= 400:
+        told = answer.json()
+        assert set(told) >= {"error", "message", "hint", "request_id"} and told["message"]
+        assert told["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_a_fault_of_the_cloud_is_told_without_its_inside(api, monkeypatch):
+    def broken(*unused):
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr("host_sim.cloud.catalogue.clients.every", broken)
+    answer = api().get("/auth/clients")
+    assert (answer.status_code, answer.json()["error"]) == (500, "GATEWAY_ERROR")
+    assert "inside" not in answer.text and answer.headers["X-API-Version"] == "1"
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    "given, kept",
+    [("my-request-0001", True), ("short", False), ("x" * 65, False), ("a b c d e f g h", False)],
+)
+def test_a_request_may_bring_an_id_of_its_own_if_that_is_harmless(api, given, kept):
+    told = api(None).get("/version", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    assert (told == given) is kept
+
+
+@pytest.mark.parametrize("tier, most", [("free", 60), ("pro", 300)])
+def test_a_tenant_may_ask_so_often_in_a_minute(api, monkeypatch, tier, most):
+    hold_still(monkeypatch)
+    limited = api("owner", f"{tier}-tenant", tier)
+    answer = limited.get("/auth/me")
+    assert answer.headers["RateLimit-Limit"] == str(most)
+    assert answer.headers["RateLimit-Remaining"] == str(most - 1)
+    assert 1 <= int(answer.headers["RateLimit-Reset"]) <= 60 and "Retry-After" not in answer.headers
+
+
+def test_the_last_one_goes_through_and_the_next_does_not(api, monkeypatch):
+    hold_still(monkeypatch)
+    monkeypatch.setitem(settings.TIERS, "pro", 5)
+    owner, user = api("owner", "busy", "pro"), api("user", "busy")
+    key = owner.post("/auth/api-keys", json={"name": "k", "scopes": ["read:devices"]}).json()["key"]
+    by_key = {"Authorization": f"Bearer {key}"}
+    answers = [
+        user.get("/devices"),
+        api(None).get("/devices", headers=by_key),
+        owner.get("/nothing/here"),  # asks nobody, so it is not counted
+        owner.get("/devices/nobody"),
+        owner.get("/devices"),
+        user.get("/devices"),
+        api(None).get("/devices", headers=by_key),
+    ]
+    assert [one.status_code for one in answers] == [200, 200, 404, 404, 200, 429, 429]
+    assert answers[4].headers["RateLimit-Remaining"] == "0"
+    refused = answers[5]
+    assert refused.json()["error"] == "RATE_LIMIT_EXCEEDED"
+    assert refused.headers["Retry-After"] == refused.headers["RateLimit-Reset"]
+    assert refused.headers["X-Request-ID"] == refused.json()["request_id"]
+    assert api("owner", "calm", "pro").get("/devices").status_code == 200
+
+
+def test_a_new_minute_begins_anew(api, monkeypatch):
+    monkeypatch.setitem(settings.TIERS, "pro", 1)
+    owner = api("owner", "hasty", "pro")
+    move = hold_still(monkeypatch)
+    assert [owner.get("/devices").status_code for _ in range(2)] == [200, 429]
+    move(int(owner.get("/devices").headers["Retry-After"]))
+    assert owner.get("/devices").status_code == 200
+
+
+def test_somebody_without_a_tenant_is_limited_too(cloud, api, monkeypatch):
+    hold_still(monkeypatch)
+    monkeypatch.setattr(cloud.settings, "tier", "free")
+    monkeypatch.setitem(settings.TIERS, "free", 1)
+    lone = api("lone", None)
+    assert [lone.get("/auth/me").status_code for _ in range(2)] == [200, 429]
+
+
+def test_without_a_limit_there_is_none_to_tell(api):
+    assert "RateLimit-Limit" not in api().get("/devices").headers
