@@ -60,6 +60,7 @@ class Exchange:
         self._work: queue.Queue[Work | None] = queue.Queue()
         self._listeners: list[Callable[[Notice], None]] = []
         self._next_look = 0.0
+        self._passed = time.monotonic()  # when the thread last began to look for work
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -82,6 +83,10 @@ class Exchange:
     def waiting(self) -> int:
         """Items that wait for a turn."""
         return self._work.qsize()
+
+    def idle_s(self) -> float:
+        """Seconds since the thread looked for work: little, unless a turn hangs."""
+        return time.monotonic() - self._passed
 
     # -- what comes in -------------------------------------------------------------------------------------
 
@@ -146,6 +151,7 @@ class Exchange:
     def _run(self) -> None:
         ending = False
         while not ending:
+            self._passed = time.monotonic()
             work, ending = self._gather()
             try:
                 self._do(work)

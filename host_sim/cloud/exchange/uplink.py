@@ -56,6 +56,25 @@ class BrokerAddress:
         return cls(parts.hostname, port or PORTS[parts.scheme], tls, username, password, ca)
 
 
+def client_for(address: BrokerAddress, client_id: str, version_5: bool = False) -> mqtt.Client:
+    """A client that is not connected yet, and comes back by itself once it was."""
+    client = mqtt.Client(
+        mqtt.CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=mqtt.MQTTv5 if version_5 else mqtt.MQTTv311,
+        reconnect_on_failure=True,
+    )
+    if address.tls:
+        cafile = str(address.ca) if address.ca else None
+        client.tls_set_context(ssl.create_default_context(cafile=cafile))
+    if address.username is not None:
+        client.username_pw_set(address.username, address.password)
+    client.reconnect_delay_set(1, 30)
+    client.max_queued_messages_set(20000)
+    client.on_socket_open = _send_at_once
+    return client
+
+
 class Uplink:
     """`receive(topic, payload)` is called on this connection's thread for what devices publish.
 
@@ -71,23 +90,13 @@ class Uplink:
         self._connected = False
         self._settled = threading.Event()
         self._refusal = ""
+        self._asking = threading.Lock()
+        self._asked: dict[int, threading.Event] = {}  # by packet id: who waits for an answer
         # Two workers with one client id would throw each other off the broker for ever.
-        self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
-            client_id=f"{GROUP}-{os.urandom(4).hex()}",
-            protocol=mqtt.MQTTv5 if shared else mqtt.MQTTv311,
-            reconnect_on_failure=True,
-        )
-        if address.tls:
-            cafile = str(address.ca) if address.ca else None
-            self._client.tls_set_context(ssl.create_default_context(cafile=cafile))
-        if address.username is not None:
-            self._client.username_pw_set(address.username, address.password)
-        self._client.reconnect_delay_set(1, 30)
-        self._client.max_queued_messages_set(20000)
-        self._client.on_socket_open = _send_at_once
+        self._client = client_for(address, f"{GROUP}-{os.urandom(4).hex()}", version_5=shared)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
@@ -113,6 +122,21 @@ class Uplink:
         """Whether there is a session with the broker, subscribed to the devices' channels."""
         return self._connected
 
+    def round_trip(self, timeout: float) -> None:
+        """Ask the broker something and wait for its answer. Raises UplinkError without one in `timeout` s."""
+        answered = threading.Event()
+        with self._asking:
+            # To end a subscription that never was changes nothing, needs no rights, and is answered.
+            result, mid = self._client.unsubscribe(f"{GROUP}/none")
+            if result != mqtt.MQTT_ERR_SUCCESS or mid is None:
+                raise UplinkError("there is no session with the broker")
+            self._asked[mid] = answered
+        try:
+            if not answered.wait(timeout):
+                raise UplinkError(f"the broker did not answer in {timeout} s")
+        finally:
+            self._asked.pop(mid, None)
+
     def publish(self, topic: str, payload: bytes) -> None:
         """At QoS 1. What the broker did not get is signed anew by the exchange."""
         self._client.publish(topic, payload, qos=1)
@@ -136,6 +160,12 @@ class Uplink:
         else:
             self._connected = True
         self._settled.set()
+
+    def _on_unsubscribe(self, client: mqtt.Client, data: object, mid: int, reasons: Any, p: object) -> None:
+        with self._asking:  # who asked has noted it by then
+            waiting = self._asked.get(mid)
+        if waiting is not None:
+            waiting.set()
 
     def _on_disconnect(
         self, client: mqtt.Client, data: object, flags: object, reason: Any, p: object

@@ -5,8 +5,9 @@
 Must never pass what the device's own manifest does not list, nor tell a tenant of another's devices.
 """
 
+import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -79,18 +80,24 @@ class Gate:
         self._database = database
         self._exchange = exchange
         self._limits = limits
+        self.refused: Callable[[str], None] = _nobody  # is told the code of every refusal
 
     def command(self, caller: Caller, device_id: str, asked: Asked) -> str:
         """The message id of the accepted command. Raises ApiError; 409 with a token where a yes is needed."""
-        passed = self._pass(caller, device_id, asked)
-        if not asked.dry_run:
-            self._ask(caller, passed)
-        return self._order(caller, passed, asked)
+        with self._told():
+            passed = self._pass(caller, device_id, asked)
+            if not asked.dry_run:
+                self._ask(caller, passed)
+            return self._order(caller, passed, asked)
 
     def many(self, caller: Caller, device_ids: list[str], asked: Asked) -> list[dict[str, Any]]:
         """The same command for several devices: what became of each, in their order. Nothing is raised."""
+        return self.each(caller, [(device_id, asked) for device_id in device_ids])
+
+    def each(self, caller: Caller, wanted: list[tuple[str, Asked]]) -> list[dict[str, Any]]:
+        """A command for each device: what became of each, in their order. Nothing is raised."""
         futures: list[tuple[str, Future[str] | ApiError]] = []
-        for device_id in device_ids:
+        for device_id, asked in wanted:
             try:
                 passed = self._pass(caller, device_id, asked)
                 if not asked.dry_run:
@@ -101,17 +108,30 @@ class Gate:
         results = []
         for device_id, future in futures:
             try:
-                if isinstance(future, ApiError):
-                    raise future
-                message_id = _result(future)
+                with self._told():
+                    if isinstance(future, ApiError):
+                        raise future
+                    message_id = _result(future)
                 one = {"success": True, "command_id": message_id, "message_id": message_id}
             except ApiError as error:
                 one = {"success": False, "error": error.message, "code": error.code, **error.more}
             results.append({"device_id": device_id, **one})
         return results
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as error:
+            self.refused(error.code)
+            raise
+
     def confirm(self, caller: Caller, device_id: str, token: str) -> str:
         """The message id of the command that waited for this yes. Raises ApiError."""
+        with self._told():
+            return self._confirm(caller, device_id, token)
+
+    def _confirm(self, caller: Caller, device_id: str, token: str) -> str:
         now = self._exchange.now()
         with self._database.writing(caller.tenant_id) as connection:
             row = commands.take_confirmation(
@@ -226,6 +246,10 @@ class Gate:
             dry_run=asked.dry_run,
             message_id=message_id,
         )
+
+
+def _nobody(code: str) -> None:
+    """Nobody wants to know of a refusal."""
 
 
 def _restricted(message: str) -> ApiError:

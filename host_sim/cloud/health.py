@@ -1,0 +1,162 @@
+"""Measures whether the cloud's parts work, each by using it, each for a limited time.
+
+Must never pile up: a part that does not answer is asked by one thread, however many ask how it is. Must never
+tell why a part fails: that is for the log.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from typing import Literal
+
+import redis
+
+from host_sim.cloud.catalogue.presence import heard_since
+from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.uplink import Uplink
+from host_sim.cloud.settings import Settings
+from host_sim.cloud.storage.database import Database
+from hxtp.session import HEARTBEAT
+
+log = logging.getLogger(__name__)
+
+LIMIT_S = 2.0  # that a part may take to answer
+FRESH_S = 1.0  # that a report is good for whoever asks next
+COUNT_S = 10.0  # the same for the count of devices
+STUCK_S = 15.0  # without a turn: the exchange hangs
+ACTIVE_MS = 4 * HEARTBEAT * 1000
+
+Status = Literal["operational", "degraded", "not_configured"]
+NEEDED = ("api", "database", "redis", "mqtt", "worker")  # of those that are configured
+ABSENT = ("build_service", "cloud_editor")  # this cloud has none
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How a part is, and what it took to answer in ms, or None where it was not asked or did not answer."""
+
+    status: Status
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`at`: ms since 1970. `active_devices` is None where they could not be counted."""
+
+    at: int
+    services: dict[str, Service]
+    active_devices: int | None
+
+    @property
+    def checks(self) -> dict[str, bool]:
+        """Of what is needed and configured: whether it works."""
+        return {
+            name: one.status == "operational"
+            for name, one in self.services.items()
+            if name in NEEDED and one.status != "not_configured"
+        }
+
+    @property
+    def works(self) -> bool:
+        return all(self.checks.values())
+
+
+class _Probe:
+    """Asks a part on a thread of its own. One run at a time: who comes meanwhile waits for the same one."""
+
+    def __init__(self, name: str, ask: Callable[[], object]) -> None:
+        self._name = name
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._run: Future[float] | None = None
+
+    def begin(self) -> "Future[float]":
+        """Gives the ms that the answer took, or raises what was in the way."""
+        with self._lock:
+            if self._run is None or self._run.done():
+                self._run = Future()
+                name = f"health-{self._name}"
+                threading.Thread(target=self._work, args=(self._run,), name=name, daemon=True).start()
+            return self._run
+
+    def _work(self, run: "Future[float]") -> None:
+        began = time.perf_counter()
+        try:
+            self._ask()
+        except Exception as error:  # whatever it is, the part does not work
+            log.warning("%s does not work: %s", self._name, type(error).__name__)
+            run.set_exception(error)
+        else:
+            run.set_result(1000 * (time.perf_counter() - began))
+
+
+class Health:
+    """Reports of a running cloud's parts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        exchange: Exchange,
+        uplink: Uplink,
+        limit_s: float = LIMIT_S,
+    ) -> None:
+        self._limit_s = limit_s
+        self._exchange = exchange
+        self._lock = threading.Lock()
+        self._report: Report | None = None
+        self._good_until = 0.0
+        self._count: int | None = None
+        self._count_good_until = 0.0
+        self._probes = {
+            "database": _Probe("database", database.check),
+            "mqtt": _Probe("mqtt", lambda: uplink.round_trip(limit_s)),
+            "worker": _Probe("worker", self._worker),
+        }
+        if settings.redis:
+            client = redis.Redis.from_url(
+                settings.redis, socket_timeout=limit_s, socket_connect_timeout=limit_s
+            )
+            self._probes["redis"] = _Probe("redis", client.ping)
+        self._counting = _Probe(
+            "count", lambda: self._counted(heard_since(database, time.time_ns() // 1000000 - ACTIVE_MS))
+        )
+
+    def report(self) -> Report:
+        """How everything is; at most `FRESH_S` old, within `limit_s` seconds."""
+        with self._lock:
+            if self._report is None or time.monotonic() >= self._good_until:
+                self._report = self._measure()
+                self._good_until = time.monotonic() + FRESH_S
+            return self._report
+
+    def _measure(self) -> Report:
+        runs = {name: probe.begin() for name, probe in self._probes.items()}
+        if time.monotonic() >= self._count_good_until:
+            runs["count"] = self._counting.begin()
+        wait(runs.values(), self._limit_s)
+        services: dict[str, Service] = {"api": Service("operational", 0.0)}
+        for name in ("database", "redis", "mqtt", "worker"):
+            run = runs.get(name)
+            if run is None:
+                services[name] = Service("not_configured")
+            elif run.done() and run.exception() is None:
+                services[name] = Service("operational", round(run.result(), 2))
+            else:
+                services[name] = Service("degraded")
+        services.update({name: Service("not_configured") for name in ABSENT})
+        count = runs.get("count")
+        if count is not None and not (count.done() and count.exception() is None):
+            self._count = None
+        return Report(time.time_ns() // 1000000, services, self._count)
+
+    def _counted(self, count: int) -> None:
+        self._count = count
+        self._count_good_until = time.monotonic() + COUNT_S
+
+    def _worker(self) -> None:
+        if not self._exchange.alive or self._exchange.idle_s() > STUCK_S:
+            raise TimeoutError("the exchange takes no turns")

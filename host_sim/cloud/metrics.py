@@ -1,0 +1,102 @@
+"""What Prometheus reads: counts of requests, refusals and commands, and how the exchange is.
+
+Must never have a label that names a tenant, a device or a person, nor one whose values a stranger can choose.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.exchange.uplink import Uplink
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+
+
+class Metrics:
+    """The numbers of one cloud, in a registry of their own."""
+
+    def __init__(self, exchange: Exchange, uplink: Uplink) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "hxtp_http_requests",
+            "Requests by the route's pattern.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "hxtp_http_request_seconds",
+            "Time from a request to the end of its answer.",
+            ("route",),
+            buckets=LATENCIES,
+            registry=self.registry,
+        )
+        self._messages = Counter(
+            "hxtp_device_messages", "Authentic messages of devices.", ("kind",), registry=self.registry
+        )
+        self._refusals = Counter(
+            "hxtp_device_refusals", "Messages for devices' ends refused.", ("code",), registry=self.registry
+        )
+        self._gate = Counter(
+            "hxtp_gate_refusals", "Commands that the gate refused.", ("code",), registry=self.registry
+        )
+        self._commands = Counter(
+            "hxtp_commands", "Commands by what became of them in the end.", ("state",), registry=self.registry
+        )
+        self.registry.register(_Live(exchange, uplink))
+        ProcessCollector(registry=self.registry)
+        exchange.listen(self._notice)
+
+    def request(self, scope: Any, status: int | None, began: float) -> None:
+        """A request that has ended. `status` None: the peer went away. `began`: time.perf_counter()."""
+        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._requests.labels(method, route, str(status or "gone")).inc()
+        self._latency.labels(route).observe(time.perf_counter() - began)
+
+    def refused(self, code: str) -> None:
+        """The gate refused a command."""
+        self._gate.labels(code).inc()
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _notice(self, notice: Notice) -> None:
+        if notice.kind == "refused":
+            self._refusals.labels(notice.code).inc()
+        elif notice.kind == "command":
+            self._commands.labels(notice.body["state"]).inc()
+        else:
+            self._messages.labels(notice.kind).inc()
+
+
+class _Live(Collector):
+    """What the exchange and the uplink know of themselves, asked when Prometheus asks."""
+
+    def __init__(self, exchange: Exchange, uplink: Uplink) -> None:
+        self._exchange = exchange
+        self._uplink = uplink
+
+    def collect(self) -> Iterator[Metric]:
+        exchange = self._exchange
+        yield CounterMetricFamily("hxtp_exchange_turns", "Transactions of the exchange.", exchange.turns)
+        yield CounterMetricFamily(
+            "hxtp_exchange_dropped", "Messages that came faster than they could be judged.", exchange.dropped
+        )
+        yield GaugeMetricFamily("hxtp_exchange_waiting", "Items that wait for a turn.", exchange.waiting)
+        connected = GaugeMetricFamily("hxtp_broker_connected", "Whether there is a session with the broker.")
+        connected.add_metric([], float(self._uplink.connected()))
+        yield connected
+        stray = CounterMetricFamily(
+            "hxtp_stray_messages", "Messages of topics that belong to no device, refused.", labels=["code"]
+        )
+        for code, count in sorted(exchange.refused.items()):
+            stray.add_metric([code], count)
+        yield stray
