@@ -100,6 +100,23 @@ def test_board_data_that_cannot_be_used_are_told(board):
     assert "colour" in log and "Traceback" not in log
 
 
+def test_more_actions_than_a_manifest_can_hold_are_told(board):
+    capability = """
+from capabilities import Part
+class Capability(Part):
+    KIND = "mine"
+    ACTIONS = {"act%d" % n: (1000 + n, "x" * 200, {}) for n in range(45)}
+    def __init__(self, name, options, context):
+        super().__init__(name, context)
+for n in range(45):
+    setattr(Capability, "act%d" % n, lambda self, params: None)
+"""
+    data = json.dumps({"device_type": "x", "parts": [{"kind": "mine"}]})
+    files = {"boards/mine.json": data, "capabilities/mine.py": capability}
+    log = ended(board(**{"hxtp.json": hxtp_json(1883, "boards/mine.json"), **files}))
+    assert "the manifest has no room for more actions" in log and "Traceback" not in log
+
+
 def test_a_status_led_on_a_pin_that_the_chip_lacks_is_told(board):
     data = json.dumps({"device_type": "x", "status_led": 24, "parts": []})
     log = ended(board(**{"hxtp.json": hxtp_json(1883, "boards/mine.json"), "boards/mine.json": data}))

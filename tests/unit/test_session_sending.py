@@ -5,7 +5,20 @@ import json
 from world import START, Forger, World, opened, ready
 
 from check import raises
-from hxtp import jsontext
+from hxtp import frame, jsontext
+
+
+class Room:
+    """A smaller limit for bodies, since a small heap has no room for many of the real one."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __enter__(self):
+        self.before, frame.MAX_BODY = frame.MAX_BODY, self.size
+
+    def __exit__(self, *unused):
+        frame.MAX_BODY = self.before
 
 
 def test_heartbeats_come_at_the_interval():
@@ -121,6 +134,27 @@ def test_a_sample_without_a_json_form_is_the_callers_error():
     raises(ValueError, world.device.telemetry, {"n": float("nan")}, world.now)
     raises(ValueError, world.device.telemetry, {"n": 1 << 53}, world.now)
     assert world.device.outbox.samples == []
+
+
+def test_a_sample_that_fits_into_no_message_is_the_callers_error():
+    # HX3-WIRE-04
+    world = ready()
+    with Room(200):
+        error = raises(ValueError, world.device.telemetry, {"x": "y" * 193}, world.now)
+        assert "201 bytes" in str(error) and "200 fit" in str(error)
+        world.device.telemetry({"x": "y" * 192}, world.now)
+    assert [event.type for event in world.pump()] == ["telemetry"]
+
+
+def test_a_state_that_fits_into_no_message_is_told_once_and_the_session_goes_on():
+    # HX3-WIRE-04
+    world = ready()
+    world.lamp.state = lambda: {"text": "y" * 200}
+    world.device.report_state()
+    with Room(200):
+        raises(ValueError, world.device.take, world.now)
+    world.device.telemetry({"n": 1}, world.now)
+    assert [event.type for event in world.pump()] == ["telemetry"]
 
 
 def test_a_state_without_a_json_form_does_not_stop_the_rest():

@@ -18,6 +18,7 @@ from hxtp.errors import (
 
 HEADER = 8
 MAX_JSON = 16384
+MAX_BODY = 15360  # bytes of a body that is sent, so that its envelope fits around it
 
 # Who may say it: the cloud to a device, a device to the cloud, an app to the cloud, the cloud to an app.
 TO_DEVICE = 1

@@ -185,8 +185,10 @@ class Session:
         return hexlify(summed.digest()).decode(), size
 
     def telemetry(self, values, now):
-        """Queue a sample (a flat dict) of now. Raises TypeError or ValueError for what has no JSON form."""
-        jsontext.dumps(values)
+        """Queue a sample (a flat dict) of now. Raises TypeError or ValueError for what has no JSON form, or
+        one that fits into no message.
+        """
+        _fitting(jsontext.dumps(values))
         self.outbox.sample(now, dict(values))
 
     def serving(self):
@@ -370,7 +372,7 @@ class Session:
         """The next message to publish as (channel, payload), or None. What it gives, it has forgotten.
 
         Where flash (OSError) or memory (MemoryError) fails, nothing is forgotten. A state without a JSON
-        form (TypeError, ValueError) is told once, and the session goes on.
+        form, or too large for a message (TypeError, ValueError), is told once, and the session goes on.
         """
         outbox = self.outbox
         if self._challenge and now >= self._hello_due:
@@ -388,7 +390,7 @@ class Session:
             self._manifest_wanted = False
         elif outbox.state:
             try:
-                text = jsontext.dumps(self.registry.state())
+                text = _fitting(jsontext.dumps(self.registry.state()))
             except (TypeError, ValueError):
                 outbox.state = False
                 raise
@@ -453,6 +455,12 @@ def uuid4(random):
     text = hexlify(random).decode()
     variant = "89ab"[random[8] & 3]
     return "-".join((text[:8], text[8:12], "4" + text[13:16], variant + text[17:20], text[20:]))
+
+
+def _fitting(text):
+    if len(text) > frame.MAX_BODY:
+        raise ValueError("%d bytes of JSON, and %d fit into a message" % (len(text), frame.MAX_BODY))
+    return text
 
 
 def whole(value, low, high):

@@ -10,7 +10,7 @@ import sys
 from umqtt.simple import MQTTException
 
 from hxtp.counter import Counter
-from hxtp.errors import PAYLOAD_TOO_LARGE
+from hxtp.errors import PAYLOAD_TOO_LARGE, HxtpError
 from hxtp.registry import Registry
 from hxtp.session import Identity, Session
 from hxtp.sign import Key
@@ -387,8 +387,9 @@ def build(path="hxtp.json"):
     try:
         for part in capabilities.load(given.board, device):
             device.add(part)
-    except ValueError as error:
-        raise wrong("the board data: %s" % error) from None
+        device.registry.refresh()  # whether its manifest fits into a message
+    except (ValueError, HxtpError) as error:
+        raise wrong("the board data: %s" % error.args[-1]) from None
     led = given.board.get("status_led")
     if led is not None:
         try:
