@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis of one's own, for tests and benchmarks: private, on this machine, gone afterwards.
+"""Real PostgreSQL and Redis of one's own, for tests and benchmarks: private, on loopback, gone afterwards.
 
 Must never touch a server that is there already, nor listen where another machine could reach it. What they
 hold is lost with them, so they sync nothing to disk.

@@ -153,8 +153,9 @@ def test_the_clouds_role_neither_owns_nor_bypasses_and_the_owner_is_bound_as_wel
     )
     assert roles == {"hxtp_app": (False, False), "hxtp_owner": (False, False)}
     tables = postgres.execute(
-        "SELECT c.relname, pg_get_userbyid(c.relowner), c.relrowsecurity, c.relforcerowsecurity FROM pg_class c "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind = 'r'",
+        "SELECT c.relname, pg_get_userbyid(c.relowner), c.relrowsecurity, c.relforcerowsecurity "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'public' AND c.relkind = 'r'",
         name,
     )
     found = {relname: rest for relname, *rest in tables}

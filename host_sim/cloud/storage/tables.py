@@ -105,6 +105,20 @@ agenda = sa.Table(
     sa.Column("due_at", sa.BigInteger, nullable=False, index=True),
 )
 
+broker_logins = sa.Table(
+    "broker_logins",  # what a broker that asks nobody has to be told of a device, and has been
+    metadata,
+    sa.Column("device_id", sa.String(ID), primary_key=True),
+    sa.Column("tenant_id", sa.String(ID), nullable=False, index=True),
+    sa.Column("key_version", sa.Integer, nullable=False),  # of the key that the password is made with
+    sa.Column("expires_s", sa.BigInteger, nullable=False),  # the password's expiry, seconds since 1970
+    sa.Column("told", sa.Boolean, nullable=False),  # whether a signed answer told the device that expiry
+    sa.Column("wanted", sa.Integer, nullable=False),  # rises with each change
+    sa.Column("written", sa.Integer, nullable=False),  # which of them the broker has
+    sa.Column("due_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("error", sa.String(200), nullable=True),  # of the last attempt
+)
+
 nonces = sa.Table(
     "nonces",  # where no lasting sequence stops a replay: app clients, bootstrap, firmware checks
     metadata,
@@ -361,4 +375,4 @@ scenes = sa.Table(
 )
 
 OF_A_TENANT = tuple(table for table in metadata.sorted_tables if "tenant_id" in table.c)
-SHARED = (directory, agenda)  # these name a tenant, and hold nothing of it
+SHARED = (directory, agenda, broker_logins)  # these name a tenant, and hold nothing of it

@@ -22,6 +22,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agenda_due_at"), ["due_at"], unique=False)
 
     op.create_table(
+        "broker_logins",
+        sa.Column("device_id", sa.String(length=36), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("key_version", sa.Integer(), nullable=False),
+        sa.Column("expires_s", sa.BigInteger(), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("wanted", sa.Integer(), nullable=False),
+        sa.Column("written", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("device_id", name="pk_broker_logins"),
+    )
+    with op.batch_alter_table("broker_logins", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_broker_logins_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_broker_logins_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "counts",
         sa.Column("name", sa.String(length=160), nullable=False),
         sa.Column("window", sa.BigInteger(), nullable=False),
@@ -453,6 +470,11 @@ def downgrade() -> None:
 
     op.drop_table("directory")
     op.drop_table("counts")
+    with op.batch_alter_table("broker_logins", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_broker_logins_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_broker_logins_due_at"))
+
+    op.drop_table("broker_logins")
     with op.batch_alter_table("agenda", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_agenda_due_at"))
 
