@@ -131,10 +131,12 @@ def before(cloud, ids) -> dict[str, list]:
 
 def _rows(cloud, ids: Ids) -> dict[str, list]:
     """All that the tenant has."""
-    with cloud.services.database.reading() as connection:
+    database = cloud.services.database
+    with database.reading() as connection:
         tenant_id = connection.execute(
             sa.select(tables.directory.c.tenant_id).where(tables.directory.c.key == ids.device_id)
         ).scalar()
+        database.see(connection, tenant_id)
         return {
             table.name: connection.execute(sa.select(table).where(table.c.tenant_id == tenant_id)).all()
             for table in tables.OF_A_TENANT

@@ -76,7 +76,8 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(cloud, api, create):
         False,
     )
     assert made["key"] not in api().get("/auth/api-keys").text
-    with cloud.services.database.reading() as connection:
+    tenant_id = api().get("/auth/me").json()["user"]["tenant_id"]
+    with cloud.services.database.reading(tenant_id) as connection:
         row = connection.execute(sa.select(tables.api_keys).where(tables.api_keys.c.id == made["id"])).one()
     assert made["key"][17:] not in repr(row) and re.fullmatch(r"[0-9a-f]{64}", row.key_hash)
 
