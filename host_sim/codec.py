@@ -25,6 +25,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from host_sim.profiles import PROFILES, Profile
+from host_sim.profiles.auto import progress
 from hxtp import envelope, errors, frame
 from hxtp.replay import Floor
 from hxtp.sign import Key
@@ -52,34 +53,6 @@ FIELDS = frozenset(
         "timestamp",
         "nonce",
     )
-)
-
-# The order of the verdict. Two codes stand in it twice, before and behind the field grammar.
-_BEFORE = (
-    errors.PAYLOAD_TOO_LARGE,
-    errors.FRAME_TOO_SHORT,
-    errors.FRAME_MAGIC_INVALID,
-    errors.FRAME_VERSION_INVALID,
-    errors.FRAME_TYPE_INVALID,
-    errors.FRAME_LENGTH_INVALID,
-    errors.FRAME_UTF8_INVALID,
-    errors.FRAME_JSON_INVALID,
-    errors.VERSION_MISMATCH,
-    errors.FRAME_SCHEMA_INVALID,
-    errors.NONCE_MISSING,
-    errors.HASH_MISMATCH,
-    errors.SIGNATURE_MISSING,
-)
-_BEHIND = (
-    errors.FRAME_TYPE_INVALID,
-    errors.DEVICE_NOT_FOUND,
-    errors.PERMISSION_DENIED,
-    errors.TIMESTAMP_FUTURE,
-    errors.TIMESTAMP_EXPIRED,
-    errors.NONCE_REUSED,
-    errors.HASH_MISMATCH,
-    errors.SEQUENCE_VIOLATION,
-    errors.SIGNATURE_INVALID,
 )
 
 _WHITE = b" \t\r\n"
@@ -194,13 +167,6 @@ def _profile(name: str) -> Profile:
 # --- verify
 
 
-def _progress(message: envelope.Message) -> int:
-    """How far in the order of the verdict a refused message came."""
-    behind = message.type is not None  # set once every field has passed
-    steps = _BEHIND if behind else _BEFORE
-    return (steps.index(message.code) if message.code in steps else -1) + behind * len(_BEFORE)
-
-
 def _verify(request: dict[str, Any]) -> dict[str, Any]:
     name = _string(request, "profile")
     direction = _string(request, "direction")
@@ -229,7 +195,7 @@ def _verify(request: dict[str, Any]) -> dict[str, Any]:
                 "message_type": message.type,
                 "body_json": message.body.decode(),
             }
-        if refused is None or _progress(message) > _progress(refused):
+        if refused is None or progress(message) > progress(refused):
             refused = message
     return {"ok": False, "code": refused.code}
 

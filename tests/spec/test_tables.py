@@ -5,6 +5,7 @@ import re
 import pytest
 
 from host_sim import codec
+from host_sim.profiles import auto
 from hxtp import cloud, counter, envelope, errors, frame, jsonscan, registry, replay, results, session, window
 from hxtp.sign import Key, derive, mqtt_password
 from hxtp_device import backoff
@@ -26,7 +27,7 @@ def test_the_order_of_the_verdict():
     """HX3-VAL-01."""
     order = [row[2] for row in table("order")]
     assert [int(row[0]) for row in table("order")] == list(range(1, len(order) + 1))
-    assert tuple(order) == codec._BEFORE + codec._BEHIND
+    assert tuple(order) == auto.BEFORE + auto.BEHIND
 
 
 def test_every_code_that_the_code_can_give_is_written_and_no_other():

@@ -10,7 +10,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sim import codec
+from host_sim.profiles import auto
 from hxtp import frame
 from hxtp.envelope import Verifier, build
 from hxtp.replay import Floor
@@ -77,7 +77,7 @@ def test_the_signed_text_is_fixed():
 
 def test_the_size_limit_and_the_order_of_the_verdict_are_fixed():
     assert frame.MAX_JSON == 16384
-    assert codec._BEFORE + codec._BEHIND == ORDER
+    assert auto.BEFORE + auto.BEHIND == ORDER
 
 
 _more = st.dictionaries(

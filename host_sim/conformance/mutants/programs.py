@@ -95,9 +95,7 @@ PROGRAM = [
         "auto-last",
         "answers auto with the code of the last profile",
         "the furthest decides",
-        Edit(
-            codec, "_verify", ("if refused is None or _progress(message) > _progress(refused):", "if True:")
-        ),
+        Edit(codec, "_verify", ("if refused is None or progress(message) > progress(refused):", "if True:")),
     ),
     broken(
         "auto-pipe10",
