@@ -123,8 +123,14 @@ class Cloud:
         tokens = Tokens(database, vault, settings.token_life_s)
         limits = Limits(_counter(settings, database))
         gate = Gate(database, exchange, limits)
-        self.services = Services(settings, database, vault, tokens, exchange, uplink, limits, gate)
+        self.services = Services(
+            settings, database, vault, tokens, exchange, uplink, limits, gate, expel=self._expel
+        )
         self._serve()
+
+    def _expel(self, device_id: str) -> bool:
+        """A broker elsewhere lets a device's session be until it asks again; then the device is refused."""
+        return self.broker is not None and self.broker.forget(f"hxtp-{device_id}")
 
     def _broker(self, doorman: Doorman) -> BrokerAddress:
         settings = self.settings

@@ -1,6 +1,7 @@
 """The parts of a running cloud, put together once and handed to whoever needs them."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from host_sim.cloud.exchange.exchange import Exchange
@@ -13,9 +14,16 @@ from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database
 
 
+def _elsewhere(device_id: str) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Services:
-    """What routes may use. `started`: seconds since 1970."""
+    """What routes may use. `started`: seconds since 1970.
+
+    `expel(device_id)`: end the device's session with the broker; whether there was one that could be ended.
+    """
 
     settings: Settings
     database: Database
@@ -25,6 +33,7 @@ class Services:
     uplink: Uplink
     limits: Limits
     gate: Gate
+    expel: Callable[[str], bool] = _elsewhere
     started: float = field(default_factory=time.time)
 
     def now(self) -> int:

@@ -62,6 +62,8 @@ def _devices(ids: Ids) -> list[str]:
 
 
 _public = Row(PUBLIC)
+_keys = Row("admin", "read:devices")
+_rotate = Row("admin", "write:devices", json(again=True))
 _command = Row("user", "write:devices", json(action="light_on"))
 _confirm = Row("user", "write:devices", json(dry_run_token="x" * 43))
 _register = Row("admin", "write:devices", json(device_type="esp32", home_id=lambda ids: ids.home_id), 404)
@@ -98,6 +100,14 @@ TABLE: dict[str, Row] = {
     "POST /devices/register": _register,
     "GET /devices": Row("viewer", "read:devices"),
     "GET /devices/{device_id}": Row("viewer", "read:devices"),
+    "PATCH /devices/{device_id}": Row("admin", "write:devices", json(name="lamp")),
+    "GET /devices/{device_id}/state": Row("viewer", "read:devices"),
+    "GET /device/{device_id}/key-history": _keys,
+    "GET /devices/{device_id}/key-history": _keys,
+    "POST /device/{device_id}/rotate-secret": _rotate,
+    "POST /devices/{device_id}/rotate-secret": _rotate,
+    "GET /device/{device_id}/bootstrap": _public,  # the device's own signature lets it in
+    "GET /devices/{device_id}/bootstrap": _public,
     # commands
     "POST /device/{device_id}/command": _command,
     "POST /devices/{device_id}/command": _command,

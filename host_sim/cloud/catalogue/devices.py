@@ -12,9 +12,11 @@ import sqlalchemy as sa
 
 from host_sim.cloud.exchange.ledger import purpose
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.storage.tables import device_keys, devices, directory, homes, links, rooms
+from host_sim.cloud.storage.tables import device_keys, devices, directory, homes, links, rooms, states
 
 SECRET = 32  # bytes
+HEARTBEAT_S = 30  # between two of a device's heartbeats, which hello_ack and bootstrap tell it
+MISSED = 4  # heartbeats without which it is offline
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,38 @@ def register(
         directory.insert().values(kind="device", key=device_id, tenant_id=tenant_id, ref=device_id)
     )
     return Issued(device_id, tenant_id, 1, secret)
+
+
+def online(row: Any, now: int) -> bool:
+    """Whether a device of `find` or `every` gave a sign of life within four heartbeats."""
+    if row.revoked_at is not None or row.last_seen is None:
+        return False
+    return now - row.last_seen < MISSED * HEARTBEAT_S * 1000
+
+
+def change(connection: sa.Connection, tenant_id: str, device_id: str, values: dict[str, Any]) -> None:
+    """Give a device another name, home or room (`name`, `home_id`, `room_id`; None: none). Raises LookupError
+    as `register` does. A room is in its home; in another home a device is in no room.
+    """
+    changed = dict(values)
+    if "home_id" in changed or "room_id" in changed:
+        room_id = changed.get("room_id")
+        if "home_id" in changed or room_id is not None:
+            changed["home_id"] = _place(connection, tenant_id, changed.get("home_id"), room_id)
+        changed["room_id"] = room_id
+    if changed:
+        connection.execute(
+            devices.update()
+            .where(devices.c.id == device_id, devices.c.tenant_id == tenant_id)
+            .values(changed)
+        )
+
+
+def state_of(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
+    """The row of the state that a device told last, or None."""
+    return connection.execute(
+        sa.select(states).where(states.c.device_id == device_id, states.c.tenant_id == tenant_id)
+    ).first()
 
 
 def _place(connection: sa.Connection, tenant_id: str, home_id: str | None, room_id: str | None) -> str | None:

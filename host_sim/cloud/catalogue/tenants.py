@@ -33,10 +33,10 @@ class User:
     sessions_after: int  # ms since 1970; tokens issued before are not taken
 
 
-def slug_of(name: str) -> str:
+def slug_of(name: str, otherwise: str = "home") -> str:
     """A name as it stands in addresses: a-z, 0-9 and hyphens, at most 48 characters, never empty."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "home"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or otherwise
 
 
 def find_user(database: Database, user_id: str) -> User | None:
@@ -117,12 +117,17 @@ def hold(connection: sa.Connection, tenant_id: str) -> None:
     connection.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
 
 
+def settings_of(connection: sa.Connection, tenant_id: str) -> dict[str, Any]:
+    """What the tenant has set; what is not in it has its default."""
+    return connection.execute(sa.select(tenants.c.settings).where(tenants.c.id == tenant_id)).scalar() or {}
+
+
 def change_settings(
     connection: sa.Connection, tenant_id: str, given: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What was set before and what is now, both without what has its default; None stands for the default."""
     hold(connection, tenant_id)
-    before = connection.execute(sa.select(tenants.c.settings).where(tenants.c.id == tenant_id)).scalar() or {}
+    before = settings_of(connection, tenant_id)
     after = {
         name: value
         for name, value in {**before, **given}.items()

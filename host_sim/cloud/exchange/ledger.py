@@ -25,6 +25,7 @@ from host_sim.cloud.storage.tables import (
 from hxtp.cloud import DISPATCHED, QUEUED
 
 UNSETTLED = (QUEUED, DISPATCHED)
+PREVIOUS_MS = 24 * 3600 * 1000  # that a key still verifies after its successor's promotion (HX3-KEY-14)
 _SLOTS = {"active": 0, "next": 1, "previous": 2}
 
 
@@ -60,10 +61,12 @@ def hold(
     tenant_id: str,
     device_ids: Iterable[str],
     cache: dict[str, Held],
+    now: int,
 ) -> dict[str, Held]:
     """The links of these devices, locked for this transaction, less those that are unknown or revoked.
 
-    `cache` is brought up to date: an entry is used again where the row still has its version.
+    `cache` is brought up to date: an entry is used again where the row still has its version, and none of
+    its keys has expired.
     """
     wanted = sorted(device_ids)
     found = {
@@ -77,25 +80,81 @@ def hold(
     }
     for device_id in wanted:
         held = cache.get(device_id)
-        if held is not None and (held.tenant_id != tenant_id or found.get(device_id) != held.version):
+        if held is None:
+            continue
+        expired = held.expires is not None and held.expires <= now
+        if held.tenant_id != tenant_id or found.get(device_id) != held.version or expired:
             del cache[device_id]
     missing = [device_id for device_id in found if device_id not in cache]
     if missing:
-        cache.update(_load(connection, vault, tenant_id, missing))
+        cache.update(_load(connection, vault, tenant_id, missing, now))
     return {device_id: cache[device_id] for device_id in found if device_id in cache}
 
 
-def _load(connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: list[str]) -> dict[str, Held]:
+def promote(connection: sa.Connection, tenant_id: str, device_ids: Iterable[str], now: int) -> None:
+    """Let the keys in `next` sign from now on; what signed before verifies for 24 h (HX3-KEY-13, -14).
+
+    Nothing happens to devices without such a key.
+    """
+    # First the links: this waits for whoever does the same, and lets every worker read the keys anew.
+    connection.execute(
+        links.update()
+        .where(links.c.tenant_id == tenant_id, links.c.device_id.in_(sorted(device_ids)))
+        .values(version=links.c.version + 1)
+    )
+    waiting = device_keys.c.tenant_id == tenant_id, device_keys.c.device_id.in_(sorted(device_ids))
+    ready = list(
+        connection.execute(
+            sa.select(device_keys.c.device_id).where(*waiting, device_keys.c.slot == "next")
+        ).scalars()
+    )
+    whose = device_keys.c.tenant_id == tenant_id, device_keys.c.device_id.in_(ready)
+    for slot, values in (
+        ("previous", {"slot": "retired", "secret_sealed": None}),
+        ("active", {"slot": "previous", "expires_at": now + PREVIOUS_MS}),
+        ("next", {"slot": "active", "promoted_at": now}),
+    ):
+        connection.execute(device_keys.update().where(*whose, device_keys.c.slot == slot).values(values))
+
+
+def erase_expired(connection: sa.Connection, tenant_id: str, device_ids: Iterable[str], now: int) -> None:
+    """The secrets of keys whose time is over are gone for good (HX3-KEY-14)."""
+    connection.execute(
+        device_keys.update()
+        .where(
+            device_keys.c.tenant_id == tenant_id,
+            device_keys.c.device_id.in_(list(device_ids)),
+            device_keys.c.slot == "previous",
+            device_keys.c.expires_at <= now,
+        )
+        .values(slot="retired", secret_sealed=None)
+    )
+
+
+def open_keys(
+    connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: Iterable[str], now: int
+) -> dict[str, list[DeviceKey]]:
+    """The keys of each device that still hold: active, next, previous."""
     keys: dict[str, list[DeviceKey]] = {}
     for row in connection.execute(
         sa.select(device_keys).where(
             device_keys.c.tenant_id == tenant_id,
-            device_keys.c.device_id.in_(device_ids),
+            device_keys.c.device_id.in_(list(device_ids)),
             device_keys.c.slot.in_(list(_SLOTS)),
+            sa.or_(device_keys.c.expires_at.is_(None), device_keys.c.expires_at > now),
         )
     ):
         secret = vault.open(row.secret_sealed, purpose(row.device_id, row.key_version))
-        keys.setdefault(row.device_id, []).append(DeviceKey(row.key_version, row.slot, secret))
+        key = DeviceKey(row.key_version, row.slot, secret, row.expires_at)
+        keys.setdefault(row.device_id, []).append(key)
+    return {name: sorted(them, key=lambda key: _SLOTS[key.slot]) for name, them in keys.items()}
+
+
+def _load(
+    connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: list[str], now: int
+) -> dict[str, Held]:
+    erase_expired(connection, tenant_id, device_ids, now)
+    keys = open_keys(connection, vault, tenant_id, device_ids, now)
     orders: dict[str, list] = {}
     for row in connection.execute(
         sa.select(commands)
@@ -134,7 +193,7 @@ def _load(connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: l
             row.version,
             row.record,
             row.last_seen,
-            sorted(keys[name], key=lambda key: _SLOTS[key.slot]),
+            keys[name],
             known,
             orders.get(name, ()),
         )
@@ -172,7 +231,7 @@ def plan(
     later, never = [], []
     for name in looked:
         one = held.get(name)
-        at = None if one is None else records.due(one.link, now)
+        at = None if one is None else records.due(one, now)
         if one is not None and at == one.planned:
             continue
         if at is None:
@@ -217,16 +276,16 @@ def save_orders(connection: sa.Connection, tenant_id: str, rows: Sequence[Mappin
 
 def known_orders(
     connection: sa.Connection, tenant_id: str, message_ids: Sequence[str]
-) -> dict[str, tuple[str, str, Mapping[str, Any]]]:
-    """Those of these commands that are there: their device, action and params."""
+) -> dict[str, tuple[str, str, Mapping[str, Any], bool]]:
+    """Those of these commands that are there: device, action, params, and whether it was a dry run."""
     if not message_ids:
         return {}
     rows = connection.execute(
-        sa.select(commands.c.id, commands.c.device_id, commands.c.action, commands.c.params).where(
-            commands.c.tenant_id == tenant_id, commands.c.id.in_(message_ids)
-        )
+        sa.select(
+            commands.c.id, commands.c.device_id, commands.c.action, commands.c.params, commands.c.dry_run
+        ).where(commands.c.tenant_id == tenant_id, commands.c.id.in_(message_ids))
     )
-    return {row.id: (row.device_id, row.action, row.params) for row in rows}
+    return {row.id: (row.device_id, row.action, row.params, row.dry_run) for row in rows}
 
 
 def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:

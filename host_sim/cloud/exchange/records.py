@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from host_sim import fast
-from hxtp import jsontext
+from hxtp import frame, jsontext
 from hxtp.cloud import Link, Order
+from hxtp.envelope import Verifier
 from hxtp.window import Window
 
 _LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted")
@@ -19,16 +20,20 @@ _KNOWN: Mapping[str, Any] = {}  # stands for a manifest that lies in its own tab
 
 @dataclass(frozen=True, slots=True)
 class DeviceKey:
-    """A secret of a device. `slot`: active, next or previous."""
+    """A secret of a device. `slot`: active, next or previous, which ends at `expires_at`."""
 
     version: int
     slot: str
     secret: bytes = field(repr=False)
+    expires_at: int | None = None
 
 
 @dataclass(slots=True)
 class Held:
-    """A link in memory, good while its row has `version`. `stored`: the columns of each order's row."""
+    """A link in memory, good while its row has `version`. `stored`: the columns of each order's row.
+
+    `proof`: judges by the key in the slot `next` alone, where there is one. `expires`: when a key ends.
+    """
 
     tenant_id: str
     link: Link
@@ -36,6 +41,8 @@ class Held:
     signing: int  # the version of the key that signs
     windows: dict[int, Window]
     sent: dict[int, int]  # the last number given out under each key
+    proof: Verifier | None = None
+    expires: int | None = None
     changed: bool = False
     planned: int | None = -1  # what the agenda says; -1: not known
     stored: dict[str, tuple] = field(default_factory=dict)
@@ -74,7 +81,16 @@ def build(
     link.orders = list(orders)
     held = Held(tenant_id, link, version, keys[0].version, windows, sent)
     held.stored = {order.message_id: columns(order) for order in orders}
+    held.expires = min((key.expires_at for key in keys if key.expires_at is not None), default=None)
+    for key, slot in zip(keys, slots, strict=True):
+        if key.slot == "next":
+            held.proof = fast.verifier(frame.TO_CLOUD, [slot], device_id, tenant_id)
     return held
+
+
+def proves(held: Held, channel: str, payload: bytes, now: int) -> bool:
+    """Whether the device signed this message with the key that waits for that, be it timely or not."""
+    return held.proof is not None and held.proof.judge(payload, now, channel).slot is not None
 
 
 def dump(held: Held) -> dict[str, Any]:
@@ -106,9 +122,12 @@ def order_of(row: Any) -> Order:
     return order
 
 
-def due(link: Link, now: int) -> int | None:
+def due(held: Held, now: int) -> int | None:
     """When this link has to be looked at again though nothing arrives, in ms since 1970; None: never."""
+    link = held.link
     times = [order.expires_at for order in link.orders]
+    if held.expires is not None:
+        times.append(held.expires)
     if link.session:
         # Of the ones that may leave; the others wait for these.
         ahead = link.orders[0].number + link.results_kept if link.orders else 0

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.records import Held, columns
+from host_sim.cloud.exchange.records import Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
 from hxtp.cloud import Event, Order
 from hxtp.errors import DEVICE_NOT_FOUND, INTERNAL_ERROR, HxtpError
+from hxtp.registry import DRY_RUN
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,12 @@ class Turn:
         connected: bool,
         outcome: Outcome,
     ) -> None:
-        held = ledger.hold(connection, self._vault, tenant_id, work, self.cache)
+        held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now)
+        proven = [name for name, one in held.items() if _proven(one, work[name], now)]
+        if proven:
+            # Before anything is judged or signed: the answer to a proof comes under the key that was proven.
+            ledger.promote(connection, tenant_id, proven, now)
+            held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now)
         chosen = [
             item.message_id
             for items in work.values()
@@ -145,9 +151,9 @@ class Turn:
 class _Page:
     """What one tenant's part of a turn writes."""
 
-    def __init__(self, tenant_id: str, now: int, known: dict[str, tuple[str, str, Mapping]]) -> None:
+    def __init__(self, tenant_id: str, now: int, known: dict[str, tuple]) -> None:
         self.tenant_id = tenant_id
-        self.known = known  # by message id: device, action, params
+        self.known = known  # by message id: device, action, params, dry run
         self.now = now
         self.states: dict[str, Mapping] = {}
         self.samples: list[dict] = []
@@ -198,12 +204,12 @@ class _Page:
 
     def order(self, one: Held, item: NewOrder, outcome: Outcome) -> None:
         if item.message_id in self.known:
-            same = self.known[item.message_id] == (item.device_id, item.action, dict(item.params))
+            same = self.known[item.message_id] == _asked(item)
             outcome.answers.append((item.future, item.message_id if same else IdUsed()))
             return
         params = dict(item.params)
         if item.dry_run:
-            params["dry_run"] = True
+            params[DRY_RUN] = True
         try:
             order = one.link.submit(item.action, params, self.now, item.life)
         except (HxtpError, TypeError, ValueError) as error:
@@ -211,7 +217,7 @@ class _Page:
             return
         if item.message_id is not None:
             order.message_id = item.message_id
-            self.known[item.message_id] = (item.device_id, item.action, dict(item.params))
+            self.known[item.message_id] = _asked(item)
         one.stored[order.message_id] = columns(order)
         self.added.append(
             {
@@ -264,6 +270,18 @@ class _Page:
         self, outcome: Outcome, kind: str, device_id: str, code: str = "", body: Mapping | None = None
     ) -> None:
         outcome.notices.append(Notice(kind, self.tenant_id, device_id, self.now, code, body or {}))
+
+
+def _proven(one: Held, items: list[Work], now: int) -> bool:
+    # Any authentic message under the waiting key (HX3-KEY-13), also one that is late: a device whose clock is
+    # wrong learns the time from an answer that it can verify.
+    return one.proof is not None and any(
+        isinstance(item, Message) and proves(one, item.channel, item.payload, now) for item in items
+    )
+
+
+def _asked(item: NewOrder) -> tuple:
+    return item.device_id, item.action, dict(item.params), item.dry_run
 
 
 def _unknown(item: Work, now: int, outcome: Outcome) -> None:

@@ -4,7 +4,7 @@ turns what they say into the seed's shapes; none holds state or speaks SQL.
 
 from fastapi import APIRouter
 
-from host_sim.cloud.routes import auth, clients, commands, devices, pages, system, tenant
+from host_sim.cloud.routes import auth, bootstrap, clients, commands, devices, pages, system, tenant
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
@@ -13,5 +13,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     pages.router,
     tenant.router,
     commands.router,
+    bootstrap.router,
     devices.router,
 )

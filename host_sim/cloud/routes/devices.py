@@ -1,19 +1,27 @@
-"""Devices: registering, listing, revoking. Both spellings of each path are served (`/device`, `/devices`)."""
+"""Devices: registering, listing, moving, their state and keys, revoking. Both spellings of each path are
+served (`/device`, `/devices`).
+"""
 
-from typing import Annotated, Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import AliasChoices, BaseModel, Field
 
+from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import devices
-from host_sim.cloud.errors import not_found
+from host_sim.cloud.catalogue import devices, keys
+from host_sim.cloud.errors import conflict, not_found
+from host_sim.cloud.routes.forms import DeviceId, Id, Name
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["devices"])
 
-Id = Annotated[str, Field(min_length=1, max_length=36)]
+HINT = (
+    "give the device this secret by hand: in its configuration, or by its portal with the button held. Until "
+    "its first message under the new one both hold; from then on the new one signs, and the old one verifies "
+    "for 24 h."
+)
 
 
 class Registration(BaseModel):
@@ -24,6 +32,57 @@ class Registration(BaseModel):
     )
     home_id: Id | None = None
     room_id: Id | None = None
+
+
+class Changes(BaseModel):
+    """What is left out stays; null takes it away. A room says which home it is in."""
+
+    name: Name | None = Field(None, examples=["Reading lamp"])
+    home_id: Id | None = None
+    room_id: Id | None = None
+
+
+class Rotation(BaseModel):
+    """`again`: show the secret once more that waits to be used."""
+
+    again: bool = False
+
+
+class Rotated(BaseModel):
+    """`new_secret`: 64 hex digits. It signs from the device's first message with it."""
+
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    new_secret: str = Field(examples=["ab" * 32])
+    key_version: int = Field(examples=[2])
+    slot: Literal["next"]
+    hint: str = Field(examples=[HINT])
+
+
+class Key(BaseModel):
+    """`slot`: active signs, next waits for the device, previous still verifies, retired is erased."""
+
+    key_version: int = Field(examples=[2])
+    slot: Literal["active", "next", "previous", "retired"]
+    created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+    promoted_at: str | None = Field(examples=["2026-01-01T00:05:00.000Z"])
+    expires_at: str | None = Field(examples=[None])
+
+
+class KeyHistory(BaseModel):
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    keys: list[Key]
+    count: int = Field(examples=[1])
+
+
+class State(BaseModel):
+    """`version` rises by one with each state that the device told; 0: it told none yet."""
+
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    state: dict[str, Any] = Field(examples=[{"light": True, "brightness": 100}])
+    version: int = Field(examples=[7])
+    updated_at: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
+    online: bool = Field(description="it gave a sign of life within four heartbeats")
+    last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 @router.post("/device/register", status_code=201)
@@ -60,42 +119,168 @@ def register(request: Request, body: Registration, caller: Caller = scoped("admi
 @router.get("/devices")
 def list_devices(request: Request, caller: Caller = scoped("viewer", "read:devices")) -> dict:
     """All devices of the tenant."""
-    with services_of(request).database.reading(caller.tenant_id) as connection:
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
         rows = devices.every(connection, caller.tenant_id)
-    return {"devices": [_shown(row) for row in rows], "count": len(rows)}
+    now = services.now()
+    return {"devices": [_shown(row, now) for row in rows], "count": len(rows)}
 
 
 @router.get("/devices/{device_id}")
-def get_device(device_id: Id, request: Request, caller: Caller = scoped("viewer", "read:devices")) -> dict:
+def get_device(
+    device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:devices")
+) -> dict:
     """One device."""
-    with services_of(request).database.reading(caller.tenant_id) as connection:
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
         row = devices.find(connection, caller.tenant_id, device_id)
     if row is None:
         raise not_found("device")
-    return _shown(row)
+    return _shown(row, services.now())
+
+
+@router.patch("/devices/{device_id}")
+def change_device(
+    device_id: DeviceId, request: Request, body: Changes, caller: Caller = scoped("admin", "write:devices")
+) -> dict:
+    """Give a device another name or place."""
+    services = services_of(request)
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            if devices.find(connection, caller.tenant_id, device_id) is None:
+                raise not_found("device")
+            devices.change(connection, caller.tenant_id, device_id, body.model_dump(exclude_unset=True))
+            row = devices.find(connection, caller.tenant_id, device_id)
+    except LookupError as missing:
+        raise not_found(str(missing.args[0]).removesuffix("_id")) from None
+    return _shown(row, services.now())
+
+
+@router.get("/devices/{device_id}/state")
+def get_state(
+    device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:devices")
+) -> State:
+    """The state that the device told last, and whether it is there."""
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        row = devices.find(connection, caller.tenant_id, device_id)
+        told = devices.state_of(connection, caller.tenant_id, device_id)
+    if row is None:
+        raise not_found("device")
+    return State(
+        device_id=device_id,
+        state=told.body if told is not None else {},
+        version=told.version if told is not None else 0,
+        updated_at=iso(told.updated_at) if told is not None else None,
+        online=devices.online(row, services.now()),
+        last_seen=iso(row.last_seen),
+    )
+
+
+@router.post("/device/{device_id}/rotate-secret")
+@router.post("/devices/{device_id}/rotate-secret", include_in_schema=False)
+def rotate_secret(
+    device_id: DeviceId,
+    request: Request,
+    body: Rotation | None = None,
+    caller: Caller = scoped("admin", "write:devices"),
+) -> Rotated:
+    """Make the device's next secret. Nothing ends by this: the device proves that it has it by using it.
+
+    Another one is not made before that, since the device may have this one already and nothing else.
+    """
+    services = services_of(request)
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            row = devices.find(connection, caller.tenant_id, device_id)
+            if row is None:
+                raise not_found("device")
+            if row.revoked_at is not None:
+                raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
+            issued = keys.rotate(
+                connection,
+                services.vault,
+                caller.tenant_id,
+                device_id,
+                services.now(),
+                body is not None and body.again,
+            )
+    except keys.Pending:
+        raise conflict(
+            "ROTATION_PENDING",
+            "a new secret was made already and the device has not used it yet",
+            'give it to the device; if it was lost, {"again": true} shows it once more',
+        ) from None
+    logs.audit(
+        "secret_rotated",
+        actor=caller.actor,
+        tenant=caller.tenant_id,
+        id=device_id,
+        version=issued.key_version,
+    )
+    return Rotated(
+        device_id=device_id,
+        new_secret=issued.secret.hex(),
+        key_version=issued.key_version,
+        slot="next",
+        hint=HINT,
+    )
+
+
+@router.get("/device/{device_id}/key-history")
+@router.get("/devices/{device_id}/key-history", include_in_schema=False)
+def key_history(
+    device_id: DeviceId, request: Request, caller: Caller = scoped("admin", "read:devices")
+) -> KeyHistory:
+    """The device's keys, the newest first; never a secret."""
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        if devices.find(connection, caller.tenant_id, device_id) is None:
+            raise not_found("device")
+        rows = keys.history(connection, caller.tenant_id, device_id)
+    now = services.now()
+    shown = [
+        Key(
+            key_version=row.key_version,
+            # Its secret is erased when the device is looked at next.
+            slot="retired" if row.slot == "previous" and row.expires_at <= now else row.slot,
+            created_at=iso(row.created_at) or "",
+            promoted_at=iso(row.promoted_at),
+            expires_at=iso(row.expires_at),
+        )
+        for row in rows
+    ]
+    return KeyHistory(device_id=device_id, keys=shown, count=len(shown))
 
 
 @router.post("/device/{device_id}/revoke")
 @router.post("/devices/{device_id}/revoke", include_in_schema=False)
-def revoke(device_id: Id, request: Request, caller: Caller = scoped("admin", "write:devices")) -> dict:
-    """End a device: nothing of it counts from now on. Its history stays."""
+def revoke(device_id: DeviceId, request: Request, caller: Caller = scoped("admin", "write:devices")) -> dict:
+    """End a device: nothing of it counts from now on. Its history stays.
+
+    The embedded broker throws it off; another one refuses its next login.
+    """
     services = services_of(request)
     with services.database.writing(caller.tenant_id) as connection:
         if devices.find(connection, caller.tenant_id, device_id) is None:
             raise not_found("device")
         devices.revoke(connection, caller.tenant_id, device_id, services.now())
+    services.expel(device_id)
+    logs.audit("device_revoked", actor=caller.actor, tenant=caller.tenant_id, id=device_id)
     return {"status": "revoked", "device_id": device_id}
 
 
-def _shown(row: Any) -> dict:
+def _shown(row: Any, now: int) -> dict:
     record = row.record or {}
     return {
         "id": row.id,
         "device_type": row.device_type,
+        "name": row.name,
         "home_id": row.home_id,
         "room_id": row.room_id,
         "firmware": row.firmware_version,
         "last_seen": iso(row.last_seen),
         "revoked": row.revoked_at is not None,
+        "online": devices.online(row, now),
         "session": bool(record.get("session")) and row.revoked_at is None,
     }

@@ -1,0 +1,69 @@
+"""Bootstrap: what a device needs to reach its broker, asked for and answered under its own key."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from pydantic import BaseModel, Field
+
+from host_sim.cloud import signed
+from host_sim.cloud.access import services_of
+from host_sim.cloud.catalogue.devices import HEARTBEAT_S
+from host_sim.cloud.exchange.doorman import PASSWORD_LIFE
+
+router = APIRouter(tags=["devices"])
+
+Text = Annotated[str, Header(max_length=128)]
+
+
+class Bootstrap(BaseModel):
+    """Signed in X-HXTP-Signature. To a request whose time is stale `server_time` alone is told."""
+
+    device_id: str | None = Field(None, examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    tenant_id: str | None = Field(None, examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    mqtt_endpoint: str | None = Field(None, examples=["mqtts://broker.example:8883"])
+    heartbeat_interval: int | None = Field(None, description="seconds", examples=[30])
+    password_expiry: int | None = Field(
+        None,
+        description="seconds since 1970: the expiry to put into the MQTT password",
+        examples=[1767225600],
+    )
+    ca: list[str] | None = Field(None, description="CA certificates of the broker, PEM, one each")
+    server_time: int = Field(description="ms since 1970", examples=[1767225600000])
+
+
+@router.get("/device/{device_id}/bootstrap", response_model=Bootstrap)
+@router.get("/devices/{device_id}/bootstrap", response_model=Bootstrap, include_in_schema=False)
+def bootstrap(
+    device_id: Annotated[str, Path(pattern=r"^[\x20-\x7e]{1,36}$")],
+    request: Request,
+    version: Annotated[Text | None, Header(alias="X-HXTP-Version", examples=["HxTP/3.0"])] = None,
+    timestamp: Annotated[Text | None, Header(alias="X-HXTP-Timestamp", description="ms since 1970")] = None,
+    nonce: Annotated[Text | None, Header(alias="X-HXTP-Nonce", description="16 bytes or more, hex")] = None,
+    message_id: Annotated[Text | None, Header(alias="X-HXTP-Message-ID")] = None,
+    signature: Annotated[Text | None, Header(alias="X-HXTP-Signature", description="64 hex digits")] = None,
+) -> Response:
+    """Where the broker is, until when a password for it may hold, and the time. For devices, which sign the
+    request with their secret and trust only an answer that is signed to this very request.
+    """
+    services = services_of(request)
+    device = signed.asker(request, "bootstrap", device_id)
+    if device.refusal:
+        return device.refused(request)
+    broker = services.uplink.address
+    host = f"[{broker.host}]" if ":" in broker.host else broker.host
+    answer = {
+        "device_id": device.device_id,
+        "tenant_id": device.tenant_id,
+        "mqtt_endpoint": f"mqtt{'s' if broker.tls else ''}://{host}:{broker.port}",
+        "heartbeat_interval": HEARTBEAT_S,
+        "password_expiry": device.now // 1000 + PASSWORD_LIFE,
+        "server_time": device.now,
+    }
+    if broker.ca is not None:
+        answer["ca"] = _certificates(broker.ca.read_text())
+    return device.answer(answer)
+
+
+def _certificates(text: str) -> list[str]:
+    end = "-----END CERTIFICATE-----"
+    return [f"{part.strip()}\n{end}\n" for part in text.split(end) if "BEGIN CERTIFICATE" in part]

@@ -1,0 +1,120 @@
+"""Requests that a device signs itself (bootstrap, firmware check): who asks, and an answer it can trust.
+
+A request counts from when its signature holds; before that nothing of it is remembered, and whatever is wrong
+with it, the answer is one and the same 401: nobody learns which devices there are (HX3-PROV-03). From then on
+every answer is signed (HX3-PROV-05).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request, Response
+
+from host_sim.cloud.access import address_of, limit, services_of
+from host_sim.cloud.catalogue import devices, keys, nonces, tenants
+from host_sim.cloud.errors import ApiError
+from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange.records import DeviceKey
+from host_sim.cloud.security.requests import Malformed, Signed
+from host_sim.cloud.services import Services
+from host_sim.cloud.settings import TENANT_SETTINGS
+
+REQUESTS = 120  # a minute and address
+STALE_MS = 5000  # between two answers that bring a device the time (HX3-PROV-04)
+_NOBODY = os.urandom(32)  # is tried where there is no device, so that this takes as long
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A device whose signature held. `refusal`: why its request is not served all the same, or empty."""
+
+    device_id: str
+    tenant_id: str
+    purpose: str
+    now: int
+    refusal: str
+    signed: Signed
+    secret: bytes = field(repr=False)  # of the key that answers
+
+    def answer(self, body: Mapping[str, Any], status: int = 200) -> Response:
+        """A JSON answer with its signature."""
+        content = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+        headers = self.signed.answer(
+            self.secret, self.purpose, self.device_id, self.tenant_id, self.now, status, content
+        )
+        return Response(content, status, headers, "application/json")
+
+    def refused(self, request: Request) -> Response:
+        """The answer to a request that is not served: the time to a stale one (HX3-PROV-04), or an error."""
+        if self.refusal == "STALE":
+            return self.answer({"server_time": self.now})
+        if self.refusal == "NONCE_REUSED":
+            error = ApiError(401, self.refusal, "this request was answered before", "take a new nonce")
+        else:
+            error = ApiError(429, self.refusal, "the time was told a moment ago", "try again in 5 s")
+        answer = self.answer(error.body(request.state.request_id), error.status)
+        if error.status == 429:
+            answer.headers["Retry-After"] = str(STALE_MS // 1000)
+        return answer
+
+
+def asker(request: Request, purpose: str, device_id: str, digest: str = "") -> Asker:
+    """The device that signed this request. `digest`: SHA-256 of the body or the query, where it is signed.
+
+    Raises ApiError: 429 by address, 400 for headers of another form, 401 for everything else.
+    """
+    services = services_of(request)
+    limit(request, f"{purpose}:{address_of(request)}", REQUESTS)
+    try:
+        signed = Signed.of(request.headers)
+    except Malformed as error:
+        raise ApiError(
+            400, error.code, str(error), "sign the request as chapter 13 of the protocol says"
+        ) from None
+    with services.database.reading() as connection:
+        tenant_id = devices.tenant_of(connection, device_id)
+    found = _verified(services, signed, purpose, device_id, tenant_id or "", digest)
+    if found is None or tenant_id is None:
+        raise ApiError(
+            401,
+            "SIGNATURE_INVALID",
+            "no device of this cloud signed this",
+            "check the device's id and secret",
+        )
+    return found
+
+
+def _verified(
+    services: Services, signed: Signed, purpose: str, device_id: str, tenant_id: str, digest: str
+) -> Asker | None:
+    now = services.now()
+    with services.database.reading(tenant_id) as connection:
+        row = devices.find(connection, tenant_id, device_id)
+        known: list[DeviceKey] = []
+        if row is not None and row.revoked_at is None:
+            known = keys.valid(connection, services.vault, tenant_id, device_id, now)
+        limits = {**TENANT_SETTINGS, **tenants.settings_of(connection, tenant_id)}
+    candidates = known or [DeviceKey(0, "", _NOBODY)]
+    used = next(
+        (key for key in candidates if signed.holds(key.secret, purpose, device_id, tenant_id, digest)), None
+    )
+    if used is None or not known:
+        return None
+    age = now - signed.timestamp
+    stale = not -1000 * limits["future_s"] <= age <= 1000 * limits["max_age_s"]
+    with services.database.writing(tenant_id) as connection:
+        if used.slot == "next":
+            # Before anything is signed with it (HX3-KEY-13).
+            ledger.promote(connection, tenant_id, [device_id], now)
+        if stale:
+            first = nonces.take(connection, f"{device_id}/stale", "time", now, STALE_MS)
+            refusal = "STALE" if first else "RATE_LIMIT_EXCEEDED"
+        else:
+            first = nonces.take(connection, f"{device_id}/http", signed.nonce, now)
+            refusal = "" if first else "NONCE_REUSED"
+    # Never again with one that was succeeded (HX3-KEY-12).
+    answering = known[0] if used.slot == "previous" else used
+    return Asker(device_id, tenant_id, purpose, now, refusal, signed, answering.secret)

@@ -1,0 +1,202 @@
+"""Bootstrap: a device asks under its key where its broker is, and trusts an answer to its request alone."""
+
+import hashlib
+import itertools
+import os
+import time
+
+import pytest
+
+from hxtp.sign import Key, derive, mqtt_password
+
+_numbers = itertools.count(1)
+
+
+class Asking:
+    """A device's end, written from the protocol's chapters 7 and 13."""
+
+    def __init__(self, registration):
+        self.device, self.tenant = registration["device_id"], registration["tenant_id"]
+        self.secret = bytes.fromhex(registration["device_secret"])
+
+    def headers(self, age=0, **changed):
+        ms = time.time_ns() // 1000000 - age
+        fields = {
+            "ms": str(ms),
+            "message_id": f"m-{next(_numbers)}",
+            "nonce": os.urandom(16).hex(),
+            **changed,
+        }
+        text = "|".join(
+            [
+                "HxTP/3.0",
+                "bootstrap",
+                self.device,
+                self.tenant,
+                fields["ms"],
+                fields["message_id"],
+                fields["nonce"],
+            ]
+        )
+        return {
+            "X-HXTP-Version": "HxTP/3.0",
+            "X-HXTP-Timestamp": fields["ms"],
+            "X-HXTP-Nonce": fields["nonce"],
+            "X-HXTP-Message-ID": fields["message_id"],
+            "X-HXTP-Signature": Key(self.secret).mac(text.encode()).hex(),
+        }
+
+    def trusts(self, answer, headers):
+        text = "|".join(
+            [
+                "HxTP/3.0",
+                "bootstrap-answer",
+                self.device,
+                self.tenant,
+                answer.headers.get("X-HXTP-Timestamp", ""),
+                headers["X-HXTP-Message-ID"],
+                headers["X-HXTP-Nonce"],
+                str(answer.status_code),
+                hashlib.sha256(answer.content).hexdigest(),
+            ]
+        )
+        tag = Key(derive(self.secret, b"hxtp/3.0 http-answer")).mac(text.encode()).hex()
+        return answer.headers.get("X-HXTP-Signature") == tag
+
+
+@pytest.fixture
+def registered(api):
+    return Asking(api().post("/device/register", json={"device_type": "esp32"}).json())
+
+
+@pytest.fixture
+def get(api):
+    def ask(asking, headers):
+        return api(None).get(f"/device/{asking.device}/bootstrap", headers=headers)
+
+    return ask
+
+
+def test_a_device_learns_its_broker_the_time_and_the_ca(registered, get, cloud):
+    headers = registered.headers()
+    answer = get(registered, headers)
+    assert answer.status_code == 200 and registered.trusts(answer, headers)
+    told = answer.json()
+    assert told["mqtt_endpoint"] == f"mqtts://127.0.0.1:{cloud.broker.server.port}"
+    assert told["heartbeat_interval"] == 30 and abs(told["server_time"] / 1000 - time.time()) < 60
+    assert told["ca"] == [cloud.pki.ca.read_text()]
+    assert answer.headers["X-HXTP-Timestamp"] == str(told["server_time"])
+    # The expiry that it names opens the broker.
+    password = mqtt_password(registered.secret, registered.device, told["password_expiry"])
+    assert cloud.broker.server.broker.authority.authenticate(
+        f"hxtp-{registered.device}", registered.device, password.encode(), told["server_time"]
+    )
+
+
+def test_a_request_is_answered_once(registered, get):
+    headers = registered.headers()
+    assert get(registered, headers).status_code == 200
+    again = get(registered, headers)
+    assert (again.status_code, again.json()["error"]) == (401, "NONCE_REUSED")
+    assert registered.trusts(again, headers) and "mqtt_endpoint" not in again.json()
+
+
+@pytest.mark.parametrize("age", [301000, -62000, 10**12])
+def test_a_device_with_a_wrong_clock_learns_the_time_and_nothing_else(registered, get, age):
+    headers = registered.headers(age)
+    answer = get(registered, headers)
+    assert answer.status_code == 200 and registered.trusts(answer, headers)
+    assert list(answer.json()) == ["server_time"]
+    at_once = registered.headers(age)
+    refused = get(registered, at_once)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
+    assert registered.trusts(refused, at_once)
+    # Having the time it is served at once.
+    assert "mqtt_endpoint" in get(registered, registered.headers()).json()
+
+
+def test_a_device_that_is_unknown_revoked_or_forged_gets_the_same_refusal(registered, get, api):
+    def refusal(asking, headers):
+        answer = get(asking, headers)
+        body = answer.json()
+        body.pop("request_id")
+        return answer.status_code, body, "X-HXTP-Signature" in answer.headers
+
+    forged = dict(registered.headers(), **{"X-HXTP-Signature": "0" * 64})
+    expected = refusal(registered, forged)
+    assert expected[0] == 401 and expected[1]["error"] == "SIGNATURE_INVALID" and not expected[2]
+    other = Asking(api().post("/device/register", json={"device_type": "esp32"}).json())
+    swapped = Asking({"device_id": other.device, "tenant_id": other.tenant, "device_secret": "ab" * 32})
+    unknown = Asking({"device_id": "f" * 32, "tenant_id": other.tenant, "device_secret": "ab" * 32})
+    elsewhere = Asking({"device_id": other.device, "tenant_id": "x", "device_secret": other.secret.hex()})
+    for asking in (swapped, unknown, elsewhere):
+        assert refusal(asking, asking.headers()) == expected
+    api().post(f"/device/{other.device}/revoke")
+    assert refusal(other, other.headers()) == expected
+
+
+def test_nothing_is_remembered_of_a_request_whose_signature_fails(registered, get):
+    headers = registered.headers()
+    assert get(registered, dict(headers, **{"X-HXTP-Signature": "0" * 64})).status_code == 401
+    assert get(registered, headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header, value, code",
+    [
+        ("X-HXTP-Version", "HxTP/3.1", "VERSION_MISMATCH"),
+        ("X-HXTP-Timestamp", "soon", "FRAME_SCHEMA_INVALID"),
+        ("X-HXTP-Timestamp", "01", "FRAME_SCHEMA_INVALID"),
+        ("X-HXTP-Timestamp", "9007199254740992", "FRAME_SCHEMA_INVALID"),
+        ("X-HXTP-Nonce", "ab" * 15, "NONCE_MISSING"),
+        ("X-HXTP-Nonce", "ab" * 33, "NONCE_MISSING"),
+        ("X-HXTP-Message-ID", "a|b", "FRAME_SCHEMA_INVALID"),
+        ("X-HXTP-Message-ID", "a" * 37, "FRAME_SCHEMA_INVALID"),
+        ("X-HXTP-Signature", "AB" * 32, "SIGNATURE_MISSING"),
+        ("X-HXTP-Signature", None, "SIGNATURE_MISSING"),
+    ],
+)
+def test_a_header_of_another_form_is_named(registered, get, header, value, code):
+    headers = registered.headers()
+    headers.pop(header)
+    if value is not None:
+        headers[header] = value
+    answer = get(registered, headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, code)
+    assert header in answer.json()["message"]
+
+
+def test_bootstrap_under_a_new_secret_promotes_it_and_is_answered_under_it(registered, get, api):
+    new = Asking(
+        {
+            "device_id": registered.device,
+            "tenant_id": registered.tenant,
+            "device_secret": api().post(f"/device/{registered.device}/rotate-secret").json()["new_secret"],
+        }
+    )
+    headers = registered.headers()
+    assert registered.trusts(get(registered, headers), headers)
+    headers = new.headers(10**12)  # also where its clock is wrong
+    assert new.trusts(get(new, headers), headers)
+    history = api().get(f"/device/{registered.device}/key-history").json()["keys"]
+    assert [key["slot"] for key in history] == ["active", "previous"]
+    # What the old one still asks is answered under the new one: the cloud never falls back.
+    headers = registered.headers()
+    answer = get(registered, headers)
+    assert (
+        answer.status_code == 200 and new.trusts(answer, headers) and not registered.trusts(answer, headers)
+    )
+
+
+def test_a_tenants_own_limits_of_age_hold(registered, get, api):
+    assert api().patch("/tenant/settings", json={"max_age_s": 30}).status_code == 200
+    headers = registered.headers(40000)
+    assert list(get(registered, headers).json()) == ["server_time"]
+    api().patch("/tenant/settings", json={"max_age_s": None})
+
+
+def test_an_address_may_ask_so_often(registered, get, cloud, monkeypatch):
+    monkeypatch.setattr("host_sim.cloud.signed.REQUESTS", 0)
+    answer = get(registered, registered.headers())
+    assert (answer.status_code, answer.json()["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert int(answer.headers["Retry-After"]) > 0
