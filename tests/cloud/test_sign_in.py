@@ -4,6 +4,7 @@ import io
 import os
 import re
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import httpx
@@ -123,6 +124,16 @@ def test_a_command_line_gets_a_token_once_after_a_person_approved(api, person):
     again = api(None).get(f"/auth/handshake/{mine}").json()
     assert again["status"] == "taken" and "token" not in again
     assert "signed in" in person.open(mine).text
+
+
+def test_of_many_who_poll_at_once_one_gets_the_token(api, person):
+    mine = code()
+    person.press(person.sign_in(mine), "approve")
+    nobody = api(None)
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: nobody.get(f"/auth/handshake/{mine}").json(), range(8)))
+    assert sorted(one["status"] for one in told) == ["approved"] + 7 * ["taken"]
+    assert sum("token" in one for one in told) == 1
 
 
 def test_a_person_who_is_signed_in_is_asked_at_once_and_may_refuse(api, person):

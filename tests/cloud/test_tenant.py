@@ -1,5 +1,7 @@
 """Making a tenant, its settings, and the people in it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from host_sim.cloud.routes.tenant import Changes, Values
@@ -25,6 +27,16 @@ def test_two_tenants_of_one_name_are_two(api):
     ]
     assert made[0]["tenant_id"] != made[1]["tenant_id"]
     assert [one["tenant_slug"] for one in made] == ["twin", "twin-2"]
+
+
+def test_who_registers_often_at_once_has_one_tenant(api):
+    eager = api("eager", None)
+    with ThreadPoolExecutor(6) as pool:
+        body = {"tenant_name": "Eager"}
+        answers = list(pool.map(lambda _: eager.post("/tenant/register", json=body), range(6)))
+    assert sorted(one.status_code for one in answers) == [201] + 5 * [409]
+    made = next(one.json() for one in answers if one.status_code == 201)
+    assert eager.get("/auth/me").json()["user"]["tenant_id"] == made["tenant_id"]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb", None, 7])
