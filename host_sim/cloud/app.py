@@ -3,6 +3,7 @@
 Must never answer with a traceback, nor read a body further than it may be long.
 """
 
+import functools
 import logging
 import re
 import time
@@ -16,39 +17,49 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from host_sim.cloud import logs
+from host_sim.cloud import docs_page, logs, openapi
 from host_sim.cloud.errors import ApiError
+from host_sim.cloud.health import Health
+from host_sim.cloud.metrics import Metrics
 from host_sim.cloud.routes import ROUTERS
 from host_sim.cloud.services import Services
+from hxtp import VERSION as PROTOCOL
 from hxtp_device import VERSION
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
 API_VERSION = "1"
-PROTOCOL = "HxTP/3.0"
 MAX_BODY = 256 * 1024  # bytes, but for uploads
 MAX_UPLOAD = 16 * 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application over running services."""
+def create_app(services: Services | None) -> FastAPI:
+    """The application over running services; without any it can only be described."""
     app = FastAPI(
         title="HxTP Cloud API",
         version=VERSION,
         openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=f"{PREFIX}/docs",
+        docs_url=None,
         redoc_url=None,
     )
-    app.state.services = services
+    docs_page.add(app, PREFIX)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.openapi = functools.cache(lambda: openapi.describe(app, PREFIX))  # type: ignore[method-assign]
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unfit)
-    app.add_middleware(Frame)
+    metrics = None
+    if services is not None:
+        metrics = Metrics(services.exchange, services.uplink)
+        services.gate.refused = metrics.refused
+        app.state.services = services
+        app.state.metrics = metrics
+        app.state.health = Health(services.settings, services.database, services.exchange, services.uplink)
+    app.add_middleware(Frame, metrics=metrics)
     return app
 
 
@@ -56,8 +67,9 @@ class Frame:
     """Around every request: its id, the version headers, the limit of its body, its line in the log, and the
     last resort."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics | None) -> None:
         self.app = app
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -100,6 +112,8 @@ class Frame:
                 await _answer(error, request_id)(scope, receive, framed)
         finally:
             logs.request(scope, status, began)
+            if self.metrics is not None:
+                self.metrics.request(scope, status, began)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

@@ -25,7 +25,7 @@ class Problem(BaseModel):
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: what it answers besides the errors that `openapi` adds to every route alike."""
+    """For a route's `responses`: what it answers besides the errors that `openapi` adds to every one."""
     return {status: {"model": Problem} for status in statuses}
 
 
@@ -37,6 +37,7 @@ class ApiError(Exception):
         status: int,
         code: str,
         message: str,
+        /,
         hint: str = "",
         headers: dict[str, str] | None = None,
         **more: Any,

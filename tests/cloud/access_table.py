@@ -70,6 +70,11 @@ _register = Row("admin", "write:devices", json(device_type="esp32", home_id=lamb
 
 TABLE: dict[str, Row] = {
     # system
+    "GET /health": _public,
+    "GET /health/live": _public,
+    "GET /health/ready": _public,
+    "GET /changelog": _public,
+    "GET /metrics": _public,
     "GET /status": _public,
     "GET /version": _public,
     # authentication

@@ -172,3 +172,16 @@ def device(cloud, api) -> Iterator[Callable[..., Thing]]:
             return Thing(sim.device_id, registration, sim, mqtt)
 
         yield connected
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable[[Cloud], httpx.Client]]:
+    """client_of(cloud): a client without a token, of a cloud that a test made itself."""
+    with contextlib.ExitStack() as stack:
+
+        def client(of: Cloud) -> httpx.Client:
+            verify = ssl.create_default_context(cafile=str(of.pki.ca)) if of.pki is not None else True
+            one = httpx.Client(base_url=of.settings.base_url(), verify=verify, timeout=WAIT)
+            return stack.enter_context(one)
+
+        yield client
