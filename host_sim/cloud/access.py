@@ -5,11 +5,13 @@ Must never tell apart, in answer or in time, a token that is wrong from one that
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from hashlib import sha256
 from typing import Any
 
 from fastapi import Depends
 from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from host_sim.cloud.callers import Caller
@@ -41,7 +43,28 @@ def unauthorized(message: str = "a valid bearer token is missing") -> ApiError:
 
 
 def identify(services: Services, credential: str) -> Caller:
-    """The caller behind a token or an API key. Raises ApiError 401."""
+    """The caller behind a token or an API key. Raises ApiError 401.
+
+    A caller is remembered for a second at most, and not beyond a change that this process makes.
+    """
+    found = remembered(services, credential)
+    if found is None:
+        mark = services.database.remembered.mark()
+        found = _identify(services, credential)
+        services.database.remembered.keep(_name(credential), found, mark)
+    return found
+
+
+def remembered(services: Services, credential: str) -> Caller | None:
+    """Who this has just been found to be."""
+    return services.database.remembered.find(_name(credential))
+
+
+def _name(credential: str) -> tuple[str, bytes]:
+    return "caller", sha256(credential.encode()).digest()  # no credential stays in memory
+
+
+def _identify(services: Services, credential: str) -> Caller:
     if credential.startswith(KEY_PREFIX):
         return _by_key(services, credential)
     try:
@@ -75,14 +98,19 @@ def bearer(connection: HTTPConnection) -> str:
     return credential
 
 
-def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPConnection], Caller]:
+def needs(
+    role: str | None = None, scope: str | None = None
+) -> Callable[[HTTPConnection], Coroutine[Any, Any, Caller]]:
     """A dependency: the caller, who must have this role, and whose key must have this scope.
 
     role None: anybody who is signed in, with a tenant or without. scope None: no API key may; ANY: each may.
     """
 
-    def caller(connection: HTTPConnection) -> Caller:
-        one = identify(services_of(connection), bearer(connection))
+    async def caller(connection: HTTPConnection) -> Caller:
+        services, credential = services_of(connection), bearer(connection)
+        one = remembered(services, credential)
+        if one is None:
+            one = await run_in_threadpool(identify, services, credential)
         connection.state.caller = one
         if not roles.covers(one.scopes, scope):
             raise ApiError(
@@ -97,7 +125,10 @@ def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPCo
                 raise ApiError(
                     403, "PERMISSION_DENIED", f"this needs the role {role}", "ask an owner of the tenant"
                 )
-        _count(connection, one)
+        if services.limits.waits:
+            await run_in_threadpool(_count, connection, one)
+        else:
+            _count(connection, one)
         return one
 
     caller.wants = (role, scope)  # type: ignore[attr-defined]  # for the description and the tests of the API
@@ -105,25 +136,32 @@ def needs(role: str | None = None, scope: str | None = None) -> Callable[[HTTPCo
 
 
 def _count(connection: HTTPConnection, one: Caller) -> None:
-    """One request of the tenant's: how many are left stands in the answer. Raises ApiError 429.
+    headers, refusal = count(services_of(connection), one)
+    if headers:
+        connection.state.rate_limit = headers
+    if refusal is not None:
+        raise refusal
+
+
+def count(services: Services, one: Caller) -> tuple[dict[str, str], ApiError | None]:
+    """One request of the tenant's: the headers that say how many are left, and the 429 where it was too many.
 
     Somebody without a tenant is counted alone, in the tier of new tenants.
     """
-    services, user = services_of(connection), one.user
+    user = one.user
     tier = user.tier or services.settings.tier
     most = TIERS.get(tier, TIERS["free"])
     if not most:
-        return
+        return {}, None
     name = f"user:{user.id}" if user.tenant_id is None else f"tenant:{user.tenant_id}"
     taken = services.limits.take(name, most)
-    connection.state.rate_limit = taken.headers()
-    if not taken.allowed:
-        raise ApiError(
-            429,
-            "RATE_LIMIT_EXCEEDED",
-            f"{most} requests a minute are allowed in the tier {tier}",
-            f"try again in {taken.reset_s} s",
-        )
+    refusal = ApiError(
+        429,
+        "RATE_LIMIT_EXCEEDED",
+        f"{most} requests a minute are allowed in the tier {tier}",
+        f"try again in {taken.reset_s} s",
+    )
+    return taken.headers(), None if taken.allowed else refusal
 
 
 def address_of(connection: HTTPConnection) -> str:

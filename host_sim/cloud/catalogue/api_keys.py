@@ -147,7 +147,7 @@ def used(database: Database, row: Any, now: int) -> None:
     """Note that a key was used, once a minute."""
     if row.used_at is not None and now - row.used_at < USED_MS:
         return
-    with database.writing(row.tenant_id) as connection:
+    with database.writing(row.tenant_id, quiet=True) as connection:
         connection.execute(
             api_keys.update()
             .where(

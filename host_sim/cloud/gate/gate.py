@@ -5,6 +5,7 @@
 Must never pass what the device's own manifest does not list, nor tell a tenant of another's devices.
 """
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +13,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import commands, devices, manifests
+from host_sim.cloud.catalogue import commands, manifests, targets
+from host_sim.cloud.catalogue.targets import Target
 from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange.exchange import Exchange, Unavailable
 from host_sim.cloud.exchange.turn import IdUsed
@@ -88,7 +92,21 @@ class Gate:
             passed = self._pass(caller, device_id, asked)
             if not asked.dry_run:
                 self._ask(caller, passed)
-            return self._order(caller, passed, asked)
+            return _result(self._submit(caller, passed, asked))
+
+    async def accept(self, caller: Caller, device_id: str, asked: Asked) -> str:
+        """As `command`, on an event loop: a thread is taken only where the database has to be asked."""
+        target = targets.known(self._database, caller.tenant_id, device_id)
+        if target is None:
+            return await run_in_threadpool(self.command, caller, device_id, asked)
+        with self._told():
+            passed = _judge(target, device_id, asked)
+        if passed.safety in ASKS and not asked.dry_run:
+            return await run_in_threadpool(self.command, caller, device_id, asked)
+        future = self._submit(caller, passed, asked)
+        await _done(future)
+        with self._told():
+            return _result(future, 0)
 
     def many(self, caller: Caller, device_ids: list[str], asked: Asked) -> list[dict[str, Any]]:
         """The same command for several devices: what became of each, in their order. Nothing is raised."""
@@ -97,9 +115,10 @@ class Gate:
     def each(self, caller: Caller, wanted: list[tuple[str, Asked]]) -> list[dict[str, Any]]:
         """A command for each device: what became of each, in their order. Nothing is raised."""
         futures: list[tuple[str, Future[str] | ApiError]] = []
+        known = targets.read(self._database, caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
             try:
-                passed = self._pass(caller, device_id, asked)
+                passed = _judge(known.get(device_id), device_id, asked)
                 if not asked.dry_run:
                     self._ask(caller, passed)
                 futures.append((device_id, self._submit(caller, passed, asked)))
@@ -154,50 +173,13 @@ class Gate:
                     f"try again in {taken.reset_s} s",
                     taken.headers(),
                 )
-        return self._order(caller, passed, asked)
+        return _result(self._submit(caller, passed, asked))
 
     # -- the steps ----------------------------------------------------------------------------------------
 
     def _pass(self, caller: Caller, device_id: str, asked: Asked) -> Passed:
-        if asked.action.startswith(RESERVED):
-            raise _restricted(f"names beginning {RESERVED} are the protocol's own")
-        with self._database.reading(caller.tenant_id) as connection:
-            row = devices.find(connection, caller.tenant_id, device_id)
-            if row is None:
-                raise not_found("device")
-            manifest = manifests.of(connection, caller.tenant_id, device_id)
-        if row.revoked_at is not None:
-            raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
-        if manifest is None:
-            raise ApiError(
-                404,
-                "MANIFEST_NOT_FOUND",
-                "this device has told no capability manifest yet",
-                "let it connect once, or register one: POST /devices/ID/manifest",
-            )
-        capability = manifests.capability(manifest.body, asked.action)
-        if capability is None:
-            raise ApiError(
-                400,
-                "ACTION_NOT_IN_MANIFEST",
-                f"the device has no action {asked.action!r}",
-                "GET /devices/ID/manifest lists them",
-                choices=sorted(declared(manifest.body)),
-            )
-        safety = capability.get("safetyClass", "normal")
-        if safety not in ("normal", "sensitive", "critical"):
-            raise _restricted("this action is not for the API")
-        if asked.dry_run and capability.get("supportsDryRun") is not True:
-            raise ApiError(
-                400,
-                "PARAMS_INVALID",
-                f"the device cannot dry-run {asked.action}",
-                "send the command without dry_run; newer firmware says supportsDryRun in its manifest",
-            )
-        params = _parameters(manifest.body, asked)
-        if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
-            raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
-        return Passed(device_id, asked.action, params, safety)
+        known = targets.read(self._database, caller.tenant_id, [device_id])
+        return _judge(known.get(device_id), device_id, asked)
 
     def _ask(self, caller: Caller, passed: Passed) -> None:
         status = ASKS.get(passed.safety)
@@ -228,9 +210,6 @@ class Gate:
             expires_in=life // 1000,
         )
 
-    def _order(self, caller: Caller, passed: Passed, asked: Asked) -> str:
-        return _result(self._submit(caller, passed, asked))
-
     def _submit(self, caller: Caller, passed: Passed, asked: Asked) -> "Future[str]":
         message_id = None
         if asked.key is not None:
@@ -250,6 +229,60 @@ class Gate:
 
 def _nobody(code: str) -> None:
     """Nobody wants to know of a refusal."""
+
+
+def _judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
+    """Whether the device may be asked for this. Raises ApiError."""
+    if asked.action.startswith(RESERVED):
+        raise _restricted(f"names beginning {RESERVED} are the protocol's own")
+    if target is None:
+        raise not_found("device")
+    if target.revoked:
+        raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
+    if target.manifest is None:
+        raise ApiError(
+            404,
+            "MANIFEST_NOT_FOUND",
+            "this device has told no capability manifest yet",
+            "let it connect once, or register one: POST /devices/ID/manifest",
+        )
+    capability = manifests.capability(target.manifest, asked.action)
+    if capability is None:
+        raise ApiError(
+            400,
+            "ACTION_NOT_IN_MANIFEST",
+            f"the device has no action {asked.action!r}",
+            "GET /devices/ID/manifest lists them",
+            choices=sorted(declared(target.manifest)),
+        )
+    safety = capability.get("safetyClass", "normal")
+    if safety not in ("normal", "sensitive", "critical"):
+        raise _restricted("this action is not for the API")
+    if asked.dry_run and capability.get("supportsDryRun") is not True:
+        raise ApiError(
+            400,
+            "PARAMS_INVALID",
+            f"the device cannot dry-run {asked.action}",
+            "send the command without dry_run; newer firmware says supportsDryRun in its manifest",
+        )
+    params = _parameters({"capabilities": [capability]}, asked)
+    if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
+        raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
+    return Passed(device_id, asked.action, params, safety)
+
+
+async def _done(future: "Future[str]") -> None:
+    """Wait on an event loop, as long as an order may take."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def tell() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    future.add_done_callback(lambda unused: loop.call_soon_threadsafe(tell))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(waiter, ACCEPT_S)
 
 
 def _restricted(message: str) -> ApiError:
@@ -289,9 +322,9 @@ def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
     return params
 
 
-def _result(future: "Future[str]") -> str:
+def _result(future: "Future[str]", timeout: float = ACCEPT_S) -> str:
     try:
-        return future.result(ACCEPT_S)
+        return future.result(timeout)
     except IdUsed:
         raise conflict(
             "IDEMPOTENCY_CONFLICT",

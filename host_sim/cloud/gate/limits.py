@@ -91,7 +91,7 @@ class DatabaseCounter:
         self._swept = 0.0
 
     def add(self, name: str, window: int, length_s: int) -> int:
-        with self._database.writing() as connection:
+        with self._database.writing(quiet=True) as connection:
             if time.monotonic() - self._swept > HOUR:
                 self._swept = time.monotonic()
                 connection.execute(counts.delete().where(counts.c.ends_at < time.time()))
@@ -113,9 +113,10 @@ class DatabaseCounter:
 
 
 class Limits:
-    """`take` counts one, and says whether it was one too many."""
+    """`take` counts one, and says whether it was one too many. `waits`: for another process, that is."""
 
     def __init__(self, counter: Counter) -> None:
+        self.waits = not isinstance(counter, ProcessCounter)
         self._counter = counter
         self._own = ProcessCounter()
 

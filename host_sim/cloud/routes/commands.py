@@ -66,7 +66,7 @@ def command_devices(
 
 @router.post("/device/{device_id}/command", status_code=202)
 @router.post("/devices/{device_id}/command", status_code=202)
-def command_device(
+async def command_device(
     device_id: Id,
     request: Request,
     body: Command,
@@ -74,7 +74,7 @@ def command_device(
     caller: Caller = scoped("user", "write:devices"),
 ) -> dict:
     """Accept a command. It is stored when this answers; `GET /commands/ID` tells what became of it."""
-    message_id = services_of(request).gate.command(caller, device_id, body.asked(key))
+    message_id = await services_of(request).gate.accept(caller, device_id, body.asked(key))
     answer: dict[str, Any] = {"success": True, "command_id": message_id, "message_id": message_id}
     if at_least(caller.user.role, "admin") and "/devices/" in request.url.path:
         answer["steps"] = list(STEPS)

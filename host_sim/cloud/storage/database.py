@@ -18,6 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from host_sim.cloud.storage.remembered import Remembered
+
 LOCK_S = 10  # seconds that a transaction waits for another
 POOL = 12  # connections of a process
 TENANT = "hxtp.tenant"  # the settings that the policies read
@@ -44,6 +46,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
         self._writers = self.engine.execution_options(hxtp_writes=True)
+        self.remembered = Remembered()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -57,11 +60,20 @@ class Database:
             connection.rollback()
 
     @contextlib.contextmanager
-    def writing(self, tenant_id: str | None = None, user_id: str | None = None) -> Iterator[sa.Connection]:
-        """A transaction that is committed where the block ends without an exception."""
-        with self._writers.begin() as connection:
-            self.see(connection, tenant_id, user_id)
-            yield connection
+    def writing(
+        self, tenant_id: str | None = None, user_id: str | None = None, quiet: bool = False
+    ) -> Iterator[sa.Connection]:
+        """A transaction that is committed where the block ends without an exception.
+
+        `quiet`: it changes nothing that anybody keeps in `remembered`.
+        """
+        try:
+            with self._writers.begin() as connection:
+                self.see(connection, tenant_id, user_id)
+                yield connection
+        finally:  # also where it is not known whether it was committed
+            if not quiet:
+                self.remembered.forget()
 
     def see(self, connection: sa.Connection, tenant_id: str | None, user_id: str | None = None) -> None:
         """Let what follows in this transaction see this tenant's rows, and no other's."""

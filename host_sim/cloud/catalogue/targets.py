@@ -1,0 +1,42 @@
+"""What the gate has to know of a device that is to be commanded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.tables import devices, manifests
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A device of the tenant's. `manifest`: its body, None where it has told none."""
+
+    revoked: bool
+    manifest: Mapping[str, Any] | None
+
+
+def known(database: Database, tenant_id: str, device_id: str) -> Target | None:
+    """What is remembered of a device, without asking the database."""
+    return database.remembered.find(("target", tenant_id, device_id))
+
+
+def read(database: Database, tenant_id: str, device_ids: Sequence[str]) -> dict[str, Target]:
+    """Those of these devices that are the tenant's; up to a second old where another worker changed them."""
+    found = {name: target for name in device_ids if (target := known(database, tenant_id, name)) is not None}
+    missing = [name for name in device_ids if name not in found]
+    if missing:
+        mark = database.remembered.mark()
+        with database.reading(tenant_id) as connection:
+            rows = connection.execute(
+                sa.select(devices.c.id, devices.c.revoked_at, manifests.c.body)
+                .outerjoin(manifests, manifests.c.device_id == devices.c.id)
+                .where(devices.c.tenant_id == tenant_id, devices.c.id.in_(missing))
+            ).all()
+        for row in rows:
+            target = Target(row.revoked_at is not None, row.body)
+            found[row.id] = target
+            database.remembered.keep(("target", tenant_id, row.id), target, mark)
+    return found

@@ -1,0 +1,48 @@
+"""What was read from the database, to be used again while it is still true.
+
+An entry is forgotten with the first transaction of this process that may have changed it, and after HOLD_S at
+the latest, because another process may have: that is how long a worker may act on what another one has just
+ended. Must never hold what was read before a change and kept after it.
+"""
+
+import threading
+import time
+from collections.abc import Hashable
+from typing import Any
+
+HOLD_S = 1.0
+MOST = 20000  # entries; then all are forgotten
+
+
+class Remembered:
+    """Entries by key. Take `mark()` before reading, and give it to `keep()`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._changes = 0
+        self._entries: dict[Hashable, tuple[float, Any]] = {}
+
+    def find(self, key: Hashable) -> Any:
+        """What was kept under this key, or None."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and time.monotonic() < entry[0] else None
+
+    def mark(self) -> tuple[int, float]:
+        """Now, for `keep`."""
+        return self._changes, time.monotonic()
+
+    def keep(self, key: Hashable, value: Any, mark: tuple[int, float]) -> None:
+        """Remember what was read since `mark`, unless something has changed meanwhile."""
+        changes, read_at = mark
+        with self._lock:
+            if changes != self._changes:
+                return
+            if len(self._entries) >= MOST:
+                self._entries = {}
+            self._entries[key] = (read_at + HOLD_S, value)
+
+    def forget(self) -> None:
+        """Something has changed."""
+        with self._lock:
+            self._changes += 1
+            self._entries = {}
