@@ -6,6 +6,7 @@ import pytest
 
 from host_sim.cloud.routes.tenant import Changes, Values
 from host_sim.cloud.settings import RISKS, TENANT_SETTINGS
+from tests.cloud.waiting import until
 
 
 def test_somebody_without_a_tenant_makes_one_and_owns_it_and_only_one(api):
@@ -161,3 +162,20 @@ def test_a_tenant_keeps_an_owner(api):
     assert second.status_code == 201
     assert alone.patch(f"/tenant/users/{me}", json={"role": "admin"}).json()["role"] == "admin"
     assert alone.get("/tenant/settings").status_code == 403
+
+
+def test_tighter_limits_are_told_to_devices_that_the_cloud_knew_before(api, device):
+    thing = device(tenant="punctual")
+    owner = api("owner", "punctual")
+    judge = thing.sim.session._verifier
+    assert owner.command(thing.id, "light_on")["status"] == "acknowledged"
+    assert (judge.max_age, judge.max_future) == (300000, 60000)
+    owner.patch("/tenant/settings", json={"max_age_s": 30, "future_s": 5})
+    thing.mqtt.reboot()
+
+    def told() -> bool:
+        judge = thing.sim.session._verifier
+        return (judge.max_age, judge.max_future) == (30000, 5000)
+
+    until(told, "the new limits")
+    assert owner.command(thing.id, "light_on")["status"] == "acknowledged"

@@ -27,6 +27,19 @@ def test_a_hello_is_answered_with_numbers_time_and_wishes():
     }
 
 
+def test_tighter_limits_are_told_and_hold():
+    world = World()
+    world.cloud.limit(30, 5)
+    sayer = Sayer(world)
+    sayer.hello()
+    answer = opened(world.cloud.take(world.time())).params()
+    assert answer["limits"] == {"future_s": 5, "max_age_s": 30}
+    for off, taken in ((-30000, True), (-30001, False), (5000, True), (5001, False)):
+        event = sayer.say("heartbeat", {}, timestamp=world.time() + off)
+        assert (event is not None) == taken
+    assert world.cloud.refused == {"TIMESTAMP_EXPIRED": 1, "TIMESTAMP_FUTURE": 1}
+
+
 def test_a_known_manifest_is_not_wanted_again():
     # HX3-SESS-21
     world = ready()

@@ -103,6 +103,12 @@ class Link:
         self._answers = []
         self._stale_answered = None
 
+    def limit(self, max_age_s, future_s):
+        """How old and how early a message of the device may be, in seconds; the next hello_ack tells it."""
+        self.limits = {"max_age_s": max_age_s, "future_s": future_s}
+        self._verifier.max_age = 1000 * max_age_s
+        self._verifier.max_future = 1000 * future_s
+
     # -- from the device ------------------------------------------------------------------------
 
     def receive(self, channel, payload, now):

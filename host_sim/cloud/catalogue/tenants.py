@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.tables import directory, tenants, users
+from host_sim.cloud.storage.tables import directory, links, tenants, users
 
 TIERS = ("free", "pro", "unlimited")
 
@@ -113,8 +113,12 @@ def tenant_by_slug(connection: sa.Connection, slug: str) -> Any:
 
 
 def hold(connection: sa.Connection, tenant_id: str) -> None:
-    """Let nobody else who holds this tenant go on before this transaction ends: counts stay true."""
-    connection.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
+    """Let nobody else who holds this tenant go on before this transaction ends: counts stay true.
+
+    Rows that only name the tenant can be added meanwhile, such as commands.
+    """
+    locked = sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update(key_share=True)
+    connection.execute(locked)
 
 
 def settings_of(connection: sa.Connection, tenant_id: str) -> dict[str, Any]:
@@ -134,6 +138,11 @@ def change_settings(
         if value is not None and value != TENANT_SETTINGS.get(name)
     }
     connection.execute(tenants.update().where(tenants.c.id == tenant_id).values(settings=after))
+    if any(before.get(name) != after.get(name) for name in ("max_age_s", "future_s")):
+        # Every worker reads the tenant's links anew, and judges by the new limits.
+        connection.execute(
+            links.update().where(links.c.tenant_id == tenant_id).values(version=links.c.version + 1)
+        )
     return before, after
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from host_sim.cloud.exchange import records
 from host_sim.cloud.exchange.records import DeviceKey, Held
 from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage.tables import (
     agenda,
     commands,
@@ -21,6 +22,7 @@ from host_sim.cloud.storage.tables import (
     manifests,
     states,
     telemetry,
+    tenants,
 )
 from hxtp.cloud import DISPATCHED, QUEUED
 
@@ -166,6 +168,8 @@ def _load(
         .order_by(commands.c.number)
     ):
         orders.setdefault(row.device_id, []).append(records.order_of(row))
+    chosen = connection.execute(sa.select(tenants.c.settings).where(tenants.c.id == tenant_id)).scalar()
+    limits = {**TENANT_SETTINGS, **(chosen or {})}
     loaded = {}
     for row in connection.execute(
         sa.select(
@@ -196,6 +200,8 @@ def _load(
             keys[name],
             known,
             orders.get(name, ()),
+            limits["max_age_s"],
+            limits["future_s"],
         )
     return loaded
 

@@ -57,8 +57,10 @@ def build(
     keys: Sequence[DeviceKey],
     manifest_known: bool,
     orders: Sequence[Order],
+    max_age_s: int,
+    future_s: int,
 ) -> Held:
-    """A link from what was kept. `keys`: the one that signs first."""
+    """A link from what was kept. `keys`: the one that signs first. The limits are the tenant's."""
     numbers = record.get("keys", {})
     windows, sent, slots = {}, {}, []
     for key in keys:
@@ -75,6 +77,7 @@ def build(
     for name in _LINK:
         if name in record:
             setattr(link, name, record[name])
+    link.limit(max_age_s, future_s)
     link.last_seen = last_seen
     link.manifest = _KNOWN if manifest_known else None
     link.sent = sent[keys[0].version]
@@ -85,6 +88,7 @@ def build(
     for key, slot in zip(keys, slots, strict=True):
         if key.slot == "next":
             held.proof = fast.verifier(frame.TO_CLOUD, [slot], device_id, tenant_id)
+            held.proof.max_age, held.proof.max_future = 1000 * max_age_s, 1000 * future_s
     return held
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from host_sim.cloud import logs
-from host_sim.cloud.access import address_of, limit, needs, services_of
+from host_sim.cloud.access import address_of, bearer, identify, limit, services_of
 from host_sim.cloud.browser import Browser
 from host_sim.cloud.catalogue import handshakes, users
 from host_sim.cloud.catalogue.tenants import User
@@ -67,9 +67,9 @@ def open_handshake(
     """
     services = services_of(request)
     wants_page = "text/html" in request.headers.get("accept", "")
+    limit(request, f"handshake-open:{address_of(request)}", OPENED)
     if "authorization" in request.headers or not wants_page:
         return _by_token(request, services, code, wants_page)
-    limit(request, f"handshake-open:{address_of(request)}", OPENED)
     if not handshakes.CODE.fullmatch(code):
         return page("This is no sign-in code", tag("p", "Start again on the command line."), status=400)
     browser = Browser(services, request)
@@ -78,7 +78,9 @@ def open_handshake(
 
 
 def _by_token(request: Request, services: Services, code: str, wants_page: bool) -> Response:
-    caller = needs()(request)
+    caller = request.state.caller = identify(services, bearer(request))
+    if caller.scopes is not None:  # or a key would get what its scopes withhold
+        raise ApiError(403, "PERMISSION_DENIED", "API keys cannot do this", "sign in as a person")
     if not handshakes.CODE.fullmatch(code):
         raise bad_request("the code is HXT- and 64 hex digits", "take the one that the command line shows")
     now = services.now()
