@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 START_S = 60
@@ -222,12 +222,8 @@ class Redis:
         self.stop()
 
 
-@contextlib.contextmanager
-def mosquitto(program: str, config: Path, port: int, log: Path) -> Iterator[Process]:
-    """A Mosquitto with this configuration, once it answers on `port`."""
+def mosquitto_process(program: str, config: Path, port: int, log: Path) -> Process:
+    """A Mosquitto with this configuration, which answers on `port`. Raises ServerError."""
     process = Process([program, "-c", str(config)], log)
-    try:
-        process.wait_for(lambda: _answers(port))
-        yield process
-    finally:
-        process.stop()
+    process.wait_for(lambda: _answers(port))
+    return process

@@ -18,6 +18,8 @@ from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
 from host_sim.cloud import logs
 from host_sim.cloud.app import create_app
+from host_sim.cloud.broker.dynsec import DynSec
+from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
@@ -124,16 +126,25 @@ class Cloud:
         limits = Limits(_counter(settings, database))
         gate = Gate(database, exchange, limits)
         self.services = Services(
-            settings, database, vault, tokens, exchange, uplink, limits, gate, expel=self._expel
+            settings, database, vault, tokens, exchange, uplink, limits, gate, doorman, expel=self._expel
         )
         self._serve()
 
     def _expel(self, device_id: str) -> bool:
-        """A broker elsewhere lets a device's session be until it asks again; then the device is refused."""
+        """A broker elsewhere lets a device's session be until it asks again; then the device is refused.
+        Mosquitto ends it when it is told."""
+        if self.services.logins is not None:
+            self.services.logins.wake()
         return self.broker is not None and self.broker.forget(f"hxtp-{device_id}")
 
     def _broker(self, doorman: Doorman) -> BrokerAddress:
         settings = self.settings
+        if settings.dynamic_security:
+            dynsec = DynSec(address).start()
+            self._stack.callback(dynsec.stop)
+            self.services.logins = Keeper(database, vault, dynsec).start()
+            self._stack.callback(self.services.logins.stop)
+        self.services.live = self._live(exchange)
         if settings.broker:
             ca = Path(settings.broker_ca) if settings.broker_ca else None
             return BrokerAddress.of(settings.broker, settings.broker_password or None, ca)

@@ -48,6 +48,8 @@ class Settings:
     broker_password: str = field(default="", repr=False)
     broker_ca: str = ""
     shared_subscriptions: bool = False
+    dynamic_security: bool = False  # Mosquitto's plugin: it asks nobody, so the cloud writes its list
+    broker_auth_secret: str = field(default="", repr=False)  # of brokers that ask: POST /mqtt/auth, /mqtt/acl
     redis: str = ""
     plain_http: bool = False  # only where everything is on this machine
     certificate: str = ""
@@ -155,6 +157,13 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name}: there is no file {path}")
     if settings.plain_http and settings.host not in ("127.0.0.1", "::1", "localhost"):
         raise SettingsError("plain_http is for this machine alone: leave it out, or set host to 127.0.0.1")
+    for name in ("shared_subscriptions", "dynamic_security"):
+        if getattr(settings, name) and not settings.broker:
+            raise SettingsError(
+                f"{name} is for a broker of your own: the embedded one needs none; set broker"
+            )
+    if settings.broker_auth_secret and len(settings.broker_auth_secret) < 16:
+        raise SettingsError("broker_auth_secret must have 16 characters or more: `openssl rand -hex 32`")
     if settings.broker.startswith("mqtt://") and not _is_local(settings.broker):
         raise SettingsError("broker: over a network it has to be mqtts://HOST")
 

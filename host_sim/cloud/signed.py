@@ -38,6 +38,7 @@ class Asker:
     refusal: str
     signed: Signed
     secret: bytes = field(repr=False)  # of the key that answers
+    key_version: int = 1  # of the key that asked, with which it connects
 
     def answer(self, body: Mapping[str, Any], status: int = 200) -> Response:
         """A JSON answer with its signature."""
@@ -117,4 +118,4 @@ def _verified(
             refusal = "" if first else "NONCE_REUSED"
     # Never again with one that was succeeded (HX3-KEY-12).
     answering = known[0] if used.slot == "previous" else used
-    return Asker(device_id, tenant_id, purpose, now, refusal, signed, answering.secret)
+    return Asker(device_id, tenant_id, purpose, now, refusal, signed, answering.secret, used.version)

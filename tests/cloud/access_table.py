@@ -113,6 +113,8 @@ TABLE: dict[str, Row] = {
     "POST /devices/{device_id}/rotate-secret": _rotate,
     "GET /device/{device_id}/bootstrap": _public,  # the device's own signature lets it in
     "GET /devices/{device_id}/bootstrap": _public,
+    "POST /mqtt/auth": _public,  # with the broker's own secret
+    "POST /mqtt/acl": _public,
     # commands
     "POST /device/{device_id}/command": _command,
     "POST /devices/{device_id}/command": _command,

@@ -1,26 +1,39 @@
 """A running cloud on SQLite with its own broker and CA, callers of every role, and devices that obey."""
 
 import contextlib
+import getpass
 import itertools
 import os
+import shutil
 import ssl
-import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from host_sim.cloud.broker.mosquitto import find_plugin, set_up
 from host_sim.cloud.catalogue import manifests
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.server import Cloud
 from host_sim.cloud.settings import load
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import migrate
+from host_sim.cloud.storage.tables import broker_logins
 from host_sim.device import Lamp, Relay, SimDevice
 from host_sim.device_mqtt import MqttDevice
-from host_sim.servers import Postgres, postgres_programs
+from host_sim.servers import (
+    Postgres,
+    Process,
+    Redis,
+    free_port,
+    mosquitto_process,
+    postgres_programs,
+)
 from tests.cloud.waiting import WAIT, until
 from tests.conftest import missing
 
@@ -35,6 +48,37 @@ class Thing:
     registration: dict
     sim: SimDevice
     mqtt: MqttDevice
+
+
+class OwnMosquitto:
+    """`settings`: of a cloud that uses it. `start` and `stop` keep the port."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.folder = folder / "mosquitto"
+        self.port = free_port()
+        self._program = program
+        self._log = folder / "mosquitto.log"
+        # As whoever runs the tests: another account could not enter the folder.
+        self.setup = set_up(self.folder, "127.0.0.1", self.port, account=getpass.getuser())
+        self.settings: dict = tomllib.loads(self.setup.settings.read_text())
+        self._running: Process | None = None
+
+    def start(self) -> None:
+        self._running = mosquitto_process(self._program, self.setup.config, self.port, self._log)
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def __enter__(self) -> "OwnMosquitto":
+        self.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.stop()
 
 
 class Api(httpx.Client):
@@ -88,6 +132,24 @@ def postgres_settings(postgres, _template) -> Callable[[], dict]:
         }
 
     return settings
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory) -> Iterator[Redis]:
+    """A Redis of this module's own."""
+    if shutil.which("redis-server") is None:
+        missing("redis-server", "make packages")
+    with Redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mosquitto(program, tmp_path_factory) -> Iterator[OwnMosquitto]:
+    """A Mosquitto of this module's own, set up by the cloud's command."""
+    if find_plugin() is None:
+        missing("Mosquitto's dynamic security plugin", "make packages")
+    with OwnMosquitto(program("mosquitto"), tmp_path_factory.mktemp("mosquitto")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +222,12 @@ def device(cloud, api) -> Iterator[Callable[..., Thing]]:
                 device_type=device_type,
                 parts=parts,
             )
-            mqtt = MqttDevice(sim, cloud.broker.server.port, int(time.time()) + 86400, cloud.pki.ca)
+            broker = cloud.services.uplink.address
+            with cloud.services.database.reading() as connection:
+                expiry = connection.execute(
+                    sa.select(broker_logins.c.expires_s).where(broker_logins.c.device_id == sim.device_id)
+                ).scalar_one()
+            mqtt = MqttDevice(sim, broker.port, expiry, broker.ca)
             stack.enter_context(mqtt)
 
             def known() -> bool:

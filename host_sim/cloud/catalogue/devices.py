@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.broker import logins
 from host_sim.cloud.exchange.ledger import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import device_keys, devices, directory, homes, links, rooms, states
@@ -68,6 +69,7 @@ def register(
     connection.execute(
         directory.insert().values(kind="device", key=device_id, tenant_id=tenant_id, ref=device_id)
     )
+    logins.grant(connection, tenant_id, device_id, 1, now, told=False)
     return Issued(device_id, tenant_id, 1, secret)
 
 
@@ -160,6 +162,7 @@ def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) 
         .values(slot="retired", secret_sealed=None)
     )
     touch(connection, tenant_id, device_id)
+    logins.renew(connection, device_id, now)
     return bool(changed)
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from host_sim.cloud.exchange.ledger import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.tables import device_keys, devices, directory
+from host_sim.cloud.storage.tables import device_keys, devices, directory, tenants
 from hxtp.sign import equal, mqtt_password
 
 PASSWORD_LIFE = 30 * 86400  # seconds; the longest that the protocol allows
@@ -53,10 +53,13 @@ class Doorman(Mapping[str, str]):
         return len(self._tenants)
 
     def check_password(self, device_id: str, password: str, now_s: int) -> bool:
-        """Whether `1.{expiry}.{hex}` opens this device's connection now, under a key that still holds."""
+        """Whether `1.{expiry}.{hex}` opens this device's connection now, under a key that still holds.
+
+        Or the secret itself, as older devices send it, where the tenant takes that risk (HX3-KEY-06).
+        """
         parts = password.split(".")
         if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdigit()) or len(parts[1]) > 11:
-            return False
+            return self._is_a_secret(device_id, password, now_s)
         expiry = int(parts[1])
         if not now_s < expiry <= now_s + PASSWORD_LIFE + CLOCK_SLACK:
             return False
@@ -65,6 +68,16 @@ class Doorman(Mapping[str, str]):
             equal(mqtt_password(secret, device_id, expiry).encode(), given)
             for secret in self._secrets(device_id, now_s * 1000)
         )
+
+    def _is_a_secret(self, device_id: str, password: str, now_s: int) -> bool:
+        with self._database.reading() as connection:
+            found = connection.execute(
+                sa.select(tenants.c.settings).where(tenants.c.id == self.get(device_id))
+            ).scalar()
+        if not (found or {}).get("accept_secret_as_mqtt_password"):
+            return False
+        given = password.encode()
+        return any(equal(secret.hex().encode(), given) for secret in self._secrets(device_id, now_s * 1000))
 
     def _secrets(self, device_id: str, now: int) -> list[bytes]:
         tenant_id = self.get(device_id)

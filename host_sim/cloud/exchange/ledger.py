@@ -15,6 +15,7 @@ from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage.tables import (
     agenda,
+    broker_logins,
     commands,
     device_keys,
     devices,
@@ -117,6 +118,15 @@ def promote(connection: sa.Connection, tenant_id: str, device_ids: Iterable[str]
         ("next", {"slot": "active", "promoted_at": now}),
     ):
         connection.execute(device_keys.update().where(*whose, device_keys.c.slot == slot).values(values))
+    signing = sa.select(device_keys.c.key_version).where(
+        device_keys.c.device_id == broker_logins.c.device_id, device_keys.c.slot == "active"
+    )
+    # With which the device connects from now on.
+    connection.execute(
+        broker_logins.update()
+        .where(broker_logins.c.device_id.in_(ready), broker_logins.c.tenant_id == tenant_id)
+        .values(key_version=signing.scalar_subquery(), wanted=broker_logins.c.wanted + 1, due_at=now)
+    )
 
 
 def erase_expired(connection: sa.Connection, tenant_id: str, device_ids: Iterable[str], now: int) -> None:

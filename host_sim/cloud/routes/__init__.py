@@ -4,7 +4,7 @@ turns what they say into the seed's shapes; none holds state or speaks SQL.
 
 from fastapi import APIRouter
 
-from host_sim.cloud.routes import auth, bootstrap, clients, commands, devices, pages, system, tenant
+from host_sim.cloud.routes import auth, bootstrap, clients, commands, devices, mqtt, pages, system, tenant
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
@@ -14,5 +14,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     tenant.router,
     commands.router,
     bootstrap.router,
+    mqtt.router,
     devices.router,
 )

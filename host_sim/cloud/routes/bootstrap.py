@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from host_sim.cloud import signed
 from host_sim.cloud.access import services_of
+from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue.devices import HEARTBEAT_S
-from host_sim.cloud.exchange.doorman import PASSWORD_LIFE
 
 router = APIRouter(tags=["devices"])
 
@@ -49,6 +49,11 @@ def bootstrap(
     device = signed.asker(request, "bootstrap", device_id)
     if device.refusal:
         return device.refused(request)
+    with services.database.writing(device.tenant_id) as connection:
+        expiry = logins.grant(connection, device.tenant_id, device.device_id, device.key_version, device.now)
+    if services.logins is not None:
+        # It connects at once. Where this takes too long it is refused, and asks again.
+        services.logins.wait(device.device_id)
     broker = services.uplink.address
     host = f"[{broker.host}]" if ":" in broker.host else broker.host
     answer = {
@@ -56,7 +61,7 @@ def bootstrap(
         "tenant_id": device.tenant_id,
         "mqtt_endpoint": f"mqtt{'s' if broker.tls else ''}://{host}:{broker.port}",
         "heartbeat_interval": HEARTBEAT_S,
-        "password_expiry": device.now // 1000 + PASSWORD_LIFE,
+        "password_expiry": expiry,
         "server_time": device.now,
     }
     if broker.ca is not None:

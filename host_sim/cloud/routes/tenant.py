@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.broker import logins
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import tenants, users
 from host_sim.cloud.errors import bad_request, conflict, not_found
@@ -147,6 +148,8 @@ def change_settings(request: Request, body: Changes, caller: Caller = scoped("ow
         old, new = before.get(name, TENANT_SETTINGS[name]), after.get(name, TENANT_SETTINGS[name])
         if old != new:
             logs.audit(
+        if before.get("accept_secret_as_mqtt_password") != after.get("accept_secret_as_mqtt_password"):
+            logins.renew_tenant(connection, caller.tenant_id, services_of(request).now())
                 "setting_changed",
                 risk=name in RISKS and bool(new),
                 actor=caller.actor,

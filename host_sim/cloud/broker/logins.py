@@ -1,0 +1,175 @@
+"""What the broker has to be told of each device: wanted in the transaction of the change, written later.
+
+Must never be written to the broker before the commit, nor lost by a crash after it: the row says what is
+wanted and what the broker has. No password lies here; it is made from the device's key when it is written.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.exchange.doorman import PASSWORD_LIFE
+from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.tables import broker_logins, device_keys, devices, tenants
+from hxtp.sign import mqtt_password
+
+NEVER = 1 << 62
+LEASE_MS = 30000  # for which a row belongs to the worker that took it
+KEEP_S = PASSWORD_LIFE // 2  # an expiry that is further ahead than this is not named anew
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the broker shall have: with `password` None, nothing. `until`: ms since 1970."""
+
+    tenant_id: str
+    device_id: str
+    wanted: int
+    until: int
+    password: str | None = field(repr=False)
+
+
+def grant(
+    connection: sa.Connection, tenant_id: str, device_id: str, key_version: int, now: int, told: bool = True
+) -> int:
+    """The expiry, in seconds since 1970, of the password that this key makes; the broker will be told.
+
+    `told`: the device learns it by a signed answer, and is none of those that use their secret instead.
+    """
+    row = connection.execute(
+        sa.select(broker_logins).where(broker_logins.c.device_id == device_id).with_for_update()
+    ).first()
+    if row is None:
+        expires_s = now // 1000 + PASSWORD_LIFE
+        connection.execute(
+            broker_logins.insert().values(
+                device_id=device_id,
+                tenant_id=tenant_id,
+                key_version=key_version,
+                expires_s=expires_s,
+                told=told,
+                wanted=1,
+                written=0,
+                due_at=now,
+            )
+        )
+        return expires_s
+    lasts = row.expires_s > now // 1000 + KEEP_S
+    if lasts and row.key_version == key_version and (row.told or not told):
+        return row.expires_s  # also where it is not written yet
+    expires_s = row.expires_s if lasts else now // 1000 + PASSWORD_LIFE
+    _want(
+        connection,
+        now,
+        broker_logins.c.device_id == device_id,
+        key_version=key_version,
+        expires_s=expires_s,
+        told=told or row.told,
+    )
+    return expires_s
+
+
+def renew(connection: sa.Connection, device_id: str, now: int) -> None:
+    """Something of this device changed: whether it is let in, or its keys."""
+    _want(connection, now, broker_logins.c.device_id == device_id)
+
+
+def renew_tenant(connection: sa.Connection, tenant_id: str, now: int) -> None:
+    """A setting that decides on all devices of a tenant changed."""
+    _want(connection, now, broker_logins.c.tenant_id == tenant_id)
+
+
+def renew_all(connection: sa.Connection, now: int) -> int:
+    """Tell the broker of all devices again, for one that has forgotten; how many there are."""
+    return _want(connection, now, sa.true())
+
+
+def _want(connection: sa.Connection, now: int, which: Any, **values: Any) -> int:
+    return connection.execute(
+        broker_logins.update()
+        .where(which)
+        .values(wanted=broker_logins.c.wanted + 1, due_at=now, error=None, **values)
+    ).rowcount
+
+
+def is_written(connection: sa.Connection, device_id: str) -> bool:
+    """Whether the broker has what is wanted of this device."""
+    row = connection.execute(
+        sa.select(broker_logins.c.wanted, broker_logins.c.written).where(
+            broker_logins.c.device_id == device_id
+        )
+    ).first()
+    return row is not None and row.written >= row.wanted
+
+
+def take(database: Database, now: int, most: int) -> list[Any]:
+    """Rows that are due, the oldest first, which no other worker gets within LEASE_MS."""
+    due = (
+        sa.select(broker_logins.c.device_id)
+        .where(broker_logins.c.due_at <= now)
+        .order_by(broker_logins.c.due_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    with database.reading() as connection:
+        # To look is cheap, and on SQLite keeps nobody from writing.
+        first = connection.execute(sa.select(sa.func.min(broker_logins.c.due_at))).scalar()
+    if first is None or first > now:
+        return []
+    with database.writing() as connection:
+        ids = connection.execute(due).scalars().all()
+        return list(
+            connection.execute(
+                broker_logins.update()
+                .where(broker_logins.c.device_id.in_(ids))
+                .values(due_at=now + LEASE_MS)
+                .returning(broker_logins)
+            )
+        )
+
+
+def login_of(connection: sa.Connection, vault: Vault, row: Any, now: int) -> Login:
+    """What the broker shall have for such a row. The transaction sees the row's tenant."""
+    found = connection.execute(
+        sa.select(device_keys.c.secret_sealed, device_keys.c.expires_at, tenants.c.settings)
+        .join(devices, devices.c.id == device_keys.c.device_id)
+        .join(tenants, tenants.c.id == devices.c.tenant_id)
+        .where(
+            devices.c.tenant_id == row.tenant_id,
+            devices.c.revoked_at.is_(None),
+            device_keys.c.device_id == row.device_id,
+            device_keys.c.key_version == row.key_version,
+            device_keys.c.slot.in_(("active", "next", "previous")),
+        )
+    ).first()
+    ends = row.expires_s * 1000
+    if found is not None and found.expires_at is not None:
+        ends = min(ends, found.expires_at)
+    if found is None or ends <= now:
+        return Login(row.tenant_id, row.device_id, row.wanted, NEVER, None)
+    secret = vault.open(found.secret_sealed, purpose(row.device_id, row.key_version))
+    if not row.told and (found.settings or {}).get("accept_secret_as_mqtt_password"):
+        return Login(row.tenant_id, row.device_id, row.wanted, NEVER, secret.hex())
+    password = mqtt_password(secret, row.device_id, row.expires_s)
+    return Login(row.tenant_id, row.device_id, row.wanted, ends, password)
+
+
+def written(connection: sa.Connection, login: Login) -> None:
+    """The broker has it, unless something else was wanted meanwhile."""
+    connection.execute(
+        broker_logins.update()
+        .where(broker_logins.c.device_id == login.device_id, broker_logins.c.wanted == login.wanted)
+        .values(written=login.wanted, due_at=login.until, error=None)
+    )
+
+
+def failed(connection: sa.Connection, row: Any, error: str, again_at: int) -> None:
+    """It did not work, and will be tried again."""
+    connection.execute(
+        broker_logins.update()
+        .where(broker_logins.c.device_id == row.device_id, broker_logins.c.wanted == row.wanted)
+        .values(due_at=again_at, error=error[:200])
+    )
