@@ -192,7 +192,7 @@ def _components(document: dict[str, Any]) -> None:
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token (JWT) of POST /auth/login or the command line's sign-in, or an API key.",
+            "description": "A token (JWT) of `host_sim cloud token` or of /auth/cli, or an API key.",
         }
     }
     components["responses"] = {

@@ -10,7 +10,7 @@ from host_sim.cloud.access import address_of, bearer, identify, limit, scoped, s
 from host_sim.cloud.browser import HEADER, Browser
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
-from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.errors import ApiError, conflict, errors, not_found
 from host_sim.cloud.security import roles
 from host_sim.cloud.times import iso
 
@@ -146,7 +146,7 @@ def csrf(request: Request, response: Response) -> FormProof:
     return FormProof(csrf_token=browser.proof(), header=HEADER, expires_in=3600)
 
 
-@router.post("/auth/logout")
+@router.post("/auth/logout", responses=errors(403))
 def logout(
     request: Request,
     response: Response,
@@ -184,7 +184,7 @@ def list_keys(request: Request, caller: Caller = scoped("viewer")) -> Keys:
     return Keys(api_keys=[_shown(row) for row in rows], count=len(rows))
 
 
-@router.post("/auth/api-keys", status_code=201)
+@router.post("/auth/api-keys", status_code=201, responses=errors(409))
 def create_key(request: Request, body: KeyWanted, caller: Caller = scoped("viewer")) -> KeyMade:
     """Create API key. It may do what its scopes name and its maker may, and never manages keys or people."""
     scopes = sorted(set(body.scopes))
@@ -208,7 +208,7 @@ def create_key(request: Request, body: KeyWanted, caller: Caller = scoped("viewe
     return _once("created", made, scopes)
 
 
-@router.post("/auth/api-keys/revoke")
+@router.post("/auth/api-keys/revoke", responses=errors(404))
 def revoke_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer")) -> KeyEnded:
     """Revoke API key. An admin may revoke any of the tenant's."""
     services = services_of(request)
@@ -221,7 +221,7 @@ def revoke_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer
     return KeyEnded(status="revoked", id=row.id, prefix=row.prefix, name=row.name)
 
 
-@router.post("/auth/api-keys/rotate")
+@router.post("/auth/api-keys/rotate", responses=errors(404, 409))
 def rotate_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer")) -> KeyMade:
     """Rotate API key: a new one with the same id, name and scopes, and the old one ends now. Only one's own,
     since a key acts for who made it.
@@ -238,7 +238,7 @@ def rotate_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer
     return _once("rotated", made, list(row.scopes))
 
 
-@router.get("/auth/handshake/{code}", response_model_exclude_none=True)
+@router.get("/auth/handshake/{code}", response_model_exclude_none=True, responses=errors(404, 429))
 def poll(
     request: Request,
     code: Annotated[str, Path(max_length=128, examples=["HXT-" + "0" * 64])],

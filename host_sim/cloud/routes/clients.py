@@ -10,7 +10,7 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import clients
 from host_sim.cloud.catalogue.api_keys import TooMany
-from host_sim.cloud.errors import conflict, not_found
+from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.auth import Name
 from host_sim.cloud.times import iso
 
@@ -66,7 +66,7 @@ def list_clients(request: Request, caller: Caller = scoped("user")) -> Clients:
     return Clients(clients=[_shown(row) for row in rows], count=len(rows))
 
 
-@router.post("/auth/clients", status_code=201)
+@router.post("/auth/clients", status_code=201, responses=errors(409))
 def create_client(request: Request, body: ClientWanted, caller: Caller = scoped("user")) -> ClientMade:
     """Create an app client. It acts for its maker."""
     services = services_of(request)
@@ -92,7 +92,7 @@ def create_client(request: Request, body: ClientWanted, caller: Caller = scoped(
     )
 
 
-@router.post("/auth/clients/revoke")
+@router.post("/auth/clients/revoke", responses=errors(404))
 def revoke_client(request: Request, body: ClientNamed, caller: Caller = scoped("user")) -> ClientEnded:
     """Revoke an app client, as DELETE does."""
     return _revoke(request, caller, body.client_id)

@@ -13,7 +13,7 @@ from host_sim.cloud.access import address_of, bearer, identify, limit, services_
 from host_sim.cloud.browser import Browser
 from host_sim.cloud.catalogue import handshakes, users
 from host_sim.cloud.catalogue.tenants import User
-from host_sim.cloud.errors import ApiError, bad_request, conflict
+from host_sim.cloud.errors import ApiError, bad_request, conflict, errors
 from host_sim.cloud.gate.limits import MINUTE
 from host_sim.cloud.html import alert, form, page, tag
 from host_sim.cloud.security import hashing
@@ -57,10 +57,18 @@ _DONE = {
 }
 
 
-@router.get("/auth/cli", response_model=None, responses={200: _DONE})
+@router.get("/auth/cli", response_model=None, responses={200: _DONE, **errors(401, 403, 409, 429)})
 def open_handshake(
     request: Request,
-    code: Annotated[str, Query(max_length=128, examples=["HXT-" + "0" * 64])],
+    code: Annotated[
+        str,
+        Query(
+            max_length=128,
+            examples=["HXT-" + "0" * 64],
+            # Told but not enforced: whoever mistypes it gets a page that says so.
+            json_schema_extra={"pattern": f"^{handshakes.CODE.pattern}$"},
+        ),
+    ],
 ) -> Response:
     """CLI device handshake init. With a person's bearer token it is approved at once; a browser gets a page
     that asks who is there and whether they approve.

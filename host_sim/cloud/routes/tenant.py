@@ -10,7 +10,7 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.broker import logins
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import tenants, users
-from host_sim.cloud.errors import bad_request, conflict, not_found
+from host_sim.cloud.errors import bad_request, conflict, errors, not_found
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
 from host_sim.cloud.times import iso
 
@@ -40,7 +40,11 @@ class Changes(BaseModel):
     """What is left out stays; null is the default again."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"accept_json_header": False, "max_age_s": 60}]}
+        extra="forbid",
+        json_schema_extra={
+            "minProperties": 1,
+            "examples": [{"accept_json_header": False, "max_age_s": 60}],
+        },
     )
 
     accept_json_full: StrictBool | None = Field(
@@ -114,7 +118,7 @@ class Removed(BaseModel):
     id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
 
 
-@router.post("/tenant/register", status_code=201)
+@router.post("/tenant/register", status_code=201, responses=errors(409))
 def register(request: Request, body: Registration, caller: Caller = scoped()) -> Registered:
     """Register new tenant: the caller, who has none yet, becomes its owner."""
     services = services_of(request)
@@ -168,7 +172,7 @@ def list_users(request: Request, caller: Caller = scoped("admin")) -> Members:
     return Members(users=[_member(row) for row in rows], count=len(rows))
 
 
-@router.post("/tenant/users", status_code=201)
+@router.post("/tenant/users", status_code=201, responses=errors(409))
 def invite(request: Request, body: Invitation, caller: Caller = scoped("owner")) -> Member:
     """Add somebody who is not known to this cloud yet. They get in by the token or the password that the
     operator gives them; this cloud sends no e-mail.
@@ -186,7 +190,7 @@ def invite(request: Request, body: Invitation, caller: Caller = scoped("owner"))
     return _member(row)
 
 
-@router.patch("/tenant/users/{user_id}")
+@router.patch("/tenant/users/{user_id}", responses=errors(409))
 def change_role(
     user_id: UserId, request: Request, body: RoleWanted, caller: Caller = scoped("owner")
 ) -> Member:
@@ -203,7 +207,7 @@ def change_role(
     return _member(row)
 
 
-@router.delete("/tenant/users/{user_id}")
+@router.delete("/tenant/users/{user_id}", responses=errors(409))
 def remove(user_id: UserId, request: Request, caller: Caller = scoped("owner")) -> Removed:
     """Let somebody go: their tokens, API keys and app clients end. They may register a tenant then."""
     services = services_of(request)
