@@ -20,6 +20,8 @@ from host_sim.cloud import logs
 from host_sim.cloud.app import create_app
 from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
+from host_sim.cloud.broker.dynsec import DynSec
+from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
+from host_sim.cloud.broker.keeper import Keeper
+from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Uplink
 from host_sim.cloud.gate.gate import Gate
@@ -35,7 +37,9 @@ class Services:
     uplink: Uplink
     limits: Limits
     gate: Gate
+    doorman: Doorman
     expel: Callable[[str], bool] = _elsewhere
+    logins: Keeper | None = None  # where the broker has to be told who may come in
     doorman: Doorman
     started: float = field(default_factory=time.time)
     logins: Keeper | None = None  # where the broker has to be told who may come in
