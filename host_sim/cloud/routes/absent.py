@@ -1,0 +1,48 @@
+"""What clients of the published API may ask for and this cloud does not have: it says why, and what to do."""
+
+from typing import Annotated, NoReturn
+
+from fastapi import APIRouter, Path
+
+from host_sim.cloud.access import scoped
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.errors import ApiError, errors
+from host_sim.cloud.security.roles import ANY
+
+router = APIRouter(responses=errors(501))
+
+Id = Annotated[str, Path(min_length=1, max_length=128, examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])]
+
+
+def _absent(what: str, hint: str) -> NoReturn:
+    raise ApiError(501, "NOT_IMPLEMENTED", f"this cloud has no {what}", hint)
+
+
+@router.get("/plans", tags=["tenant"], status_code=501)
+@router.post("/plans", tags=["tenant"], status_code=501)
+def plans(caller: Caller = scoped("viewer", ANY)) -> None:
+    """Plans are not sold here. A tenant's tier is a setting of who runs the cloud."""
+    _absent("plans", "who runs the cloud sets a tenant's tier")
+
+
+@router.get("/agents/{agent_id}/memories", tags=["intent"], status_code=501)
+@router.post("/agents/{agent_id}/memories", tags=["intent"], status_code=501)
+def memories(agent_id: Id, caller: Caller = scoped("viewer", ANY)) -> None:
+    """Agents with memories do not exist here. Intents are routed by fixed words, rules are data."""
+    _absent("agents, and so no memories of them", "see /intent, /scenes and /cognition/rules")
+
+
+@router.post("/firmware/build", tags=["firmware"], status_code=501)
+def build(caller: Caller = scoped("admin", ANY)) -> None:
+    """Building firmware is not done here. It is built where its sources are, and uploaded."""
+    _absent("build service", "build the image yourself: make firmware; then POST /firmware/upload")
+
+
+@router.get("/state/verification/{verification_id}", tags=["devices"], status_code=501)
+@router.post("/state/verification/{verification_id}", tags=["devices"], status_code=501)
+def verification(verification_id: Id, caller: Caller = scoped("viewer", ANY)) -> None:
+    """Verifying states is not done apart. Every state is verified before it is stored."""
+    _absent(
+        "separate verification of states",
+        "a state that is stored was signed by its device: GET /devices/ID/state",
+    )

@@ -1,0 +1,454 @@
+"""Firmware: making releases, asking for a newer one, downloading it."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import HTTPConnection
+
+from host_sim.cloud import logs
+from host_sim.cloud.access import needs, scoped, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import devices, releases
+from host_sim.cloud.catalogue.releases import Image, Refused
+from host_sim.cloud.errors import ApiError, bad_request, conflict, errors, not_found
+from host_sim.cloud.images import Images, TooLarge
+from host_sim.cloud.routes.forms import Id
+from host_sim.cloud.security.tokens import ISSUER, TokenError
+from host_sim.cloud.services import Services
+from host_sim.cloud.times import iso
+
+router = APIRouter(tags=["firmware"])
+
+MAX_IMAGE = 16 * 1024 * 1024 - 64 * 1024  # bytes: an upload, less its other fields
+TICKETS = f"{ISSUER}/firmware"  # audience of what opens one download
+TICKET_S = 3600
+# https://semver.org: numbers without leading zeros, here of up to nine digits
+_NUMBER = r"(0|[1-9][0-9]{0,8})"
+_PART = r"(0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+SEMVER = rf"^{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PART}(\.{_PART})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
+
+DeviceType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]+$", examples=["esp32"])]
+SemVer = Annotated[str, Field(max_length=64, pattern=SEMVER, examples=["1.2.0-rc.1"])]
+FirmwareId = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])
+]
+Text = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00]*$", examples=["Learns infrared faster."])]
+
+
+class Check(BaseModel):
+    """`device_id`: of the device that would be updated, if one is meant."""
+
+    device_type: DeviceType
+    current_version: SemVer
+    device_id: Id | None = None
+
+
+class Checked(BaseModel):
+    """`version` and `download_url` are `target_version` and `url` under the names that some clients read."""
+
+    update_available: bool
+    device_type: str = Field(examples=["esp32"])
+    current_version: str = Field(examples=["1.1.0"])
+    target_version: str | None = Field(examples=["1.2.0"])
+    version: str | None = Field(examples=["1.2.0"])
+    release_id: str | None = Field(examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])
+    release: int | None = Field(examples=[7], description="its number, which rises with each release")
+    url: str | None = Field(examples=["https://localhost:8443/api/v1/firmware/1b4e28ba/download?ticket=…"])
+    download_url: str | None = Field(
+        examples=["https://localhost:8443/api/v1/firmware/1b4e28ba/download?ticket=…"],
+        description="good for an hour where the cloud serves the image itself",
+    )
+    checksum: str | None = Field(examples=["ab" * 32], description="SHA-256 of the image, hex")
+    size: int | None = Field(examples=[1048576], description="bytes")
+    notes: str | None = Field(examples=["Learns infrared faster."])
+    signature: str | None = Field(examples=[None], description="of the vendor, as it was given")
+
+
+class Wanted(BaseModel):
+    """A release whose image lies elsewhere; `POST /firmware/upload` makes one of an image that is sent."""
+
+    device_type: DeviceType
+    version: SemVer
+    url: str = Field(
+        max_length=512,
+        pattern=r"^https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?/[\x21-\x7e]*$",
+        validation_alias=AliasChoices("url", "download_url"),
+        examples=["https://example.org/firmware/esp32-1.2.0.bin"],
+    )
+    checksum: str = Field(
+        pattern=r"^[0-9a-f]{64}$",
+        validation_alias=AliasChoices("checksum", "sha256"),
+        examples=["ab" * 32],
+        description="SHA-256 of the image, hex",
+    )
+    size: int = Field(ge=1, le=1 << 31, examples=[1048576], description="bytes")
+    notes: Text = ""
+    signature: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9+/=_-]*$")] | None = None
+
+
+class Form(BaseModel):
+    """What stands beside the file in an upload."""
+
+    device_type: DeviceType
+    version: SemVer
+    notes: Text = ""
+    signature: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9+/=_-]*$")] | None = None
+
+
+class Release(BaseModel):
+    """`number` is given when it is released."""
+
+    id: str = Field(examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])
+    device_type: str = Field(examples=["esp32"])
+    version: str = Field(examples=["1.2.0"])
+    state: Literal["draft", "released", "withdrawn"]
+    number: int | None = Field(examples=[7])
+    checksum: str = Field(examples=["ab" * 32])
+    size: int = Field(examples=[1048576])
+    stored: bool = Field(description="the cloud serves the image itself")
+    url: str = Field(examples=["https://example.org/firmware/esp32-1.2.0.bin"])
+    notes: str = Field(examples=["Learns infrared faster."])
+    signature: str | None = None
+    created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+    released_at: str | None = Field(examples=["2026-01-02T00:00:00.000Z"])
+
+
+class Made(Release):
+    """`status`: what was done."""
+
+    status: Literal["created", "uploaded", "released", "withdrawn"]
+
+
+class Releases(BaseModel):
+    releases: list[Release]
+    count: int = Field(examples=[1])
+
+
+@router.post("/firmware/check")
+def check(request: Request, body: Check, caller: Caller = scoped("user", "read:firmware")) -> Checked:
+    """Check firmware version. The highest released version above the given one is offered, by SemVer 2.0."""
+    return _check(request, body, caller)
+
+
+@router.get("/firmware/check")
+def check_by_query(
+    request: Request,
+    device_type: Annotated[DeviceType, Query()],
+    current_version: Annotated[SemVer, Query()],
+    device_id: Annotated[Id | None, Query()] = None,
+    caller: Caller = scoped("user", "read:firmware"),
+) -> Checked:
+    """Check firmware version, asked by GET. The same answer."""
+    asked = Check(device_type=device_type, current_version=current_version, device_id=device_id)
+    return _check(request, asked, caller)
+
+
+def _check(request: Request, body: Check, caller: Caller) -> Checked:
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        if body.device_id is not None and devices.find(connection, caller.tenant_id, body.device_id) is None:
+            raise not_found("device")
+        row = releases.offered(connection, caller.tenant_id, body.device_type, body.current_version)
+    url = None if row is None else row.url
+    if row is not None and row.stored:
+        ticket = services.tokens.make(f"{caller.tenant_id}/{row.id}", TICKET_S, TICKETS)
+        url = f"{_download(services, row.id)}?ticket={ticket}"
+    return Checked(
+        update_available=row is not None,
+        device_type=body.device_type,
+        current_version=body.current_version,
+        target_version=row and row.version,
+        version=row and row.version,
+        release_id=row and row.id,
+        release=row and row.number,
+        url=url,
+        download_url=url,
+        checksum=row and row.sha256,
+        size=row and row.size,
+        notes=row and row.notes,
+        signature=row and row.signature,
+    )
+
+
+@router.post("/firmware/release", status_code=201, responses=errors(409))
+def create(request: Request, body: Wanted, caller: Caller = scoped("admin", "write:firmware")) -> Made:
+    """Create release. It is a draft until it is released."""
+    image = Image(
+        body.device_type, body.version, body.size, body.checksum, body.url, body.notes, body.signature
+    )
+    return _add(services_of(request), caller, releases.new_id(), image, "created")
+
+
+def _add(services: Services, caller: Caller, release_id: str, image: Image, done: str) -> Made:
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            releases.add(connection, caller.tenant_id, release_id, image, services.now())
+            row = releases.find(connection, caller.tenant_id, release_id)
+    except Refused as refusal:
+        raise _conflict(refusal) from None
+    return _made(services, row, done)
+
+
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "device_type", "version"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "contentMediaType": "application/octet-stream",
+                            "minLength": 1,
+                        },
+                        "device_type": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": 64,
+                            "pattern": r"^[\x20-\x7e]+$",
+                            "examples": ["esp32"],
+                        },
+                        "version": {
+                            "type": "string",
+                            "maxLength": 64,
+                            "pattern": SEMVER,
+                            "examples": ["1.2.0"],
+                        },
+                        "notes": {"type": "string", "maxLength": 2048, "examples": ["Faster."]},
+                        "signature": {
+                            "type": "string",
+                            "maxLength": 1024,
+                            "pattern": r"^[A-Za-z0-9+/=_-]*$",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/firmware/upload", status_code=201, responses=errors(409), openapi_extra=_UPLOAD)
+async def upload(request: Request, caller: Caller = scoped("admin", "write:firmware")) -> Made:
+    """Upload an image. It becomes a draft release that the cloud serves itself; at most 16 MB.
+
+    The file's own name is not used for anything.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise bad_request("the body is no form with a file", "send multipart/form-data with `file`")
+    async with request.form(max_files=1, max_fields=8, max_part_size=8192) as sent:
+        file = sent.get("file")
+        if not isinstance(file, UploadFile):
+            raise bad_request("body.file: Field required", "send the image as the form's `file`")
+        try:
+            form = Form.model_validate({name: value for name, value in sent.items() if name != "file"})
+        except ValidationError as error:
+            found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+            raise RequestValidationError(found) from None
+        return await run_in_threadpool(_store, services_of(request), caller, form, file)
+
+
+def _store(services: Services, caller: Caller, form: Form, file: UploadFile) -> Made:
+    images, release_id = images_of(services), releases.new_id()
+    try:
+        stored = images.store(release_id, file.file)
+    except TooLarge:
+        raise ApiError(
+            413, "PAYLOAD_TOO_LARGE", f"an image has {MAX_IMAGE} bytes at most", "send less"
+        ) from None
+    try:
+        if not stored.size:
+            raise bad_request("body.file: the image is empty", "send the image as the form's `file`")
+        image = Image(
+            form.device_type,
+            form.version,
+            stored.size,
+            stored.sha256,
+            notes=form.notes,
+            signature=form.signature,
+        )
+        return _add(services, caller, release_id, image, "uploaded")
+    except BaseException:
+        images.drop(release_id)
+        raise
+
+
+@router.get("/firmware")
+def list_releases(
+    request: Request,
+    device_type: Annotated[DeviceType | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=releases.MOST)] = 50,
+    caller: Caller = scoped("viewer", "read:firmware"),
+) -> Releases:
+    """List releases, the newest first."""
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        rows = releases.every(connection, caller.tenant_id, device_type, limit)
+    return Releases(releases=[Release(**_shown(services, row)) for row in rows], count=len(rows))
+
+
+@router.get("/firmware/{firmware_id}")
+def details(
+    firmware_id: FirmwareId, request: Request, caller: Caller = scoped("viewer", "read:firmware")
+) -> Release:
+    """Get firmware details."""
+    services = services_of(request)
+    return Release(**_shown(services, _row(services, caller.tenant_id, firmware_id)))
+
+
+@router.post("/firmware/{firmware_id}/release", responses=errors(409))
+def release(
+    firmware_id: FirmwareId, request: Request, caller: Caller = scoped("admin", "write:firmware")
+) -> Made:
+    """Release firmware. From now on it is offered; its version must be above those that are."""
+    services = services_of(request)
+    row = _row(services, caller.tenant_id, firmware_id)
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            releases.release(connection, caller.tenant_id, row, services.now())
+    except Refused as refusal:
+        raise _conflict(refusal) from None
+    logs.audit("firmware_released", actor=caller.actor, tenant=caller.tenant_id, id=firmware_id)
+    return _made(services, _row(services, caller.tenant_id, firmware_id), "released")
+
+
+@router.post("/firmware/{firmware_id}/withdraw")
+def withdraw(
+    firmware_id: FirmwareId, request: Request, caller: Caller = scoped("admin", "write:firmware")
+) -> Made:
+    """Withdraw firmware. It is offered no more; what runs it goes on running it."""
+    services = services_of(request)
+    _row(services, caller.tenant_id, firmware_id)
+    with services.database.writing(caller.tenant_id) as connection:
+        releases.withdraw(connection, caller.tenant_id, firmware_id)
+    logs.audit("firmware_withdrawn", actor=caller.actor, tenant=caller.tenant_id, id=firmware_id)
+    return _made(services, _row(services, caller.tenant_id, firmware_id), "withdrawn")
+
+
+_BY_TOKEN = needs("viewer", "read:firmware")
+
+
+async def _who_may(connection: HTTPConnection) -> str:
+    """The tenant whose image may be had: by the ticket of a check, else by a token."""
+    ticket = connection.query_params.get("ticket")
+    if ticket is None:
+        return (await _BY_TOKEN(connection)).tenant_id
+    try:
+        tokens = services_of(connection).tokens
+        subject = (await run_in_threadpool(tokens.read, ticket, TICKETS)).user_id
+    except TokenError:
+        subject = ""
+    tenant_id, _, release_id = subject.partition("/")
+    if not release_id or release_id != connection.path_params["firmware_id"]:
+        raise ApiError(401, "UNAUTHORIZED", "the ticket has expired", "check for firmware again", _BEARER)
+    return tenant_id
+
+
+_BEARER = {"WWW-Authenticate": "Bearer"}
+_who_may.wants = _BY_TOKEN.wants  # type: ignore[attr-defined]  # see access.needs
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+@router.get(
+    "/firmware/{firmware_id}/download",
+    response_class=Response,
+    responses={
+        200: {"description": "The image.", "content": _BYTES},
+        206: {"description": "The part of the image that Range names.", "content": _BYTES},
+        307: {"description": "It lies elsewhere."},
+        **errors(416),
+    },
+)
+def download(
+    firmware_id: FirmwareId,
+    request: Request,
+    ticket: Annotated[str | None, Query(max_length=2048, description="as the check's URL has it")] = None,
+    span: Annotated[
+        str | None,
+        Header(alias="Range", max_length=64, examples=["bytes=0-65535"], description="one range of bytes"),
+    ] = None,
+    tenant_id: str = Depends(_who_may),
+) -> Response:
+    """Download an image, or one range of it. A check's `url` has a ticket for it, good for an hour."""
+    services = services_of(request)
+    row = _row(services, tenant_id, firmware_id)
+    if not row.stored:
+        return RedirectResponse(row.url, 307)
+    path = images_of(services).path(row.id)
+    if not path.is_file():
+        raise ApiError(
+            404, "NOT_FOUND", "the image is not on this worker", "give all workers the same data folder"
+        )
+    if span is not None and not _within(span, row.size):
+        raise ApiError(
+            416,
+            "RANGE_NOT_SATISFIABLE",
+            f"the image has {row.size} bytes; one range of them can be had",
+            "send Range: bytes=FIRST-LAST, or none",
+            {"Content-Range": f"bytes */{row.size}"},
+        )
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        headers={"ETag": f'"{row.sha256}"', "Cache-Control": "private, max-age=86400"},
+    )
+
+
+def _within(span: str, size: int) -> bool:
+    found = re.fullmatch(r"bytes=([0-9]{0,12})-([0-9]{0,12})", span)
+    if found is None or not (found[1] or found[2]):
+        return False
+    if not found[1]:
+        return int(found[2]) > 0
+    return int(found[1]) < size and (not found[2] or int(found[2]) >= int(found[1]))
+
+
+def images_of(services: Services) -> Images:
+    return Images(services.settings.data / "firmware", MAX_IMAGE)
+
+
+def _download(services: Services, release_id: str) -> str:
+    return f"{services.settings.base_url()}/firmware/{release_id}/download"
+
+
+def _row(services: Services, tenant_id: str, release_id: str) -> Any:
+    with services.database.reading(tenant_id) as connection:
+        row = releases.find(connection, tenant_id, release_id)
+    if row is None:
+        raise not_found("firmware release")
+    return row
+
+
+def _shown(services: Services, row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "device_type": row.device_type,
+        "version": row.version,
+        "state": row.state,
+        "number": row.number,
+        "checksum": row.sha256,
+        "size": row.size,
+        "stored": row.stored,
+        "url": _download(services, row.id) if row.stored else row.url,
+        "notes": row.notes,
+        "signature": row.signature,
+        "created_at": iso(row.created_at),
+        "released_at": iso(row.released_at),
+    }
+
+
+def _made(services: Services, row: Any, done: str) -> Made:
+    return Made(status=done, **_shown(services, row))
+
+
+def _conflict(refusal: Refused) -> ApiError:
+    return conflict(refusal.code, str(refusal), "GET /firmware lists the releases")
