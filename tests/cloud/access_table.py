@@ -126,6 +126,43 @@ TABLE: dict[str, Row] = {
     "GET /device/{device_id}/commands": Row("user", "read:devices"),
     "GET /devices/{device_id}/commands": Row("user", "read:devices"),
     "GET /commands/{command_id}": Row("user", "read:devices"),
+    # firmware
+    "POST /firmware/check": Row(
+        "user", "read:firmware", json(device_type="esp32", current_version="1.0.0", device_id=_device), 404
+    ),
+    "GET /firmware/check": Row(
+        "user",
+        "read:firmware",
+        lambda ids: {"params": {"device_type": "esp32", "current_version": "1.0.0"}},
+    ),
+    "POST /firmware/release": Row(
+        "admin",
+        "write:firmware",
+        json(
+            device_type="esp32", version="2.0.0", url="https://example.org/f", checksum="ab" * 32, size=1
+        ),
+    ),
+    "POST /firmware/upload": Row(
+        "admin",
+        "write:firmware",
+        lambda ids: {
+            "data": {"device_type": "esp32", "version": "3.0.0"},
+            "files": {"file": ("f", b"image")},
+        },
+    ),
+    "GET /firmware": Row("viewer", "read:firmware"),
+    "GET /firmware/{firmware_id}": Row("viewer", "read:firmware"),
+    "GET /firmware/{firmware_id}/download": Row("viewer", "read:firmware"),
+    "POST /firmware/{firmware_id}/release": Row("admin", "write:firmware"),
+    "POST /firmware/{firmware_id}/withdraw": Row("admin", "write:firmware"),
+    # what there is not
+    "GET /plans": Row("viewer", ANY, foreign=501),
+    "POST /plans": Row("viewer", ANY, foreign=501),
+    "GET /agents/{agent_id}/memories": Row("viewer", ANY, foreign=501),
+    "POST /agents/{agent_id}/memories": Row("viewer", ANY, foreign=501),
+    "POST /firmware/build": Row("admin", ANY, foreign=501),
+    "GET /state/verification/{verification_id}": Row("viewer", ANY, foreign=501),
+    "POST /state/verification/{verification_id}": Row("viewer", ANY, foreign=501),
     # last, since they end what the others ask for
     "POST /device/{device_id}/revoke": Row("admin", "write:devices"),
     "POST /devices/{device_id}/revoke": Row("admin", "write:devices"),

@@ -4,10 +4,23 @@ turns what they say into the seed's shapes; none holds state or speaks SQL.
 
 from fastapi import APIRouter
 
-from host_sim.cloud.routes import auth, bootstrap, clients, commands, devices, mqtt, pages, system, tenant
+from host_sim.cloud.routes import (
+    absent,
+    auth,
+    bootstrap,
+    clients,
+    commands,
+    devices,
+    firmware,
+    mqtt,
+    pages,
+    system,
+    tenant,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
+    absent.router,
     auth.router,
     clients.router,
     pages.router,
@@ -15,5 +28,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     commands.router,
     bootstrap.router,
     mqtt.router,
+    firmware.router,
     devices.router,
 )
