@@ -148,12 +148,12 @@ def change_settings(request: Request, body: Changes, caller: Caller = scoped("ow
         raise bad_request("nothing to change", f"settings: {', '.join(TENANT_SETTINGS)}")
     with services.database.writing(caller.tenant_id) as connection:
         before, after = tenants.change_settings(connection, caller.tenant_id, given)
+        if before.get("accept_secret_as_mqtt_password") != after.get("accept_secret_as_mqtt_password"):
+            logins.renew_tenant(connection, caller.tenant_id, services_of(request).now())
     for name in given:
         old, new = before.get(name, TENANT_SETTINGS[name]), after.get(name, TENANT_SETTINGS[name])
         if old != new:
             logs.audit(
-        if before.get("accept_secret_as_mqtt_password") != after.get("accept_secret_as_mqtt_password"):
-            logins.renew_tenant(connection, caller.tenant_id, services_of(request).now())
                 "setting_changed",
                 risk=name in RISKS and bool(new),
                 actor=caller.actor,
