@@ -20,8 +20,6 @@ from host_sim.cloud import logs
 from host_sim.cloud.app import create_app
 from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
-from host_sim.cloud.broker.dynsec import DynSec
-from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
@@ -130,6 +128,11 @@ class Cloud:
         self.services = Services(
             settings, database, vault, tokens, exchange, uplink, limits, gate, doorman, expel=self._expel
         )
+        if settings.dynamic_security:
+            dynsec = DynSec(address).start()
+            self._stack.callback(dynsec.stop)
+            self.services.logins = Keeper(database, vault, dynsec).start()
+            self._stack.callback(self.services.logins.stop)
         self._serve()
 
     def _expel(self, device_id: str) -> bool:
@@ -141,12 +144,6 @@ class Cloud:
 
     def _broker(self, doorman: Doorman) -> BrokerAddress:
         settings = self.settings
-        if settings.dynamic_security:
-            dynsec = DynSec(address).start()
-            self._stack.callback(dynsec.stop)
-            self.services.logins = Keeper(database, vault, dynsec).start()
-            self._stack.callback(self.services.logins.stop)
-        self.services.live = self._live(exchange)
         if settings.broker:
             ca = Path(settings.broker_ca) if settings.broker_ca else None
             return BrokerAddress.of(settings.broker, settings.broker_password or None, ca)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
-from host_sim.cloud.broker.keeper import Keeper
-from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Uplink
 from host_sim.cloud.gate.gate import Gate
@@ -40,10 +38,7 @@ class Services:
     doorman: Doorman
     expel: Callable[[str], bool] = _elsewhere
     logins: Keeper | None = None  # where the broker has to be told who may come in
-    doorman: Doorman
     started: float = field(default_factory=time.time)
-    logins: Keeper | None = None  # where the broker has to be told who may come in
-    live: Live = field(default_factory=Live)
 
     def now(self) -> int:
         """ms since 1970."""
