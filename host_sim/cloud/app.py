@@ -21,7 +21,7 @@ from host_sim.cloud import docs_page, logs, openapi
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.health import Health
 from host_sim.cloud.metrics import Metrics
-from host_sim.cloud.routes import ROUTERS
+from host_sim.cloud.routes import ROUTERS, live
 from host_sim.cloud.services import Services
 from hxtp import VERSION as PROTOCOL
 from hxtp_device import VERSION
@@ -47,6 +47,8 @@ def create_app(services: Services | None) -> FastAPI:
     docs_page.add(app, PREFIX)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    for prefix in ("", PREFIX):  # the seed has it at the root
+        app.include_router(live.router, prefix=prefix)
     app.openapi = functools.cache(lambda: openapi.describe(app, PREFIX))  # type: ignore[method-assign]
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)

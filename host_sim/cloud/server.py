@@ -25,6 +25,8 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, ProcessCounter, RedisCounter
+from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
+from host_sim.cloud.live.hub import Live
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.services import Services
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "cloud"  # the cloud's own user at the embedded broker
 START_S = 20
+MAX_MESSAGE = 16640  # bytes on the WebSocket: a little more than a framed message may have
 
 
 class StartError(Exception):
@@ -133,7 +136,15 @@ class Cloud:
             self._stack.callback(dynsec.stop)
             self.services.logins = Keeper(database, vault, dynsec).start()
             self._stack.callback(self.services.logins.stop)
+        self.services.live = self._live(exchange)
         self._serve()
+
+    def _live(self, exchange: Exchange) -> Live:
+        fanout = RedisFanout(self.settings.redis) if self.settings.redis else LocalFanout()
+        fanout.start()
+        self._stack.callback(fanout.stop)
+        self._stack.callback(exchange.listen(fanout.publish))
+        return Live(fanout)
 
     def _expel(self, device_id: str) -> bool:
         """A broker elsewhere lets a device's session be until it asks again; then the device is refused.
@@ -185,7 +196,7 @@ class Cloud:
             log_config=None,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=5,
-            ws_max_size=65536,
+            ws_max_size=MAX_MESSAGE,
             server_header=False,
         )
         if not settings.plain_http:

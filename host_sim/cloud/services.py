@@ -10,6 +10,7 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Uplink
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Limits
+from host_sim.cloud.live.hub import Live
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
@@ -38,6 +39,7 @@ class Services:
     doorman: Doorman
     expel: Callable[[str], bool] = _elsewhere
     logins: Keeper | None = None  # where the broker has to be told who may come in
+    live: Live = field(default_factory=Live)
     started: float = field(default_factory=time.time)
 
     def now(self) -> int:

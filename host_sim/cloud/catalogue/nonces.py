@@ -19,8 +19,7 @@ def take(connection: sa.Connection, scope: str, nonce: str, now: int, life: int 
 
     Of two transactions that take the same one at the same time, the second waits and is told False.
     """
-    if len(nonce) > 64:
-        nonce = hashlib.sha256(nonce.encode()).hexdigest()
+    nonce = _short(nonce)
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(nonces)
     statement = insert.values(scope=scope, nonce=nonce, expires_at=now + life)
     taken = connection.execute(
@@ -32,6 +31,22 @@ def take(connection: sa.Connection, scope: str, nonce: str, now: int, life: int 
     ).first()
     _sweep(connection, now)
     return taken is not None
+
+
+def seen(connection: sa.Connection, scope: str, nonce: str, now: int) -> bool:
+    """Whether `take` would say False; changes nothing."""
+    return (
+        connection.execute(
+            sa.select(nonces.c.nonce).where(
+                nonces.c.scope == scope, nonces.c.nonce == _short(nonce), nonces.c.expires_at > now
+            )
+        ).first()
+        is not None
+    )
+
+
+def _short(nonce: str) -> str:
+    return nonce if len(nonce) <= 64 else hashlib.sha256(nonce.encode()).hexdigest()
 
 
 def _sweep(connection: sa.Connection, now: int) -> None:

@@ -1,0 +1,72 @@
+"""The WebSocket's address, at the root as the seed has it and below /api/v1: who may connect."""
+
+import contextlib
+import logging
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import DBAPIError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from host_sim.cloud.access import bearer, count, identify, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.errors import ApiError
+from host_sim.cloud.live import connection, orders
+from host_sim.cloud.live.connection import EVENTS, Closing, Connection
+from host_sim.cloud.live.hub import Full
+from host_sim.cloud.services import Services
+
+log = logging.getLogger(__name__)
+
+router = APIRouter()
+
+_CODES = {401: connection.UNAUTHENTICATED, 403: connection.FORBIDDEN, 429: connection.TOO_MANY}
+
+
+@router.websocket("/ws/state")
+async def state(websocket: WebSocket) -> None:
+    """What devices tell, as it happens.
+
+    `?token=` or the Authorization header: a token, or an API key with read:devices. `?events=state,command`:
+    what a dashboard is told, states alone by default.
+    """
+    # A close code reaches a browser only over a connection that was accepted.
+    await websocket.accept()
+    try:
+        await _serve(websocket, services_of(websocket))
+    except Closing as closing:
+        # The peer may be gone by now.
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await websocket.close(closing.code, closing.reason[:120])
+
+
+async def _serve(websocket: WebSocket, services: Services) -> None:
+    try:
+        credential = websocket.query_params.get("token") or bearer(websocket)
+        caller = await run_in_threadpool(_admitted, services, credential)
+        served = Connection(websocket, services, caller, credential, _events(websocket))
+        with services.live.seat(caller.tenant_id, served):
+            await served.run()
+    except ApiError as error:
+        raise Closing(_CODES.get(error.status, connection.FAILED), error.message) from None
+    except Full as full:
+        raise Closing(connection.TOO_MANY, str(full)) from None
+    except DBAPIError as error:
+        log.error("a connection could not be served: %s", type(error).__name__)
+        raise Closing(connection.FAILED, "the cloud failed; connect again") from None
+
+
+def _admitted(services: Services, credential: str) -> Caller:
+    caller = identify(services, credential)
+    orders.allowed(caller)
+    _, refusal = count(services, caller)
+    if refusal is not None:
+        raise refusal
+    return caller
+
+
+def _events(websocket: WebSocket) -> frozenset[str]:
+    wanted = frozenset(websocket.query_params.get("events", "state").split(","))
+    if not wanted <= frozenset(EVENTS):
+        raise Closing(connection.JUNK, f"events are of {', '.join(EVENTS)}")
+    return wanted
