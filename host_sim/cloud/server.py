@@ -22,6 +22,7 @@ from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, ProcessCounter, RedisCounter
@@ -118,9 +119,13 @@ class Cloud:
             self.pki = make_pki(settings.data / "pki")
         address = self._broker(doorman)
         exchange: Exchange
-        uplink = Uplink(
-            address, lambda name, payload: exchange.receive(name, payload), settings.shared_subscriptions
-        )
+        uplink: Uplink | LocalUplink
+        if self.broker is not None:
+            uplink = LocalUplink(self.broker, address, lambda name, payload: exchange.receive(name, payload))
+        else:
+            uplink = Uplink(
+                address, lambda name, payload: exchange.receive(name, payload), settings.shared_subscriptions
+            )
         exchange = Exchange(database, vault, uplink.publish, uplink.connected).start()
         self._stack.callback(exchange.stop)
         uplink.start()

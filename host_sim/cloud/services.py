@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import Uplink
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Limits
@@ -33,7 +34,7 @@ class Services:
     vault: Vault = field(repr=False)
     tokens: Tokens
     exchange: Exchange
-    uplink: Uplink
+    uplink: Uplink | LocalUplink
     limits: Limits
     gate: Gate
     doorman: Doorman

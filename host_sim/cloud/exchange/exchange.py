@@ -57,7 +57,7 @@ class Exchange:
         self._connected = connected
         self._clock = clock
         self._turn = Turn(vault, database.see)
-        self._work: queue.Queue[Work | None] = queue.Queue()
+        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[Notice], None]] = []
         self._next_look = 0.0
         self._passed = time.monotonic()  # when the thread last began to look for work
@@ -182,7 +182,7 @@ class Exchange:
                 todo = work + self._due(now)
                 if not todo:
                     return
-                with self._database.writing() as connection:
+                with self._database.writing(quiet=True) as connection:
                     outcome = self._turn.run(connection, todo, now, self._connected())
                 break
             except (DBAPIError, VaultError) as error:
@@ -193,6 +193,8 @@ class Exchange:
                     return
                 time.sleep(0.05 * 2**attempt)
         self.turns += 1
+        if any(notice.kind == "manifest" for notice in outcome.notices):
+            self._database.remembered.forget()
         for topic, payload in outcome.messages:
             self._publish(topic, payload)
         outcome.answer()

@@ -241,26 +241,60 @@ def save_links(connection: sa.Connection, changed: Sequence[Held]) -> None:
 
 
 def plan(
-    connection: sa.Connection, tenant_id: str, looked: Iterable[str], held: Mapping[str, Held], now: int
-) -> None:
-    """Note when these devices have to be looked at again."""
+    tenant_id: str, looked: Iterable[str], held: Mapping[str, Held], now: int
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """When these devices have to be looked at again: the rows that must be written, and who must not be.
+
+    A look that is planned already and comes sooner than it must is left as it is: the next plan is made then.
+    Whoever's plan is written counts as changed, so that no other worker goes on believing in the one before.
+    """
     later, never = [], []
     for name in looked:
         one = held.get(name)
-        at = None if one is None else records.due(one, now)
-        if one is not None and at == one.planned:
+        if one is None:
+            never.append(name)
             continue
+        at = records.due(one, now)
+        planned = one.planned
+        if at == planned or (planned is not None and now < planned and (at is None or planned <= at)):
+            continue
+        one.planned, one.changed = at, True
         if at is None:
             never.append(name)
         else:
             later.append({"device_id": name, "tenant_id": tenant_id, "due_at": at})
-        if one is not None:
-            one.planned = at
+    return later, never
+
+
+def save_plan(
+    connection: sa.Connection, tenant_id: str, later: Sequence[Mapping[str, Any]], never: Sequence[str]
+) -> None:
+    """What `plan` gave."""
     upsert(connection, agenda, later, ["device_id"])
     if never:
         connection.execute(
             agenda.delete().where(agenda.c.device_id.in_(never), agenda.c.tenant_id == tenant_id)
         )
+
+
+def added_row(tenant_id: str, order: Any, item: Any, now: int) -> dict[str, Any]:
+    """The row of a new order, as it is now."""
+    return {
+        "id": order.message_id,
+        "tenant_id": tenant_id,
+        "device_id": item.device_id,
+        "number": order.number,
+        "action": item.action,
+        "params": dict(item.params),
+        "dry_run": item.dry_run,
+        "state": order.state,
+        "boot_count": order.boot_count,
+        "attempts": order.attempts,
+        "due_at": order.due,
+        "actor": item.actor,
+        "created_at": now,
+        "expires_at": order.expires_at,
+    }
 
 
 def _order_row(order: Any, settled_at: int | None) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class _Page:
         self.samples: list[dict] = []
         self.manifests: dict[str, tuple[str, Mapping]] = {}
         self.firmware: dict[str, str] = {}
-        self.added: list[dict] = []
+        self.added: list[tuple[Held, Order, NewOrder]] = []
         self.ended: list[dict] = []
 
     def receive(self, one: Held, message: Message, outcome: Outcome) -> None:
@@ -218,24 +218,8 @@ class _Page:
         if item.message_id is not None:
             order.message_id = item.message_id
             self.known[item.message_id] = _asked(item)
-        one.stored[order.message_id] = columns(order)
-        self.added.append(
-            {
-                "id": order.message_id,
-                "tenant_id": self.tenant_id,
-                "device_id": item.device_id,
-                "number": order.number,
-                "action": item.action,
-                "params": dict(item.params),
-                "dry_run": item.dry_run,
-                "state": order.state,
-                "attempts": 0,
-                "due_at": 0,
-                "actor": item.actor,
-                "created_at": self.now,
-                "expires_at": order.expires_at,
-            }
-        )
+        one.changed = True
+        self.added.append((one, order, item))
         outcome.answers.append((item.future, order.message_id))
 
     def settle(self, one: Held, orders: list[Order], outcome: Outcome) -> None:
@@ -253,13 +237,19 @@ class _Page:
             self._tell(outcome, "command", one.link.device_id, "", body)
 
     def write(self, connection: sa.Connection, looked: Iterable[str], held: Mapping[str, Held]) -> None:
-        ledger.add_orders(connection, self.added)
+        # As they are after all that this turn did: most are sent at once, and need no update then.
+        rows = [ledger.added_row(self.tenant_id, order, item, self.now) for _, order, item in self.added]
+        ledger.add_orders(connection, rows)
+        for one, order, _ in self.added:
+            if not order.settled():
+                one.stored[order.message_id] = columns(order)
         ledger.save_orders(connection, self.tenant_id, self.ended)
+        later, never = ledger.plan(self.tenant_id, looked, held, self.now)
         changed = [one for one in held.values() if one.changed]
         ledger.save_links(connection, changed)
         for one in changed:
             one.changed = False
-        ledger.plan(connection, self.tenant_id, looked, held, self.now)
+        ledger.save_plan(connection, self.tenant_id, later, never)
         for name, (hash, body) in self.manifests.items():
             ledger.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
         ledger.save_firmware(connection, self.tenant_id, self.firmware)
