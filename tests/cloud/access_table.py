@@ -64,9 +64,14 @@ def _devices(ids: Ids) -> list[str]:
 _public = Row(PUBLIC)
 _keys = Row("admin", "read:devices")
 _rotate = Row("admin", "write:devices", json(again=True))
+_manifest = Row("viewer", "read:manifest")
+_declare = Row("admin", "write:manifest", json(capabilities=[]))
 _command = Row("user", "write:devices", json(action="light_on"))
 _confirm = Row("user", "write:devices", json(dry_run_token="x" * 43))
 _register = Row("admin", "write:devices", json(device_type="esp32", home_id=lambda ids: ids.home_id), 404)
+
+# Of WebSockets; each is for a viewer with a tenant, or a key with read:devices.
+SOCKETS = ("/ws/state", "/api/v1/ws/state")
 
 TABLE: dict[str, Row] = {
     # system
@@ -111,10 +116,10 @@ TABLE: dict[str, Row] = {
     "GET /devices/{device_id}/key-history": _keys,
     "POST /device/{device_id}/rotate-secret": _rotate,
     "POST /devices/{device_id}/rotate-secret": _rotate,
-    "GET /device/{device_id}/bootstrap": _public,  # the device's own signature lets it in
-    "GET /devices/{device_id}/bootstrap": _public,
     "POST /mqtt/auth": _public,  # with the broker's own secret
     "POST /mqtt/acl": _public,
+    "GET /device/{device_id}/bootstrap": _public,  # the device's own signature lets it in
+    "GET /devices/{device_id}/bootstrap": _public,
     # commands
     "POST /device/{device_id}/command": _command,
     "POST /devices/{device_id}/command": _command,
@@ -126,6 +131,26 @@ TABLE: dict[str, Row] = {
     "GET /device/{device_id}/commands": Row("user", "read:devices"),
     "GET /devices/{device_id}/commands": Row("user", "read:devices"),
     "GET /commands/{command_id}": Row("user", "read:devices"),
+    "POST /rooms/{room_id}/command": _command,
+    "POST /groups/{slug}/command": _command,
+    # homes and rooms
+    "POST /homes": Row("admin", "write:homes", json(home_name="h", timezone="UTC")),
+    "GET /homes": Row("viewer", "read:homes"),
+    "PATCH /homes/{home_id}": Row("admin", "write:homes", json(home_name="h")),
+    "POST /homes/{home_id}/rooms": Row("admin", "write:homes", json(name="r")),
+    "GET /homes/{home_id}/rooms": Row("viewer", "read:homes"),
+    # groups
+    "GET /groups": Row("user", "read:groups"),
+    "POST /groups": Row("admin", "write:groups", json(name="g", device_ids=_devices), 404),
+    "POST /groups/{slug}/join": Row("user", "write:groups", json(device_id=_device)),
+    "POST /groups/{slug}/devices": Row("user", "write:groups", json(device_ids=_devices)),
+    # manifests
+    "GET /manifest/capabilities": Row("viewer", "read:manifest"),
+    "GET /manifest/types": Row("viewer", "read:manifest"),
+    "GET /devices/{device_id}/manifest": _manifest,
+    "GET /devices/{device_id}/capabilities": _manifest,
+    "POST /devices/{device_id}/manifest": _declare,
+    "PUT /devices/{device_id}/manifest": _declare,
     # firmware
     "POST /firmware/check": Row(
         "user", "read:firmware", json(device_type="esp32", current_version="1.0.0", device_id=_device), 404
@@ -166,4 +191,8 @@ TABLE: dict[str, Row] = {
     # last, since they end what the others ask for
     "POST /device/{device_id}/revoke": Row("admin", "write:devices"),
     "POST /devices/{device_id}/revoke": Row("admin", "write:devices"),
+    "DELETE /groups/{slug}/devices/{device_id}": Row("user", "write:groups"),
+    "DELETE /groups/{slug}": Row("admin", "write:groups"),
+    "DELETE /homes/{home_id}/rooms/{room_id}": Row("admin", "write:homes"),
+    "DELETE /homes/{home_id}": Row("admin", "write:homes"),
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.devices import touch
 from host_sim.cloud.storage.tables import manifests
 
 
@@ -22,3 +23,36 @@ def capability(body: Mapping[str, Any], action: str) -> Mapping[str, Any] | None
         if isinstance(entry, dict) and entry.get("action") == action:
             return entry
     return None
+
+
+def put(
+    connection: sa.Connection,
+    tenant_id: str,
+    device_id: str,
+    body: Mapping[str, Any],
+    hash: str,
+    now: int,
+    first: bool,
+) -> Any:
+    """Keep a manifest that came over the API; the row. `first`: only where there is none, else only where
+    there is one; None where that is not so.
+
+    The device's own wins: its next hello names another hash, so the cloud asks for it and it replaces this.
+    """
+    # First, since it waits for whoever does the same, and for a turn that takes the device's own.
+    touch(connection, tenant_id, device_id)
+    known = of(connection, tenant_id, device_id)
+    if (known is None) != first:
+        return None
+    values = {"hash": hash, "source": "api", "body": dict(body), "updated_at": now}
+    if known is None:
+        connection.execute(
+            manifests.insert().values(device_id=device_id, tenant_id=tenant_id, version=1, **values)
+        )
+    else:
+        connection.execute(
+            manifests.update()
+            .where(manifests.c.device_id == device_id, manifests.c.tenant_id == tenant_id)
+            .values(version=known.version + 1, **values)
+        )
+    return of(connection, tenant_id, device_id)

@@ -12,10 +12,14 @@ from host_sim.cloud.routes import (
     commands,
     devices,
     firmware,
+    groups,
+    homes,
+    manifests,
     mqtt,
     pages,
     system,
     tenant,
+    together,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -26,6 +30,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     pages.router,
     tenant.router,
     commands.router,
+    together.router,
+    homes.router,
+    groups.router,
+    manifests.router,
     bootstrap.router,
     mqtt.router,
     firmware.router,

@@ -1,0 +1,138 @@
+"""Homes and their rooms. Who deletes one takes nothing else away: its devices go on, without a place."""
+
+import uuid
+import zoneinfo
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.catalogue.tenants import hold
+from host_sim.cloud.storage.tables import devices, homes, manifests, rooms
+
+HOMES = 100  # of a tenant
+ROOMS = 200  # of a home
+
+
+class TooMany(Exception):
+    """There are as many as there may be; the text says how many."""
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """The names of the IANA time zone database, as far as this machine has it."""
+    return frozenset(zoneinfo.available_timezones() | {"UTC"})
+
+
+def add_home(connection: sa.Connection, tenant_id: str, name: str, timezone: str, now: int) -> str:
+    """The id of a new home. Raises TooMany."""
+    hold(connection, tenant_id)
+    if _count(connection, homes.c.tenant_id == tenant_id) >= HOMES:
+        raise TooMany(f"{HOMES} homes are the most that a tenant may have")
+    home_id = str(uuid.uuid4())
+    connection.execute(
+        homes.insert().values(id=home_id, tenant_id=tenant_id, name=name, timezone=timezone, created_at=now)
+    )
+    return home_id
+
+
+def every_home(connection: sa.Connection, tenant_id: str) -> list[Any]:
+    """The rows of all homes with the number of their `rooms` and `devices`, the oldest first."""
+    query = (
+        sa.select(
+            homes,
+            _how_many(rooms, rooms.c.tenant_id == tenant_id).label("rooms"),
+            _how_many(devices, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None)).label(
+                "devices"
+            ),
+        )
+        .where(homes.c.tenant_id == tenant_id)
+        .order_by(homes.c.created_at, homes.c.id)
+    )
+    return list(connection.execute(query))
+
+
+def _how_many(table: sa.Table, *which: Any) -> sa.ScalarSelect:
+    query = sa.select(sa.func.count()).select_from(table).where(table.c.home_id == homes.c.id, *which)
+    return query.scalar_subquery()
+
+
+def has_home(connection: sa.Connection, tenant_id: str, home_id: str) -> bool:
+    """Whether the tenant has this home."""
+    return _count(connection, homes.c.id == home_id, homes.c.tenant_id == tenant_id) > 0
+
+
+def change_home(connection: sa.Connection, tenant_id: str, home_id: str, values: dict[str, str]) -> bool:
+    """Give a home another `name` or `timezone`; whether there is such a home."""
+    if not values:
+        return has_home(connection, tenant_id, home_id)
+    changed = connection.execute(
+        homes.update().where(homes.c.id == home_id, homes.c.tenant_id == tenant_id).values(values)
+    )
+    return changed.rowcount > 0
+
+
+def delete_home(connection: sa.Connection, tenant_id: str, home_id: str) -> bool:
+    """End a home with its rooms; its devices are in no home then. Whether there was such a home."""
+    found = connection.execute(homes.delete().where(homes.c.id == home_id, homes.c.tenant_id == tenant_id))
+    return found.rowcount > 0
+
+
+def add_room(connection: sa.Connection, tenant_id: str, home_id: str, name: str, now: int) -> str:
+    """The id of a new room of the tenant's home. Raises LookupError, TooMany."""
+    hold(connection, tenant_id)
+    if not has_home(connection, tenant_id, home_id):
+        raise LookupError("home")
+    of_home = rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id
+    if connection.execute(sa.select(sa.func.count()).select_from(rooms).where(*of_home)).scalar() >= ROOMS:
+        raise TooMany(f"{ROOMS} rooms are the most that a home may have")
+    room_id = str(uuid.uuid4())
+    connection.execute(
+        rooms.insert().values(id=room_id, tenant_id=tenant_id, home_id=home_id, name=name, created_at=now)
+    )
+    return room_id
+
+
+def rooms_of(connection: sa.Connection, tenant_id: str, home_id: str) -> list[Any]:
+    """The rows of a home's rooms, the oldest first."""
+    return list(
+        connection.execute(
+            sa.select(rooms)
+            .where(rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id)
+            .order_by(rooms.c.created_at, rooms.c.id)
+        )
+    )
+
+
+def delete_room(connection: sa.Connection, tenant_id: str, home_id: str, room_id: str) -> bool:
+    """End a room; its devices stay in the home. Whether there was such a room."""
+    found = connection.execute(
+        rooms.delete().where(
+            rooms.c.id == room_id, rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id
+        )
+    )
+    return found.rowcount > 0
+
+
+def devices_in(connection: sa.Connection, tenant_id: str, room_id: str) -> list[Any]:
+    """The devices of a room that are not revoked, with the `body` of their manifest, the oldest first.
+
+    Raises LookupError where the tenant has no such room.
+    """
+    known = sa.select(rooms.c.id).where(rooms.c.id == room_id, rooms.c.tenant_id == tenant_id)
+    if connection.execute(known).first() is None:
+        raise LookupError("room")
+    return list(
+        connection.execute(
+            sa.select(devices.c.id, manifests.c.body)
+            .outerjoin(manifests, manifests.c.device_id == devices.c.id)
+            .where(
+                devices.c.room_id == room_id, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None)
+            )
+            .order_by(devices.c.created_at, devices.c.id)
+        )
+    )
+
+
+def _count(connection: sa.Connection, *which: Any) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(homes).where(*which)).scalar() or 0

@@ -1,0 +1,179 @@
+"""Homes and rooms: where devices are."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
+
+from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import places
+from host_sim.cloud.errors import conflict, not_found
+from host_sim.cloud.routes.forms import HomeId, Name, RoomId
+from host_sim.cloud.times import iso
+
+router = APIRouter(tags=["homes"])
+
+
+def _known(timezone: str) -> str:
+    if timezone not in places.timezones():
+        raise ValueError("this is no IANA time zone: write one such as Europe/Berlin, or UTC")
+    return timezone
+
+
+Timezone = Annotated[
+    str,
+    AfterValidator(_known),
+    Field(max_length=64, description="of the IANA database", examples=["America/New_York"]),
+]
+_EITHER = AliasChoices("home_name", "name")
+
+
+class NewHome(BaseModel):
+    home_name: Name = Field(validation_alias=_EITHER, examples=["My Home"])
+    timezone: Timezone = "UTC"
+
+
+class HomeChanges(BaseModel):
+    """What is left out stays."""
+
+    home_name: Name | None = Field(None, validation_alias=_EITHER, examples=["My Home"])
+    timezone: Timezone | None = None
+
+
+class NewRoom(BaseModel):
+    name: Name = Field(validation_alias=AliasChoices("name", "room_name"), examples=["Living Room"])
+
+
+class Done(BaseModel):
+    status: Literal["created", "updated", "deleted"]
+    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+
+
+class Home(BaseModel):
+    """`rooms`, `devices`: how many."""
+
+    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    home_name: str = Field(examples=["My Home"])
+    name: str = Field(examples=["My Home"])
+    timezone: str = Field(examples=["America/New_York"])
+    rooms: int = Field(examples=[3])
+    devices: int = Field(examples=[7])
+    created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+
+
+class Homes(BaseModel):
+    homes: list[Home]
+    count: int = Field(examples=[1])
+
+
+class Room(BaseModel):
+    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    home_id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    name: str = Field(examples=["Living Room"])
+    created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+
+
+class Rooms(BaseModel):
+    rooms: list[Room]
+    count: int = Field(examples=[1])
+
+
+@router.post("/homes", status_code=201)
+def create_home(request: Request, body: NewHome, caller: Caller = scoped("admin", "write:homes")) -> Done:
+    """Create home."""
+    services = services_of(request)
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            name = body.home_name.strip()
+            home_id = places.add_home(connection, caller.tenant_id, name, body.timezone, services.now())
+    except places.TooMany as error:
+        raise conflict("LIMIT_REACHED", str(error), "delete one that is not used any more") from None
+    return Done(status="created", id=home_id)
+
+
+@router.get("/homes")
+def list_homes(request: Request, caller: Caller = scoped("viewer", "read:homes")) -> Homes:
+    """List homes."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        rows = places.every_home(connection, caller.tenant_id)
+    return Homes(homes=[_home(row) for row in rows], count=len(rows))
+
+
+@router.patch("/homes/{home_id}")
+def change_home(
+    home_id: HomeId, request: Request, body: HomeChanges, caller: Caller = scoped("admin", "write:homes")
+) -> Done:
+    """Update home."""
+    values = {}
+    if body.home_name is not None:
+        values["name"] = body.home_name.strip()
+    if body.timezone is not None:
+        values["timezone"] = body.timezone
+    with services_of(request).database.writing(caller.tenant_id) as connection:
+        if not places.change_home(connection, caller.tenant_id, home_id, values):
+            raise not_found("home")
+    return Done(status="updated", id=home_id)
+
+
+@router.delete("/homes/{home_id}")
+def delete_home(home_id: HomeId, request: Request, caller: Caller = scoped("admin", "write:homes")) -> Done:
+    """Delete home, and its rooms. Its devices go on and are in no home until they are given another one."""
+    with services_of(request).database.writing(caller.tenant_id) as connection:
+        if not places.delete_home(connection, caller.tenant_id, home_id):
+            raise not_found("home")
+    return Done(status="deleted", id=home_id)
+
+
+@router.post("/homes/{home_id}/rooms", status_code=201)
+def add_room(
+    home_id: HomeId, request: Request, body: NewRoom, caller: Caller = scoped("admin", "write:homes")
+) -> Done:
+    """Add room."""
+    services = services_of(request)
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            name = body.name.strip()
+            room_id = places.add_room(connection, caller.tenant_id, home_id, name, services.now())
+    except LookupError:
+        raise not_found("home") from None
+    except places.TooMany as error:
+        raise conflict("LIMIT_REACHED", str(error), "delete one that is not used any more") from None
+    return Done(status="created", id=room_id)
+
+
+@router.get("/homes/{home_id}/rooms")
+def list_rooms(home_id: HomeId, request: Request, caller: Caller = scoped("viewer", "read:homes")) -> Rooms:
+    """List rooms."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        if not places.has_home(connection, caller.tenant_id, home_id):
+            raise not_found("home")
+        rows = places.rooms_of(connection, caller.tenant_id, home_id)
+    shown = [
+        Room(id=row.id, home_id=row.home_id, name=row.name, created_at=iso(row.created_at) or "")
+        for row in rows
+    ]
+    return Rooms(rooms=shown, count=len(shown))
+
+
+@router.delete("/homes/{home_id}/rooms/{room_id}")
+def delete_room(
+    home_id: HomeId, room_id: RoomId, request: Request, caller: Caller = scoped("admin", "write:homes")
+) -> Done:
+    """Delete room. Its devices stay in the home."""
+    with services_of(request).database.writing(caller.tenant_id) as connection:
+        if not places.delete_room(connection, caller.tenant_id, home_id, room_id):
+            raise not_found("room")
+    return Done(status="deleted", id=room_id)
+
+
+def _home(row: Any) -> Home:
+    return Home(
+        id=row.id,
+        home_name=row.name,
+        name=row.name,
+        timezone=row.timezone,
+        rooms=row.rooms,
+        devices=row.devices,
+        created_at=iso(row.created_at) or "",
+    )

@@ -1,0 +1,192 @@
+"""Manifests: what one device can do, and what all of them can, by category."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from host_sim.cloud import logs
+from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import capabilities, declarations, devices, manifests
+from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.routes.forms import DeviceId
+from host_sim.cloud.times import iso
+
+router = APIRouter(tags=["manifests"])
+
+_SCHEMA: dict[str, Any] = {
+    "additionalProperties": False,
+    "properties": {"brightness": {"type": "integer", "minimum": 0, "maximum": 100}},
+}
+_ENTRY = {
+    "id": 1,
+    "action": "light_on",
+    "description": "Switch the light on",
+    "safetyClass": "normal",
+    "paramSchema": _SCHEMA,
+    "supportsDryRun": True,
+}
+
+
+class Declared(BaseModel):
+    """`capabilities`: as in chapter 8 of the protocol. What is left out of one has its default."""
+
+    capabilities: Annotated[list[Any], Field(max_length=declarations.MOST, examples=[[_ENTRY]])]
+
+
+class Capability(BaseModel):
+    id: int = Field(examples=[1])
+    action: str = Field(examples=["light_on"])
+    description: str = Field(examples=["Switch the light on"])
+    safetyClass: Literal["normal", "sensitive", "critical", "restricted"]
+    paramSchema: dict[str, Any] = Field(examples=[_SCHEMA])
+    supportsDryRun: bool
+
+
+class Registered(Capability):
+    """`source`: firmware, or a device of the tenant that has an action which the firmware has not."""
+
+    category: str = Field(examples=["light"])
+    source: Literal["firmware", "device"]
+
+
+class Registry(BaseModel):
+    capabilities: list[Registered]
+    count: int = Field(examples=[1])
+
+
+class Types(BaseModel):
+    categories: dict[str, list[str]] = Field(
+        examples=[{"light": ["light_on", "light_off", "light_brightness"]}]
+    )
+
+
+class Manifest(BaseModel):
+    """`source`: who said so last, the device or somebody over the API. `version` rises with each change."""
+
+    deviceId: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    tenantId: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    version: int = Field(examples=[1])
+    capabilities: list[Capability]
+    hash: str = Field(description="SHA-256 of the manifest's body", examples=["ab" * 32])
+    source: Literal["device", "api"]
+    updatedAt: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+
+
+class OfDevice(BaseModel):
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    version: int = Field(examples=[1])
+    capabilities: list[Capability]
+    count: int = Field(examples=[1])
+
+
+@router.get("/manifest/capabilities")
+def all_capabilities(request: Request, caller: Caller = scoped("viewer", "read:manifest")) -> Registry:
+    """Global capability registry: what the firmware can do, and what devices of the tenant can besides."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        found = capabilities.every(connection, caller.tenant_id)
+    return Registry(capabilities=[Registered(**one) for one in found], count=len(found))
+
+
+@router.get("/manifest/types")
+def types(request: Request, caller: Caller = scoped("viewer", "read:manifest")) -> Types:
+    """The actions by category. A category can be the `capability` of a room's or a group's command."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        return Types(categories=capabilities.categories(connection, caller.tenant_id))
+
+
+@router.get("/devices/{device_id}/manifest")
+def get_manifest(
+    device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:manifest")
+) -> Manifest:
+    """Get device manifest."""
+    return _manifest(_row(request, caller, device_id))
+
+
+@router.get("/devices/{device_id}/capabilities")
+def get_capabilities(
+    device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:manifest")
+) -> OfDevice:
+    """What the device can do: the capabilities of its manifest."""
+    row = _row(request, caller, device_id)
+    found = [Capability(**one) for one in capabilities.entries(row.body)]
+    return OfDevice(device_id=device_id, version=row.version, capabilities=found, count=len(found))
+
+
+@router.post("/devices/{device_id}/manifest", status_code=201)
+def register_manifest(
+    device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
+) -> Manifest:
+    """Register initial manifest, for a device that has told none: commands for it can wait then.
+
+    What the device tells itself when it comes replaces it.
+    """
+    row = _put(request, caller, device_id, body, True)
+    if row is None:
+        raise conflict("MANIFEST_EXISTS", "this device has a manifest", "PUT replaces it")
+    return _manifest(row)
+
+
+@router.put("/devices/{device_id}/manifest")
+def update_manifest(
+    device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
+) -> Manifest:
+    """Update manifest: this one, until the device's next hello, which brings its own again."""
+    row = _put(request, caller, device_id, body, False)
+    if row is None:
+        raise _none()
+    return _manifest(row)
+
+
+def _row(request: Request, caller: Caller, device_id: str) -> Any:
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        if devices.find(connection, caller.tenant_id, device_id) is None:
+            raise not_found("device")
+        row = manifests.of(connection, caller.tenant_id, device_id)
+    if row is None:
+        raise _none()
+    return row
+
+
+def _none() -> ApiError:
+    return ApiError(
+        404,
+        "MANIFEST_NOT_FOUND",
+        "this device has told no capability manifest yet",
+        "let it connect once, or register one: POST /devices/ID/manifest",
+    )
+
+
+def _put(request: Request, caller: Caller, device_id: str, body: Declared, first: bool) -> Any:
+    services = services_of(request)
+    try:
+        manifest, hash = declarations.manifest(body.capabilities)
+    except declarations.Unsuitable as error:
+        raise ApiError(
+            400, "MANIFEST_INVALID", str(error), "chapter 8 of the protocol says what a manifest holds"
+        ) from None
+    with services.database.writing(caller.tenant_id) as connection:
+        device = devices.find(connection, caller.tenant_id, device_id)
+        if device is None:
+            raise not_found("device")
+        if device.revoked_at is not None:
+            raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
+        row = manifests.put(connection, caller.tenant_id, device_id, manifest, hash, services.now(), first)
+    if row is not None:
+        logs.audit(
+            "manifest_set", actor=caller.actor, tenant=caller.tenant_id, id=device_id, version=row.version
+        )
+    return row
+
+
+def _manifest(row: Any) -> Manifest:
+    return Manifest(
+        deviceId=row.device_id,
+        tenantId=row.tenant_id,
+        version=row.version,
+        capabilities=[Capability(**one) for one in capabilities.entries(row.body)],
+        hash=row.hash,
+        source=row.source,
+        updatedAt=iso(row.updated_at) or "",
+    )

@@ -1,0 +1,116 @@
+"""Commands for all devices of a room or a group, through the same gate as any other."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import capabilities, groups, manifests, places
+from host_sim.cloud.errors import ApiError, bad_request, not_found
+from host_sim.cloud.routes.commands import Command, Key
+from host_sim.cloud.routes.forms import GroupSlug, RoomId
+
+router = APIRouter(tags=["commands"])
+
+
+class Together(Command):
+    """`capability`: a category of `GET /manifest/types` that the action is of. Then only the devices that
+    have the action are asked; without it the others answer with ACTION_NOT_IN_MANIFEST.
+    """
+
+    capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = None
+
+
+class Result(BaseModel):
+    """What became of the command for one device: its ids, or the reason and its gateway code. Where a yes is
+    needed, `status` and `dry_run_token` are those of a single command.
+    """
+
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    success: bool
+    command_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    message_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    error: str | None = None
+    code: str | None = None
+    status: str | None = None
+    reason: str | None = None
+    dry_run_token: str | None = None
+    token: str | None = None
+    expires_in: int | None = None
+    choices: list[str] | None = None
+
+
+class Results(BaseModel):
+    results: list[Result]
+
+
+@router.post("/rooms/{room_id}/command", response_model_exclude_none=True)
+def command_room(
+    room_id: RoomId,
+    request: Request,
+    body: Together,
+    key: Key = None,
+    caller: Caller = scoped("user", "write:devices"),
+) -> Results:
+    """Room command: the same for every device in the room, with what became of each."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        _check(connection, caller, body)
+        try:
+            rows = places.devices_in(connection, caller.tenant_id, room_id)
+        except LookupError:
+            raise not_found("room") from None
+    return _sent(request, caller, body, key, rows)
+
+
+@router.post("/groups/{slug}/command", response_model_exclude_none=True)
+def command_group(
+    slug: GroupSlug,
+    request: Request,
+    body: Together,
+    key: Key = None,
+    caller: Caller = scoped("user", "write:devices"),
+) -> Results:
+    """Group command: the same for every device of the group, with what became of each."""
+    with services_of(request).database.reading(caller.tenant_id) as connection:
+        _check(connection, caller, body)
+        row = groups.find(connection, caller.tenant_id, slug)
+        if row is None:
+            raise not_found("group")
+        rows = groups.devices_in(connection, caller.tenant_id, row.id)
+    return _sent(request, caller, body, key, rows)
+
+
+def _check(connection: sa.Connection, caller: Caller, body: Together) -> None:
+    if body.dry_run:
+        raise bad_request("dry_run is for a single device")
+    if body.capability is None:
+        return
+    known = capabilities.categories(connection, caller.tenant_id)
+    if body.capability not in known:
+        raise ApiError(
+            400,
+            "PARAMS_INVALID",
+            f"there is no capability {body.capability!r}",
+            "GET /manifest/types lists them",
+            choices=sorted(known),
+        )
+    if body.action not in known[body.capability]:
+        raise ApiError(
+            400,
+            "ACTION_NOT_IN_MANIFEST",
+            f"{body.action} is no action of the capability {body.capability}",
+            "GET /manifest/types lists them; or leave capability out",
+            choices=known[body.capability],
+        )
+
+
+def _sent(request: Request, caller: Caller, body: Together, key: str | None, rows: Sequence[Any]) -> Results:
+    if body.capability is not None:
+        rows = [row for row in rows if manifests.capability(row.body or {}, body.action) is not None]
+    ids = [row.id for row in rows]
+    told = services_of(request).gate.many(caller, ids, body.asked(key)) if ids else []
+    return Results(results=[Result(**one) for one in told])
