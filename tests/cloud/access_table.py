@@ -10,6 +10,7 @@ from typing import Any
 PUBLIC = "public"
 ANY = "any"  # every API key may, whatever its scopes
 CODE = "HXT-" + "5a" * 32
+SOCKETS = ("/ws/state", "/api/v1/ws/state")  # for a viewer with a tenant, or a key with read:devices
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
 """Every route of the API, asked by every kind of caller: nobody, a stranger, too low a role, an API key."""
 
 import re
+import ssl
 
 import pytest
 import sqlalchemy as sa
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from host_sim.cloud.app import PREFIX, create_app
 from host_sim.cloud.catalogue import api_keys, clients
 from host_sim.cloud.security.roles import ROLES, SCOPES
 from host_sim.cloud.storage import tables
-from tests.cloud.access_table import ANY, PUBLIC, TABLE, Ids
+from tests.cloud.access_table import ANY, PUBLIC, SOCKETS, TABLE, Ids
+from tests.cloud.waiting import WAIT
 
 PROTECTED = [name for name, row in TABLE.items() if row.role != PUBLIC]
 WITH_ROLE = [name for name in PROTECTED if TABLE[name].role is not None]
@@ -101,23 +105,27 @@ def _code(answer) -> str:
     return answer.json().get("error", "") if answer.headers["content-type"] == "application/json" else ""
 
 
-def _routes() -> dict[str, object]:
-    """Every method and path of the API with its route. WebSockets and the API's description are no rows."""
-    found = {}
+def _routes() -> tuple[dict[str, APIRoute], set[str]]:
+    """Every method and path of the API with its route, and the WebSockets' paths. The API's own description,
+    which asks nobody, is not among them."""
+    found, sockets = {}, set()
     for context in iter_route_contexts(create_app(None).routes):  # type: ignore[arg-type]
-        if isinstance(context.original_route, APIRoute):
-            path = (context.path or "").removeprefix(PREFIX)
+        path = context.path or ""
+        if isinstance(context.original_route, APIWebSocketRoute):
+            sockets.add(path)
+        elif isinstance(context.original_route, APIRoute):
             for method in context.original_route.methods:
-                found[f"{method} {path}"] = context.original_route
-    return found
+                found[f"{method} {path.removeprefix(PREFIX)}"] = context.original_route
+    return found, sockets
 
 
 def test_every_route_stands_in_the_table():
-    routes = _routes()
+    routes, sockets = _routes()
     lacking = [_suggestion(name, route) for name, route in routes.items() if name not in TABLE]
     assert not lacking, "add to TABLE in tests/cloud/access_table.py:\n" + "\n".join(lacking)
     gone = sorted(set(TABLE) - set(routes))
     assert not gone, f"TABLE in tests/cloud/access_table.py names routes that are not there: {gone}"
+    assert sockets == set(SOCKETS), "name each WebSocket in SOCKETS in tests/cloud/access_table.py"
 
 
 def _suggestion(name: str, route: APIRoute) -> str:
@@ -179,7 +187,7 @@ def test_an_owner_of_another_tenant_finds_nothing_of_this_one(api, ids, before, 
         assert answer.status_code == (row.foreign or 404), answer.text
     else:
         assert answer.status_code < 300, answer.text
-    sent = str(answer.request.url) + answer.request.content.decode("latin-1")
+    sent = str(answer.request.url) + answer.request.read().decode("latin-1")
     assert not [one for one in ids.all() if one in answer.text and one not in sent]
 
 
@@ -225,3 +233,32 @@ def test_an_api_key_without_the_scope_is_refused(ids, with_key, name):
 def test_an_api_key_with_the_scope_alone_is_let_through(ids, with_key, name):
     answer = _ask(with_key([TABLE[name].scope]), name, ids)
     assert answer.status_code not in (401, 403) and answer.status_code < 500, answer.text
+
+
+def _code_of_closing(cloud, path: str, credential: str) -> int:
+    """With which code a WebSocket is closed; 0 for one that answers a ping."""
+    address = cloud.settings.base_url().replace("https", "wss", 1).removesuffix(PREFIX)
+    tls = ssl.create_default_context(cafile=str(cloud.pki.ca))
+    with connect(f"{address}{path}?token={credential}", ssl=tls, open_timeout=WAIT) as socket:
+        try:
+            socket.send("ping")
+            assert socket.recv(timeout=WAIT) == "pong"
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
+    return 0
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+def test_a_websocket_asks_who_is_there(cloud, api, path):
+    def key(scope: str) -> str:
+        body = {"name": "socket", "scopes": [scope]}
+        return api().post("/auth/api-keys", json=body).json()["key"]
+
+    token = api("viewer").headers["Authorization"].removeprefix("Bearer ")
+    without_tenant = api("none", None).headers["Authorization"].removeprefix("Bearer ")
+    assert _code_of_closing(cloud, path, token) == 0
+    assert _code_of_closing(cloud, path, key("read:devices")) == 0
+    assert _code_of_closing(cloud, path, key("write:homes")) == 4403
+    assert _code_of_closing(cloud, path, without_tenant) == 4403
+    for wrong in ("", "nonsense", "hxtp_nonsense"):
+        assert _code_of_closing(cloud, path, wrong) == 4401
