@@ -71,9 +71,6 @@ _command = Row("user", "write:devices", json(action="light_on"))
 _confirm = Row("user", "write:devices", json(dry_run_token="x" * 43))
 _register = Row("admin", "write:devices", json(device_type="esp32", home_id=lambda ids: ids.home_id), 404)
 
-# Of WebSockets; each is for a viewer with a tenant, or a key with read:devices.
-SOCKETS = ("/ws/state", "/api/v1/ws/state")
-
 TABLE: dict[str, Row] = {
     # system
     "GET /health": _public,
