@@ -6,6 +6,7 @@ import pytest
 
 from host_sim.cloud import settings
 from host_sim.cloud.app import MAX_BODY
+from host_sim.cloud.errors import ApiError
 from tests.cloud.waiting import hold_still
 
 
@@ -114,3 +115,12 @@ def test_somebody_without_a_tenant_is_limited_too(cloud, api, monkeypatch):
 
 def test_without_a_limit_there_is_none_to_tell(api):
     assert "RateLimit-Limit" not in api().get("/devices").headers
+
+
+def test_a_narrower_limit_is_told_in_place_of_the_tenants(api, monkeypatch):
+    def limited(*unused):
+        raise ApiError(429, "RATE_LIMIT_EXCEEDED", "too many of this", "later", {"RateLimit-Limit": "5"})
+
+    monkeypatch.setattr("host_sim.cloud.catalogue.clients.every", limited)
+    answer = api("owner", "narrow", "pro").get("/auth/clients")
+    assert answer.headers.get_list("RateLimit-Limit") == ["5"]

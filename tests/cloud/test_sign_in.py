@@ -252,6 +252,12 @@ def test_cookies_stay_with_this_host_and_away_from_scripts(cloud, person):
     assert answer.headers["Location"].endswith(f"/auth/cli?code={mine}")
 
 
+def test_without_tls_on_this_machine_alone_cookies_work_all_the_same(cloud, person, monkeypatch):
+    monkeypatch.setattr(cloud.settings, "public_url", "http://127.0.0.1:8443/api/v1")
+    assert EMAIL in person.sign_in(code()).text
+    assert set(person.http.cookies) == {"hxtp_session", "hxtp_browser"}
+
+
 def test_the_session_of_a_browser_opens_no_api(api, person):
     person.sign_in(code())
     session = next(value for name, value in person.http.cookies.items() if name.endswith("session"))
