@@ -82,7 +82,11 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 0},
     },
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}},
-    "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
+    "WWW-Authenticate": {
+        "description": "HxTP where a device signs the request itself.",
+        "required": True,
+        "schema": {"type": "string", "enum": ["Bearer", "HxTP"]},
+    },
 }
 _ALWAYS = ("X-Request-ID", "X-API-Version", "X-Protocol-Version")
 _COUNTED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")

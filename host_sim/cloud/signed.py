@@ -23,6 +23,7 @@ from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS
 
 REQUESTS = 120  # a minute and address
+SCHEME = "HxTP"  # what a 401 asks for: the headers that sign a request
 STALE_MS = 5000  # between two answers that bring a device the time (HX3-PROV-04)
 _NOBODY = os.urandom(32)  # is tried where there is no device, so that this takes as long
 
@@ -59,6 +60,8 @@ class Asker:
         answer = self.answer(error.body(request.state.request_id), error.status)
         if error.status == 429:
             answer.headers["Retry-After"] = str(STALE_MS // 1000)
+        else:
+            answer.headers["WWW-Authenticate"] = SCHEME
         return answer
 
 
@@ -84,6 +87,7 @@ def asker(request: Request, purpose: str, device_id: str, digest: str = "") -> A
             "SIGNATURE_INVALID",
             "no device of this cloud signed this",
             "check the device's id and secret",
+            {"WWW-Authenticate": SCHEME},
         )
     return found
 

@@ -120,6 +120,7 @@ def test_a_device_that_is_unknown_revoked_or_forged_gets_the_same_refusal(regist
         answer = get(asking, headers)
         body = answer.json()
         body.pop("request_id")
+        assert answer.headers["WWW-Authenticate"] == "HxTP"
         return answer.status_code, body, "X-HXTP-Signature" in answer.headers
 
     forged = dict(registered.headers(), **{"X-HXTP-Signature": "0" * 64})

@@ -9,6 +9,8 @@ from host_sim.cloud import signed
 from host_sim.cloud.access import services_of
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue.devices import HEARTBEAT_S
+from host_sim.cloud.errors import errors
+from host_sim.cloud.routes.forms import ID
 
 router = APIRouter(tags=["devices"])
 
@@ -31,10 +33,10 @@ class Bootstrap(BaseModel):
     server_time: int = Field(description="ms since 1970", examples=[1767225600000])
 
 
-@router.get("/device/{device_id}/bootstrap", response_model=Bootstrap)
+@router.get("/device/{device_id}/bootstrap", response_model=Bootstrap, responses=errors(401, 429))
 @router.get("/devices/{device_id}/bootstrap", response_model=Bootstrap, include_in_schema=False)
 def bootstrap(
-    device_id: Annotated[str, Path(pattern=r"^[\x20-\x7e]{1,36}$")],
+    device_id: Annotated[str, Path(pattern=ID, examples=["9f86d081884c7d659a2feaa0c55ad015"])],
     request: Request,
     version: Annotated[Text | None, Header(alias="X-HXTP-Version", examples=["HxTP/3.0"])] = None,
     timestamp: Annotated[Text | None, Header(alias="X-HXTP-Timestamp", description="ms since 1970")] = None,

@@ -10,12 +10,12 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
 from host_sim.cloud.errors import bad_request, not_found
 from host_sim.cloud.gate.gate import STEPS, Asked
+from host_sim.cloud.routes.forms import Id
 from host_sim.cloud.security.roles import at_least
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["commands"])
 
-Id = Annotated[str, Field(min_length=1, max_length=36)]
 Key = Annotated[
     str | None,
     Header(

@@ -11,7 +11,7 @@ from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, keys
-from host_sim.cloud.errors import conflict, not_found
+from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import DeviceId, Id, Name
 from host_sim.cloud.times import iso
 
@@ -28,10 +28,52 @@ class Registration(BaseModel):
     """`type` is what one client sends for `device_type`."""
 
     device_type: str = Field(
-        min_length=1, max_length=64, validation_alias=AliasChoices("device_type", "type"), examples=["esp32"]
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\x20-\x7e]+$",
+        validation_alias=AliasChoices("device_type", "type"),
+        examples=["esp32"],
     )
     home_id: Id | None = None
     room_id: Id | None = None
+
+
+class Registered(BaseModel):
+    """`device_secret`: 64 hex digits, in this answer and nowhere else."""
+
+    status: Literal["registered"]
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    tenant_id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    api_base_url: str = Field(examples=["https://127.0.0.1:8443/api/v1"])
+    device_secret: str = Field(examples=["ab" * 32])
+    initial_sequence: int = Field(examples=[0])
+    home_id: str | None = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    room_id: str | None = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+
+
+class Device(BaseModel):
+    """`online`: it gave a sign of life within four heartbeats. `session`: its hello was accepted."""
+
+    id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    device_type: str = Field(examples=["esp32"])
+    name: str | None = Field(examples=["Reading lamp"])
+    home_id: str | None = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    room_id: str | None = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    firmware: str = Field(examples=["0.0.0"])
+    last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
+    revoked: bool
+    online: bool
+    session: bool
+
+
+class Devices(BaseModel):
+    devices: list[Device]
+    count: int = Field(examples=[1])
+
+
+class Revoked(BaseModel):
+    status: Literal["revoked"]
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
 
 
 class Changes(BaseModel):
@@ -85,9 +127,11 @@ class State(BaseModel):
     last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-@router.post("/device/register", status_code=201)
+@router.post("/device/register", status_code=201, responses=errors(404))
 @router.post("/devices/register", status_code=201, include_in_schema=False)
-def register(request: Request, body: Registration, caller: Caller = scoped("admin", "write:devices")) -> dict:
+def register(
+    request: Request, body: Registration, caller: Caller = scoped("admin", "write:devices")
+) -> Registered:
     """Make a device. Its secret is in this answer and nowhere else."""
     services = services_of(request)
     try:
@@ -104,32 +148,32 @@ def register(request: Request, body: Registration, caller: Caller = scoped("admi
             row = devices.find(connection, caller.tenant_id, issued.device_id)
     except LookupError as missing:
         raise not_found(str(missing.args[0]).removesuffix("_id")) from None
-    return {
-        "status": "registered",
-        "device_id": issued.device_id,
-        "tenant_id": issued.tenant_id,
-        "api_base_url": services.settings.base_url(),
-        "device_secret": issued.secret.hex(),
-        "initial_sequence": 0,
-        "home_id": row.home_id,
-        "room_id": row.room_id,
-    }
+    return Registered(
+        status="registered",
+        device_id=issued.device_id,
+        tenant_id=issued.tenant_id,
+        api_base_url=services.settings.base_url(),
+        device_secret=issued.secret.hex(),
+        initial_sequence=0,
+        home_id=row.home_id,
+        room_id=row.room_id,
+    )
 
 
 @router.get("/devices")
-def list_devices(request: Request, caller: Caller = scoped("viewer", "read:devices")) -> dict:
+def list_devices(request: Request, caller: Caller = scoped("viewer", "read:devices")) -> Devices:
     """All devices of the tenant."""
     services = services_of(request)
     with services.database.reading(caller.tenant_id) as connection:
         rows = devices.every(connection, caller.tenant_id)
     now = services.now()
-    return {"devices": [_shown(row, now) for row in rows], "count": len(rows)}
+    return Devices(devices=[_shown(row, now) for row in rows], count=len(rows))
 
 
 @router.get("/devices/{device_id}")
 def get_device(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:devices")
-) -> dict:
+) -> Device:
     """One device."""
     services = services_of(request)
     with services.database.reading(caller.tenant_id) as connection:
@@ -142,7 +186,7 @@ def get_device(
 @router.patch("/devices/{device_id}")
 def change_device(
     device_id: DeviceId, request: Request, body: Changes, caller: Caller = scoped("admin", "write:devices")
-) -> dict:
+) -> Device:
     """Give a device another name or place."""
     services = services_of(request)
     try:
@@ -177,7 +221,7 @@ def get_state(
     )
 
 
-@router.post("/device/{device_id}/rotate-secret")
+@router.post("/device/{device_id}/rotate-secret", responses=errors(409))
 @router.post("/devices/{device_id}/rotate-secret", include_in_schema=False)
 def rotate_secret(
     device_id: DeviceId,
@@ -255,7 +299,9 @@ def key_history(
 
 @router.post("/device/{device_id}/revoke")
 @router.post("/devices/{device_id}/revoke", include_in_schema=False)
-def revoke(device_id: DeviceId, request: Request, caller: Caller = scoped("admin", "write:devices")) -> dict:
+def revoke(
+    device_id: DeviceId, request: Request, caller: Caller = scoped("admin", "write:devices")
+) -> Revoked:
     """End a device: nothing of it counts from now on. Its history stays.
 
     The embedded broker throws it off; another one refuses its next login.
@@ -267,20 +313,20 @@ def revoke(device_id: DeviceId, request: Request, caller: Caller = scoped("admin
         devices.revoke(connection, caller.tenant_id, device_id, services.now())
     services.expel(device_id)
     logs.audit("device_revoked", actor=caller.actor, tenant=caller.tenant_id, id=device_id)
-    return {"status": "revoked", "device_id": device_id}
+    return Revoked(status="revoked", device_id=device_id)
 
 
-def _shown(row: Any, now: int) -> dict:
+def _shown(row: Any, now: int) -> Device:
     record = row.record or {}
-    return {
-        "id": row.id,
-        "device_type": row.device_type,
-        "name": row.name,
-        "home_id": row.home_id,
-        "room_id": row.room_id,
-        "firmware": row.firmware_version,
-        "last_seen": iso(row.last_seen),
-        "revoked": row.revoked_at is not None,
-        "online": devices.online(row, now),
-        "session": bool(record.get("session")) and row.revoked_at is None,
-    }
+    return Device(
+        id=row.id,
+        device_type=row.device_type,
+        name=row.name,
+        home_id=row.home_id,
+        room_id=row.room_id,
+        firmware=row.firmware_version,
+        last_seen=iso(row.last_seen),
+        revoked=row.revoked_at is not None,
+        online=devices.online(row, now),
+        session=bool(record.get("session")) and row.revoked_at is None,
+    )

@@ -11,7 +11,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.catalogue.tenants import Taken
-from host_sim.cloud.errors import conflict, not_found
+from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import DeviceId, GroupSlug, Id, Name, Slug, Text
 from host_sim.cloud.times import iso
 
@@ -85,7 +85,7 @@ def list_groups(request: Request, caller: Caller = scoped("user", "read:groups")
     return Groups(groups=[_shown(row, members.get(row.id, [])) for row in rows], count=len(rows))
 
 
-@router.post("/groups", status_code=201)
+@router.post("/groups", status_code=201, responses=errors(404, 409))
 def create_group(
     request: Request, body: NewGroup, caller: Caller = scoped("admin", "write:groups")
 ) -> Created:
@@ -112,8 +112,8 @@ def create_group(
     return Created(status="created", slug=slug, id=group_id)
 
 
-@router.post("/groups/{slug}/join")
-@router.post("/groups/{slug}/devices")
+@router.post("/groups/{slug}/join", responses=errors(409))
+@router.post("/groups/{slug}/devices", responses=errors(409))
 def join_group(
     slug: GroupSlug, request: Request, body: Joining, caller: Caller = scoped("user", "write:groups")
 ) -> Changed:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import places
-from host_sim.cloud.errors import conflict, not_found
+from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import HomeId, Name, RoomId
 from host_sim.cloud.times import iso
 
@@ -79,7 +79,7 @@ class Rooms(BaseModel):
     count: int = Field(examples=[1])
 
 
-@router.post("/homes", status_code=201)
+@router.post("/homes", status_code=201, responses=errors(409))
 def create_home(request: Request, body: NewHome, caller: Caller = scoped("admin", "write:homes")) -> Done:
     """Create home."""
     services = services_of(request)
@@ -125,7 +125,7 @@ def delete_home(home_id: HomeId, request: Request, caller: Caller = scoped("admi
     return Done(status="deleted", id=home_id)
 
 
-@router.post("/homes/{home_id}/rooms", status_code=201)
+@router.post("/homes/{home_id}/rooms", status_code=201, responses=errors(409))
 def add_room(
     home_id: HomeId, request: Request, body: NewRoom, caller: Caller = scoped("admin", "write:homes")
 ) -> Done:

@@ -9,11 +9,11 @@ from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import capabilities, declarations, devices, manifests
-from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.errors import ApiError, conflict, errors, not_found
 from host_sim.cloud.routes.forms import DeviceId
 from host_sim.cloud.times import iso
 
-router = APIRouter(tags=["manifests"])
+router = APIRouter(tags=["manifest"])
 
 _SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
@@ -114,7 +114,7 @@ def get_capabilities(
     return OfDevice(device_id=device_id, version=row.version, capabilities=found, count=len(found))
 
 
-@router.post("/devices/{device_id}/manifest", status_code=201)
+@router.post("/devices/{device_id}/manifest", status_code=201, responses=errors(409))
 def register_manifest(
     device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
 ) -> Manifest:
@@ -128,7 +128,7 @@ def register_manifest(
     return _manifest(row)
 
 
-@router.put("/devices/{device_id}/manifest")
+@router.put("/devices/{device_id}/manifest", responses=errors(409))
 def update_manifest(
     device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
 ) -> Manifest:
