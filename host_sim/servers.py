@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 START_S = 60
@@ -35,7 +35,13 @@ def free_port() -> int:
 class Process:
     """A server as a process that ends with whoever started it, also where that is killed (Linux)."""
 
-    def __init__(self, command: list[str], log: Path, account: str | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        account: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._log = log
         shield = shutil.which("setpriv")
         own = {"user": account, "group": account, "extra_groups": []} if account else {}
@@ -46,6 +52,7 @@ class Process:
                 stdout=output,
                 stderr=output,
                 cwd=log.parent,
+                env=None if environment is None else {**os.environ, **environment},
                 **own,
             )
 

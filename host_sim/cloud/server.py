@@ -34,6 +34,7 @@ from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
+from host_sim.gateway.files import turn
 from host_sim.gateway.pki import Pki, make_pki
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,8 @@ class Cloud:
         self._stack.callback(database.close)
         doorman = Doorman(database, vault)
         if not settings.broker or not settings.certificate:
-            self.pki = make_pki(settings.data / "pki")
+            with turn(settings.data):  # of workers that start together one makes it
+                self.pki = make_pki(settings.data / "pki")
         address = self._broker(doorman)
         exchange: Exchange
         uplink: Uplink | LocalUplink

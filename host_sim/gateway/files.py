@@ -3,9 +3,12 @@
 It must never leave a half-written file behind, nor widen a mode.
 """
 
+import contextlib
 import fcntl
 import os
 import secrets
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -73,6 +76,42 @@ def lock_folder(folder: Path) -> int:
         os.close(lock)
         raise StoreError(f"{folder} is used by another process; stop it, or use another folder") from None
     return lock
+
+
+@contextlib.contextmanager
+def turn(folder: Path, seconds: float = 30) -> Iterator[None]:
+    """Let nobody else into the block who takes turns at this folder; waits for whoever is in it.
+
+    Raises StoreError where that takes too long.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / "turn", os.O_RDWR | os.O_CREAT, 0o600)
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise StoreError(f"another process has been busy in {folder} for {seconds} s") from None
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(lock)
+
+
+def create_file(path: Path, text: str) -> bool:
+    """Make a file of mode 0600, whole, unless there is one; of several who try, one does. Whether it did."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    replace_file(beside, text)
+    try:
+        os.link(beside, path)
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        beside.unlink()
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 WAIT = 20  # seconds that anything may take here
 
 
-def until(check: Callable[[], Any], what: str = "it to come true") -> Any:
-    """Wait for `check()` to give something true, and give that."""
+def until(check: Callable[[], Any], what: str = "it to come true", every: float = 0.01) -> Any:
+    """Wait for `check()`, which is asked `every` so many seconds, to give something true, and give that."""
     end = time.monotonic() + WAIT
     while not (found := check()):
         assert time.monotonic() < end, f"waited {WAIT} s for {what}"
-        time.sleep(0.01)
+        time.sleep(every)
     return found
 
 

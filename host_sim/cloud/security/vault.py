@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from host_sim.gateway.files import replace_file
+from host_sim.gateway.files import create_file
 
 KEY = 32  # bytes
 _VERSION = b"\x01"
@@ -74,7 +74,8 @@ def key_file(path: Path) -> list[bytes]:
     """The keys in a file, which is made with a new key where there is none. Raises VaultError, OSError."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, os.urandom(KEY).hex() + "\n")
+        # Several workers may start together, and what one of them seals the others have to open.
+        create_file(path, os.urandom(KEY).hex() + "\n")
     if path.stat().st_mode & 0o077:
         raise VaultError(f"{path} can be read by others: chmod 600 {path}")
     return keys_of(path.read_text())
