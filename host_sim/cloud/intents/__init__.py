@@ -1,0 +1,1 @@
+"""Intents: a wish in fixed words becomes commands, by a table and not by guessing: see `router.run`."""

@@ -1,0 +1,113 @@
+"""What an observation leads to: rules that fit propose their intents, automatic ones run them.
+
+An automatic rule runs with the rights of the person who wrote it, as they are at that moment, and a command's
+history names the rule as who asked. Must never keep or show a token that stands for somebody's yes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import cognition
+from host_sim.cloud.catalogue.tenants import find_user
+from host_sim.cloud.errors import ApiError
+from host_sim.cloud.intents import router
+from host_sim.cloud.intents.rules import fits
+from host_sim.cloud.security.roles import at_least
+from host_sim.cloud.services import Services
+
+MOST = 16  # rules that one observation may lead to
+_TOKENS = ("dry_run_token", "token", "expires_in")
+
+
+def observe(
+    services: Services, caller: Caller, device_id: str, context: str | None, data: Mapping[str, Any]
+) -> tuple[str, int]:
+    """Store an observation of a device of the caller's tenant, and run what runs by itself.
+
+    Gives the proposal's id, and how many rules fitted.
+    """
+    with services.database.reading(caller.tenant_id) as connection:
+        found = [
+            rule
+            for rule in cognition.every_rule(connection, caller.tenant_id)
+            if fits(rule.when, device_id, context, data)
+        ][:MOST]
+    entries = [
+        {"rule_id": rule.id, "rule": rule.name, "intent": rule.intent, "automatic": rule.automatic}
+        for rule in found
+    ]
+    waiting = any(not rule.automatic for rule in found)
+    state = "proposed" if waiting else "automatic" if found else "none"
+    with services.database.writing(caller.tenant_id) as connection:
+        proposal_id = cognition.observe(
+            connection, caller.tenant_id, device_id, context or "", data, entries, state, services.now()
+        )
+    if any(rule.automatic for rule in found):
+        for rule, entry in zip(found, entries, strict=True):
+            if rule.automatic:
+                entry["outcome"] = _automatic(services, rule)
+        with services.database.writing(caller.tenant_id) as connection:
+            cognition.told(connection, caller.tenant_id, proposal_id, entries)
+    return proposal_id, len(found)
+
+
+def _automatic(services: Services, rule: Any) -> dict[str, Any]:
+    maker = find_user(services.database, rule.user_id) if rule.user_id is not None else None
+    if maker is None or maker.tenant_id != rule.tenant_id or not at_least(maker.role, "user"):
+        return _failed("PERMISSION_DENIED", "who wrote the rule may not command devices any more")
+    caller = Caller(maker, None, f"rule:{rule.id}")
+    return _kept(_run(services, caller, rule.intent))
+
+
+def accept(services: Services, caller: Caller, row: Any) -> dict[str, Any] | None:
+    """Run what is proposed, as the caller. What became of it all; None where it is not proposed any more."""
+    with services.database.writing(caller.tenant_id) as connection:
+        if not cognition.settle(connection, caller.tenant_id, row.id, "accepted", caller.actor):
+            return None
+    entries, results = [dict(entry) for entry in row.proposal], []
+    for entry in entries:
+        if not entry["automatic"]:
+            answer = _run(services, caller, entry["intent"])
+            entry["outcome"] = _kept(answer)
+            results.append(answer)
+    with services.database.writing(caller.tenant_id) as connection:
+        cognition.told(connection, caller.tenant_id, row.id, entries)
+    return _together(results)
+
+
+def _run(services: Services, caller: Caller, intent: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return router.run(services, caller, intent)
+    except ApiError as error:
+        return _failed(error.code, error.message)
+
+
+def _failed(code: str, message: str) -> dict[str, Any]:
+    result = {"action": "", "status": "rejected", "code": code, "error": message}
+    return {
+        "status": router.FAILED,
+        "mode": router.MODE,
+        "commands_executed": 0,
+        "commands_rejected": 1,
+        "results": [result],
+    }
+
+
+def _kept(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """As it may be stored and shown to others."""
+    results = [
+        {name: value for name, value in one.items() if name not in _TOKENS} for one in answer["results"]
+    ]
+    return {**answer, "results": results}
+
+
+def _together(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    states = {answer["status"] for answer in answers}
+    return {
+        "status": states.pop() if len(states) == 1 else router.PARTIAL,
+        "mode": router.MODE,
+        "commands_executed": sum(answer["commands_executed"] for answer in answers),
+        "commands_rejected": sum(answer["commands_rejected"] for answer in answers),
+        "results": [one for answer in answers for one in answer["results"]],
+    }
