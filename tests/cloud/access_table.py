@@ -26,6 +26,9 @@ class Ids:
     client_id: str
     key_id: str
     user_id: str
+    scene_id: str
+    rule_id: str
+    proposal_id: str
 
     def all(self) -> set[str]:
         return {getattr(self, one.name) for one in fields(self)}
@@ -70,6 +73,26 @@ _declare = Row("admin", "write:manifest", json(capabilities=[]))
 _command = Row("user", "write:devices", json(action="light_on"))
 _confirm = Row("user", "write:devices", json(dry_run_token="x" * 43))
 _register = Row("admin", "write:devices", json(device_type="esp32", home_id=lambda ids: ids.home_id), 404)
+_intent = Row(
+    "user",
+    "write:devices",
+    json(type="device.control", payload=lambda ids: {"device_id": ids.device_id, "action": "light_on"}),
+    foreign=200,
+)
+_scene = Row(
+    "user",
+    "write:devices",
+    json(name="s", steps=lambda ids: [{"device_id": ids.device_id, "action": "light_on"}]),
+    foreign=404,
+)
+_rule = Row(
+    "admin",
+    sends=json(
+        name="r",
+        when={"all": [{"member": "x", "op": "==", "value": 1}]},
+        intent={"type": "scene.run", "payload": {"scene": "s"}},
+    ),
+)
 
 TABLE: dict[str, Row] = {
     # system
@@ -161,9 +184,7 @@ TABLE: dict[str, Row] = {
     "POST /firmware/release": Row(
         "admin",
         "write:firmware",
-        json(
-            device_type="esp32", version="2.0.0", url="https://example.org/f", checksum="ab" * 32, size=1
-        ),
+        json(device_type="esp32", version="2.0.0", url="https://example.org/f", checksum="ab" * 32, size=1),
     ),
     "POST /firmware/upload": Row(
         "admin",
@@ -178,6 +199,26 @@ TABLE: dict[str, Row] = {
     "GET /firmware/{firmware_id}/download": Row("viewer", "read:firmware"),
     "POST /firmware/{firmware_id}/release": Row("admin", "write:firmware"),
     "POST /firmware/{firmware_id}/withdraw": Row("admin", "write:firmware"),
+    # intents, scenes, cognition
+    "POST /intent": _intent,
+    "POST /api/v1/intent": _intent,
+    "GET /scenes": Row("viewer", "read:devices"),
+    "POST /scenes": _scene,
+    "GET /scenes/{scene_id}": Row("viewer", "read:devices"),
+    "PUT /scenes/{scene_id}": _scene,
+    "POST /cognition/observation": Row(
+        "user", "write:devices", json(device_id=_device, data={"x": 1}), foreign=404
+    ),
+    "GET /cognition/proposals": Row("user", "read:devices"),
+    "GET /cognition/proposals/{proposal_id}": Row("user", "read:devices"),
+    "POST /cognition/proposals/{proposal_id}/accept": Row("user", "write:devices"),
+    "POST /cognition/proposals/{proposal_id}/dismiss": Row("user", "write:devices"),
+    "GET /cognition/rules": Row("viewer", "read:devices"),
+    "POST /cognition/rules": _rule,
+    "GET /cognition/rules/{rule_id}": Row("viewer", "read:devices"),
+    "PUT /cognition/rules/{rule_id}": _rule,
+    "DELETE /cognition/rules/{rule_id}": Row("admin"),
+    "DELETE /scenes/{scene_id}": Row("user", "write:devices"),
     # what there is not
     "GET /plans": Row("viewer", ANY, foreign=501),
     "POST /plans": Row("viewer", ANY, foreign=501),

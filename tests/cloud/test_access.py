@@ -73,6 +73,27 @@ def ids(cloud, api) -> Ids:
                     "expires_at": now,
                 },
             ),
+            (tables.scenes, {"id": "table-scene", "name": "scene", "steps": []}),
+            (
+                tables.rules,
+                {
+                    "id": "table-rule",
+                    "name": "rule",
+                    "when": {"all": [{"member": "never", "op": "==", "value": 1}]},
+                    "intent": {"type": "scene.run", "payload": {"scene": "scene"}},
+                },
+            ),
+            (
+                tables.observations,
+                {
+                    "id": "table-proposal",
+                    "device_id": device_id,
+                    "context": "",
+                    "body": {},
+                    "proposal": [],
+                    "state": "none",
+                },
+            ),
         ):
             connection.execute(table.insert().values(**of, **values))
     return Ids(
@@ -85,6 +106,9 @@ def ids(cloud, api) -> Ids:
         client_id=client.id,
         key_id=key.id,
         user_id=viewer["id"],
+        scene_id="table-scene",
+        rule_id="table-rule",
+        proposal_id="table-proposal",
     )
 
 
