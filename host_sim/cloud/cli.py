@@ -11,6 +11,7 @@ import sys
 import threading
 
 from host_sim.cloud import logs
+from host_sim.cloud.operating import add_commands
 from host_sim.cloud.settings import EMAIL, TIERS, Settings, SettingsError, load
 
 EPILOG = """\
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--database", metavar="URL", help="postgresql://ROLE@HOST/NAME (default: SQLite in DIR)"
     )
     _serving(parser, common)
-    calls = parser.add_subparsers(metavar="token | user", title="commands")
+    calls = parser.add_subparsers(metavar="COMMAND", title="commands")
     call = calls.add_parser("token", parents=[common], help="print a bearer token, for a tenant made if new")
     call.add_argument(
         "--tenant", metavar="NAME", help="without it: role none, to register a tenant by the API"
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         "--password-file", metavar="F", help="its first line; - for standard input (default: ask for it)"
     )
     call.set_defaults(run=_user)
+    add_commands(calls, common)
     return parser
 
 

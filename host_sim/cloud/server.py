@@ -29,12 +29,11 @@ from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, Process
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Live
 from host_sim.cloud.security.tokens import Tokens
-from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
-from host_sim.gateway.files import turn
+from host_sim.gateway.files import StoreError, turn
 from host_sim.gateway.pki import Pki, make_pki
 
 log = logging.getLogger(__name__)
@@ -112,13 +111,16 @@ class Cloud:
     def _start(self) -> None:
         settings = self.settings
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        vault = Vault(settings.master_keys())
+        vault = settings.vault()
         database = open_database(settings)
         self._stack.callback(database.close)
         doorman = Doorman(database, vault)
         if not settings.broker or not settings.certificate:
-            with turn(settings.data):  # of workers that start together one makes it
-                self.pki = make_pki(settings.data / "pki")
+            try:
+                with turn(settings.data):  # of workers that start together one makes it
+                    self.pki = make_pki(settings.data / "pki")
+            except StoreError as error:
+                raise StartError(str(error)) from None
         address = self._broker(doorman)
         exchange: Exchange
         uplink: Uplink | LocalUplink

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host_sim.cloud.security.vault import VaultError, key_file, keys_of
+from host_sim.cloud.security.vault import Vault, VaultError, key_file, keys_of
 
 PREFIX = "HXTP_CLOUD_"
 EMAIL = r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}"  # what can be an e-mail address
@@ -64,9 +64,22 @@ class Settings:
     def master_keys(self) -> list[bytes]:
         """Raises SettingsError."""
         try:
-            return keys_of(self.master_key) if self.master_key else key_file(self.data / "master.key")
+            return keys_of(self.master_key) if self.master_key else key_file(self.key_file())
         except (VaultError, OSError) as error:
             raise SettingsError(f"master_key: {error}") from None
+
+    def vault(self) -> Vault:
+        """Over the master keys. Raises SettingsError."""
+        if self.master_key:
+            return Vault(self.master_keys())
+        try:
+            return Vault.of_file(self.key_file())
+        except (VaultError, OSError) as error:
+            raise SettingsError(f"master_key: {error}") from None
+
+    def key_file(self) -> Path:
+        """Where the master keys lie unless `master_key` holds them."""
+        return self.data / "master.key"
 
     def database_url(self) -> str:
         return self.database or f"sqlite:///{(self.data / 'cloud.db').absolute()}"

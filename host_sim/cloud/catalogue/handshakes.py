@@ -32,7 +32,7 @@ class Handshake:
     token: str | None = field(default=None, repr=False)
 
 
-def _purpose(code_hash: str) -> str:
+def purpose(code_hash: str) -> str:
     return f"handshakes/{code_hash}"
 
 
@@ -70,7 +70,7 @@ def look(database: Database, code: str, now: int) -> Handshake | None:
 def decide(database: Database, vault: Vault, code: str, now: int, token: str | None) -> bool:
     """Approve with a token for who approves, or refuse with None. Whether it was still waiting."""
     code_hash = hashing.digest(code)
-    sealed = None if token is None else vault.seal(token.encode(), _purpose(code_hash))
+    sealed = None if token is None else vault.seal(token.encode(), purpose(code_hash))
     with database.writing() as connection:
         changed = connection.execute(
             handshakes.update()
@@ -99,5 +99,5 @@ def poll(database: Database, vault: Vault, code: str, now: int) -> Handshake | N
         ).rowcount
     if not mine or row is None or row.token_sealed is None:
         return Handshake(TAKEN, found.expires_at)
-    token = vault.open(row.token_sealed, _purpose(code_hash)).decode()
+    token = vault.open(row.token_sealed, purpose(code_hash)).decode()
     return Handshake(APPROVED, found.expires_at, token)

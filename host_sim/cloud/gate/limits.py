@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import redis
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.storage.database import Database
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MINUTE = 60  # seconds
 HOUR = 3600
+AWAY_S = 2  # for which a counter that failed is not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +97,12 @@ class DatabaseCounter:
             if time.monotonic() - self._swept > HOUR:
                 self._swept = time.monotonic()
                 connection.execute(counts.delete().where(counts.c.ends_at < time.time()))
-            found = connection.execute(
-                counts.update()
-                .where(counts.c.name == name, counts.c.window == window)
-                .values(count=counts.c.count + 1)
+            insert = (sqlite if self._database.is_sqlite else postgresql).insert(counts)
+            return connection.execute(
+                insert.values(name=name, window=window, count=1, ends_at=int((window + 1) * length_s))
+                .on_conflict_do_update(index_elements=["name", "window"], set_={"count": counts.c.count + 1})
                 .returning(counts.c.count)
-            ).scalar()
-            if found is None:
-                with connection.begin_nested():
-                    connection.execute(
-                        counts.insert().values(
-                            name=name, window=window, count=1, ends_at=int((window + 1) * length_s)
-                        )
-                    )
-                found = 1
-        return found
+            ).scalar_one()
 
 
 class Limits:
@@ -119,15 +112,21 @@ class Limits:
         self.waits = not isinstance(counter, ProcessCounter)
         self._counter = counter
         self._own = ProcessCounter()
+        self._again = 0.0  # when the counter is asked again
 
     def take(self, name: str, most: int, length_s: int = MINUTE) -> Taken:
         """One more of `name`, of which there may be `most` in `length_s` seconds."""
         now = time.time()
         window = int(now // length_s)
-        try:
-            count = self._counter.add(name, window, length_s)
-        except (redis.RedisError, DBAPIError) as error:
-            log.warning("limits are counted by this worker alone: %s", type(error).__name__)
+        count = None
+        if time.monotonic() >= self._again:
+            try:
+                count = self._counter.add(name, window, length_s)
+            except (redis.RedisError, DBAPIError) as error:
+                log.warning("limits are counted by this worker alone: %s", type(error).__name__)
+                # Or every request would wait for one that does not answer.
+                self._again = time.monotonic() + AWAY_S
+        if count is None:
             count = self._own.add(name, window, length_s)
         reset_s = max(1, int((window + 1) * length_s - now + 0.999))
         return Taken(count <= most, most, max(0, most - count), reset_s)

@@ -5,6 +5,7 @@ never take a token of another algorithm, issuer or audience, nor one whose key i
 keeps (PAGES) opens no API, and what proves that a form is ours (FORMS) opens nothing.
 """
 
+import math
 import os
 import time
 import uuid
@@ -22,7 +23,13 @@ API = ISSUER  # audiences
 PAGES = f"{ISSUER}/pages"
 FORMS = f"{ISSUER}/forms"
 LIFE_S = 12 * 3600
+RELOAD_S = 60  # how soon a worker notices that a key was renewed elsewhere
 MAX_TOKEN = 2048  # characters
+
+
+def purpose(key_id: str) -> str:
+    """What a signing key is sealed for."""
+    return f"signing_keys/{key_id}"
 
 
 class TokenError(Exception):
@@ -46,6 +53,7 @@ class Tokens:
         self._life_s = life_s
         self._keys: dict[str, bytes] = {}
         self._current = ""
+        self._loaded = -math.inf  # by the monotonic clock
 
     @property
     def life_s(self) -> int:
@@ -54,8 +62,7 @@ class Tokens:
 
     def make(self, user_id: str, life_s: int | None = None, audience: str = API) -> str:
         """A token for a user; `life_s` seconds, 12 hours by default."""
-        if not self._current:
-            self._load()
+        self._refresh()
         if not self._current:
             self.renew()
         now = time.time_ns() // 1000000
@@ -78,6 +85,7 @@ class Tokens:
             kid = jwt.get_unverified_header(token).get("kid")
             if not isinstance(kid, str):
                 raise TokenError("the token names no key")
+            self._refresh()
             if kid not in self._keys:
                 self._load()
             key = self._keys.get(kid)
@@ -97,21 +105,30 @@ class Tokens:
             raise TokenError("this is no token of this cloud") from None
         return Claims(str(claims["sub"]), round(claims["iat"] * 1000))
 
-    def renew(self) -> None:
-        """From now on sign with a new key. Tokens of the old ones hold until they expire."""
+    def renew(self, end_all: bool = False) -> None:
+        """From now on sign with a new key. Tokens of the old ones hold until they expire, or with `end_all`
+        end: here at once, with other workers within RELOAD_S.
+        """
         kid, key, now = str(uuid.uuid4()), os.urandom(32), time.time_ns() // 1000000
         with self._database.writing() as connection:
             connection.execute(
-                signing_keys.update().where(signing_keys.c.retired_at.is_(None)).values(retired_at=now)
+                signing_keys.delete()
+                if end_all
+                else signing_keys.update().where(signing_keys.c.retired_at.is_(None)).values(retired_at=now)
             )
             connection.execute(
                 signing_keys.insert().values(
-                    id=kid, key_sealed=self._vault.seal(key, f"signing_keys/{kid}"), created_at=now
+                    id=kid, key_sealed=self._vault.seal(key, purpose(kid)), created_at=now
                 )
             )
         self._load()
 
+    def _refresh(self) -> None:
+        if time.monotonic() - self._loaded > RELOAD_S:
+            self._load()
+
     def _load(self) -> None:
+        self._loaded = time.monotonic()
         oldest = (int(time.time()) - self._life_s) * 1000
         with self._database.reading() as connection:
             rows = connection.execute(
@@ -119,6 +136,6 @@ class Tokens:
                 .where(sa.or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > oldest))
                 .order_by(signing_keys.c.created_at)
             ).all()
-        self._keys = {row.id: self._vault.open(row.key_sealed, f"signing_keys/{row.id}") for row in rows}
+        self._keys = {row.id: self._vault.open(row.key_sealed, purpose(row.id)) for row in rows}
         current = [row.id for row in rows if row.retired_at is None]
         self._current = current[-1] if current else ""

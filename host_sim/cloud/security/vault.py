@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from host_sim.gateway.files import create_file
+from host_sim.gateway.files import create_file, replace_file
 
 KEY = 32  # bytes
 _VERSION = b"\x01"
@@ -28,22 +28,50 @@ class VaultError(Exception):
 
 
 class Vault:
-    """Seals with the first key, opens with any of them."""
+    """Seals with the first key, opens with any of them. A file's keys are read again where it has changed."""
 
     def __init__(self, keys: list[bytes]) -> None:
+        self._file: Path | None = None
+        self._seen: tuple[int, int] | None = None
+        self._use(keys)
+
+    @classmethod
+    def of_file(cls, file: Path) -> "Vault":
+        """With the keys in a file, which is made where there is none. Raises VaultError, OSError."""
+        vault = cls(key_file(file))
+        vault._file, vault._seen = file, _state(file)
+        # It may have changed between the two.
+        vault._use(key_file(file))
+        return vault
+
+    def _use(self, keys: list[bytes]) -> None:
         if not keys or any(len(key) != KEY for key in keys):
             raise VaultError(f"the master key is {KEY} bytes: 64 hex digits, or base64")
         self._keys = {hashlib.sha256(key).digest()[:_NAME]: AESGCM(key) for key in keys}
-        self._first = next(iter(self._keys))
+
+    def _look(self) -> None:
+        """Take what an operator wrote into the file meanwhile."""
+        if self._file is None:
+            return
+        try:
+            state = _state(self._file)
+            if state != self._seen:
+                self._use(key_file(self._file))
+                self._seen = state
+        except OSError:
+            return  # with the keys that are known
 
     def seal(self, secret: bytes, purpose: str) -> bytes:
+        self._look()
+        name, key = next(iter(self._keys.items()))
         nonce = os.urandom(_NONCE)
-        sealed = self._keys[self._first].encrypt(nonce, secret, purpose.encode())
-        return _VERSION + self._first + nonce + sealed
+        return _VERSION + name + nonce + key.encrypt(nonce, secret, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """Raises VaultError."""
         name, nonce = sealed[1 : 1 + _NAME], sealed[1 + _NAME : 1 + _NAME + _NONCE]
+        if name not in self._keys:
+            self._look()
         key = self._keys.get(name)
         if sealed[:1] != _VERSION or key is None:
             raise VaultError("this was sealed with a master key that is not given; give the old one as well")
@@ -54,7 +82,25 @@ class Vault:
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether it is sealed with the first key; otherwise it is to be sealed again."""
-        return sealed[1 : 1 + _NAME] == self._first
+        return sealed[1 : 1 + _NAME] == next(iter(self._keys))
+
+
+def _state(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def add_key(path: Path) -> None:
+    """Put a new key in front of the others. Raises VaultError, OSError."""
+    known = key_file(path)
+    replace_file(path, "".join(f"{key.hex()}\n" for key in [os.urandom(KEY), *known]))
+
+
+def forget_keys(path: Path) -> int:
+    """Leave only the first key; how many went. Raises VaultError, OSError."""
+    first, *others = key_file(path)
+    replace_file(path, f"{first.hex()}\n")
+    return len(others)
 
 
 def keys_of(text: str) -> list[bytes]:

@@ -48,6 +48,13 @@ class Database:
         self._writers = self.engine.execution_options(hxtp_writes=True)
         self.remembered = Remembered()
 
+    def use_passwords(self, file: Path) -> None:
+        """Take the role's password from this file, of libpq's form. Before anything is asked."""
+
+        @sa.event.listens_for(self.engine, "do_connect")
+        def connecting(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
+            options["passfile"] = str(file)
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -1,0 +1,179 @@
+"""What an operator does with `python -m host_sim cloud …`: prepare PostgreSQL and Mosquitto, renew keys.
+
+Must never print a secret or take one as an argument.
+"""
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from host_sim.cloud.settings import Settings
+
+HOST = r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:]{2,39}"
+
+
+def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
+    """Add the operator's commands to the parser of `cloud`."""
+    call = calls.add_parser(
+        "migrate",
+        parents=[common],
+        help="make PostgreSQL's roles, database and tables",
+        allow_abbrev=False,  # or --password would be taken, with a password after it
+    )
+    call.add_argument(
+        "--database-owner",
+        metavar="URL",
+        help="as the role that owns the tables: postgresql://OWNER@HOST/NAME",
+    )
+    call.add_argument(
+        "--admin", metavar="URL", default="", help="as a role that may make the others where they are missing"
+    )
+    call.add_argument(
+        "--passwords", type=Path, metavar="FILE", help="where passwords of new roles go (a PGPASSFILE)"
+    )
+    call.set_defaults(run=_told(_migrate))
+    call = calls.add_parser(
+        "mosquitto", parents=[common], help="set up a Mosquitto for the cloud in a folder"
+    )
+    call.add_argument("--folder", type=Path, metavar="DIR", help="where (default DATA/mosquitto)")
+    call.add_argument(
+        "--listen", metavar="ADDRESS", default="127.0.0.1", help="default 127.0.0.1; 0.0.0.0: all"
+    )
+    call.add_argument("--mqtt-port", type=int, metavar="N", default=8883, help="default 8883")
+    call.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="this broker's, as devices reach it; again",
+    )
+    call.add_argument(
+        "--plugin", type=Path, metavar="FILE", help="mosquitto_dynamic_security.so, if not found"
+    )
+    call.add_argument("--account", metavar="USER", help="whom Mosquitto runs as (root: mosquitto)")
+    call.set_defaults(run=_told(_mosquitto))
+    call = calls.add_parser("logins", parents=[common], help="tell the broker of all devices again")
+    call.set_defaults(run=_told(_logins))
+    call = calls.add_parser("rekey", parents=[common], help="seal all secrets anew with the first master key")
+    which = call.add_mutually_exclusive_group()
+    which.add_argument("--new", action="store_true", help="make a new master key first")
+    which.add_argument("--forget", action="store_true", help="and forget the other keys")
+    call.set_defaults(run=_told(_rekey))
+    call = calls.add_parser("renew-tokens", parents=[common], help="sign bearer tokens with a new key")
+    call.add_argument("--end-all", action="store_true", help="and let all tokens that there are end")
+    call.set_defaults(run=_told(_renew_tokens))
+
+
+def _told(run: Callable[[Settings, argparse.Namespace], str]) -> Callable[..., int]:
+    """Print what `run` says, or on stderr why it could not."""
+
+    def running(settings: Settings, options: argparse.Namespace) -> int:
+        from host_sim.cloud.broker.mosquitto import SetupError
+        from host_sim.cloud.security.vault import VaultError
+        from host_sim.cloud.storage.database import DatabaseError
+        from host_sim.gateway.files import StoreError
+
+        try:
+            print(run(settings, options))
+        except (SetupError, VaultError, DatabaseError, StoreError, OSError) as error:
+            print(f"host_sim cloud: {error}", file=sys.stderr)
+            return 1
+        return 0
+
+    return running
+
+
+def _migrate(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.storage.database import DatabaseError
+    from host_sim.cloud.storage.prepare import prepare
+
+    owner = options.database_owner or settings.database_owner
+    if not settings.database or not owner:
+        raise DatabaseError("give --database and --database-owner, or set both")
+    made = prepare(settings.database, owner, options.admin, options.passwords)
+    lines = [f"made the role {role}" for role in made.roles]
+    if made.database:
+        lines.append("made the database")
+    lines.append("the tables are those of this version, and row-level security is on")
+    if made.passwords is not None:
+        lines.append(f"start the cloud with PGPASSFILE={made.passwords.absolute()}")
+    return "\n".join(lines)
+
+
+def _mosquitto(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.broker.mosquitto import SetupError, set_up
+
+    for name in (options.listen, *options.name):
+        if not re.fullmatch(HOST, name):
+            raise SetupError(f"{name!r} is no host's name or address")
+    if not 1 <= options.mqtt_port <= 65535:
+        raise SetupError("--mqtt-port must be 1 to 65535")
+    folder = options.folder or settings.data / "mosquitto"
+    made = set_up(
+        folder, options.listen, options.mqtt_port, tuple(options.name), options.plugin, options.account
+    )
+    return (
+        f"start Mosquitto:  mosquitto -c {made.config}\n"
+        f"start the cloud:  python -m host_sim cloud --config {made.settings}\n"
+        f"devices trust:    {made.ca}\n"
+        "A Mosquitto that runs already has to be restarted, and then the cloud: its password is new."
+    )
+
+
+def _logins(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.broker import logins
+    from host_sim.cloud.server import open_database
+
+    database = open_database(settings)
+    try:
+        with database.writing() as connection:
+            count = logins.renew_all(connection, time.time_ns() // 1000000)
+    finally:
+        database.close()
+    return f"the workers will tell the broker of {count} devices"
+
+
+def _rekey(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.security.rekey import forget_old_keys, rekey, renew_master_key
+    from host_sim.cloud.security.vault import VaultError
+    from host_sim.cloud.server import open_database
+
+    if settings.master_key and (options.new or options.forget):
+        raise VaultError(
+            "master_key holds the keys: change them there, the new one first, and leave --new out"
+        )
+    database = open_database(settings)
+    file = settings.key_file()
+    try:
+        if options.new:
+            count = renew_master_key(database, file)
+            return (
+                f"{count} secrets are sealed with the new key, the first in {file}\n"
+                "copy this file to every worker, then: python -m host_sim cloud rekey --forget"
+            )
+        if options.forget:
+            count = forget_old_keys(database, file)
+            return f"everything is sealed with the first key, and {count} others are forgotten"
+        return (
+            f"{rekey(database, settings.vault())} secrets were sealed with an old key, and are not any more"
+        )
+    finally:
+        database.close()
+
+
+def _renew_tokens(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.security.tokens import RELOAD_S, Tokens
+    from host_sim.cloud.server import open_database
+
+    database = open_database(settings)
+    try:
+        Tokens(database, settings.vault(), settings.token_life_s).renew(options.end_all)
+    finally:
+        database.close()
+    if options.end_all:
+        return f"all tokens end within {RELOAD_S} s: everybody has to sign in again"
+    return f"within {RELOAD_S} s all workers sign with the new key; tokens hold until they expire"

@@ -1,0 +1,257 @@
+"""The operator's commands: preparing PostgreSQL and Mosquitto, and renewing keys while the cloud runs."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from host_sim.cloud.cli import main
+from host_sim.cloud.provisioning import token_for
+from host_sim.cloud.security.rekey import SEALED
+from host_sim.cloud.security.tokens import TokenError, Tokens
+from host_sim.cloud.security.vault import Vault, VaultError, key_file
+from host_sim.cloud.settings import load
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.migrate import differences
+from host_sim.cloud.storage.tables import broker_logins, device_keys, metadata, signing_keys
+from tests.cloud.waiting import until
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """Of a cloud on SQLite that does not run; commands find them in the environment."""
+    monkeypatch.setenv("HXTP_CLOUD_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HXTP_CLOUD_BROKER_PORT", "0")
+    return load()
+
+
+@pytest.fixture
+def prepared(postgres, tmp_path, monkeypatch):
+    """prepare(): the command as an administrator; roles of this test's own, by TCP with passwords."""
+    monkeypatch.delenv("PGPASSFILE", raising=False)
+    name = f"made_{tmp_path.name[-20:].replace('-', '_')}".lower()
+    urls = [postgres.tcp_url(f"{name}_{role}", name) for role in ("app", "owner")]
+    passwords = tmp_path / "pgpass"
+    admin = postgres.url(postgres.superuser, "postgres")
+
+    def prepare(*more):
+        return main(["migrate", "--database", urls[0], "--database-owner", urls[1], *more])
+
+    prepare.full = ("--admin", admin, "--passwords", str(passwords))
+    prepare.urls, prepare.passwords, prepare.name = urls, passwords, name
+    yield prepare
+    postgres.drop(name)
+    for role in ("app", "owner"):
+        postgres.execute(f"DROP ROLE IF EXISTS {name}_{role}")
+
+
+def test_one_command_prepares_postgresql_and_again_does_no_harm(prepared, postgres, capsys):
+    assert prepared(*prepared.full) == 0
+    first = capsys.readouterr().out
+    assert "made the role" in first and "made the database" in first and "PGPASSFILE=" in first
+    lines = prepared.passwords.read_text().splitlines()
+    assert prepared.passwords.stat().st_mode & 0o077 == 0 and len(lines) == 2
+    assert not any(line.rsplit(":", 1)[1] in first for line in lines), "no password is shown"
+    assert prepared(*prepared.full) == 0
+    assert "made the" not in capsys.readouterr().out
+    assert prepared.passwords.read_text().splitlines() == lines
+    for url in prepared.urls:
+        database = Database(url)
+        database.use_passwords(prepared.passwords)
+        database.check()
+        assert differences(database) == []
+        database.close()
+    kept = postgres.execute(f"SELECT rolpassword FROM pg_authid WHERE rolname LIKE '{prepared.name}%'")
+    assert all(verifier.startswith("SCRAM-SHA-256$") for (verifier,) in kept)
+
+
+def test_without_an_administrator_the_command_says_what_is_missing(prepared, capsys):
+    assert prepared() == 1
+    told = capsys.readouterr().err
+    assert prepared.name in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        ((), "give --database and --database-owner"),
+        (("--database", "postgresql://a@/x", "--database-owner", "postgresql://a@/x"), "two roles"),
+        (("--database", "postgresql://a@/x", "--database-owner", "postgresql://b@/y"), "one database"),
+        (("--database", "sqlite:///x", "--database-owner", "sqlite:///x"), "when the cloud starts"),
+    ],
+)
+def test_what_cannot_be_prepared_is_said(settings, capsys, arguments, told):
+    assert main(["migrate", *arguments]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_one_command_sets_mosquitto_up_and_again_keeps_devices_and_certificates(settings, tmp_path, capsys):
+    folder = tmp_path / "mosquitto"
+    command = ["mosquitto", "--folder", str(folder), "--name", "broker.example", "--mqtt-port", "8884"]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    given = tomllib.loads((folder / "cloud.toml").read_text())
+    assert given["broker"] == "mqtts://hxtp-cloud@broker.example:8884"
+    assert given["broker_password"] not in told and str(folder / "mosquitto.conf") in told
+    assert load(file=folder / "cloud.toml", environment={}).dynamic_security is True
+    known = folder / "dynamic-security.json"
+    listed = json.loads(known.read_text())
+    listed["clients"].append({"username": "a-device"})
+    known.write_text(json.dumps(listed))
+    ca = (folder / "pki" / "ca.pem").read_bytes()
+    assert main(command) == 0
+    again = json.loads(known.read_text())
+    assert [one["username"] for one in again["clients"]] == ["hxtp-cloud", "a-device"]
+    assert (folder / "pki" / "ca.pem").read_bytes() == ca
+    assert tomllib.loads((folder / "cloud.toml").read_text())["broker_password"] != given["broker_password"]
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("--name", "no host\n"), "no host's name"),
+        (("--mqtt-port", "0"), "1 to 65535"),
+        (("--plugin", "/nowhere.so"), "apt-get install mosquitto"),
+    ],
+)
+def test_what_mosquitto_cannot_be_set_up_with_is_said(settings, capsys, arguments, told):
+    assert main(["mosquitto", *arguments]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_damaged_list_of_devices_is_not_overwritten(settings, tmp_path, capsys):
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    (folder / "dynamic-security.json").write_text("{")
+    assert main(["mosquitto", "--folder", str(folder)]) == 1
+    assert "is damaged" in capsys.readouterr().err
+    assert (folder / "dynamic-security.json").read_text() == "{"
+
+
+# -- keys ----------------------------------------------------------------------------------------------------
+
+
+def _sealed(cloud):
+    """Every sealed value that there is, by table."""
+    found = {}
+    for sealed in SEALED:
+        with cloud.services.database.reading(_tenant(cloud)) as connection:
+            found[sealed.column.table.name] = list(
+                connection.execute(sa.select(sealed.column).where(sealed.column.is_not(None))).scalars()
+            )
+    return found
+
+
+def _tenant(cloud):
+    with cloud.services.database.reading() as connection:
+        return connection.execute(sa.text("SELECT id FROM tenants WHERE slug = 'home'")).scalar()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def cloud_settings(request):
+    if request.param == "sqlite":
+        return {}
+    return request.getfixturevalue("postgres_settings")()
+
+
+@pytest.fixture
+def on_this_cloud(cloud, monkeypatch):
+    """Commands find the running cloud's settings in the environment."""
+    for name in ("data", "database", "database_owner", "tier"):
+        monkeypatch.setenv(f"HXTP_CLOUD_{name.upper()}", str(getattr(cloud.settings, name)))
+
+
+def test_every_sealed_column_is_sealed_anew():
+    columns = {
+        column for table in metadata.sorted_tables for column in table.c if column.name.endswith("_sealed")
+    }
+    assert {sealed.column for sealed in SEALED} == columns
+
+
+def test_the_master_key_is_renewed_under_a_running_cloud(cloud, api, device, on_this_cloud, capsys):
+    lamp = device()
+    owner = api("owner")
+    owner.post("/auth/clients", json={"name": "an app"}).raise_for_status()
+    file = Path(cloud.settings.data) / "master.key"
+    old = key_file(file)
+    before = _sealed(cloud)
+    assert before["device_keys"] and before["signing_keys"] and before["clients"]
+
+    assert main(["rekey", "--new"]) == 0
+    assert "secrets are sealed with the new key" in capsys.readouterr().out
+    assert key_file(file)[1:] == old and file.stat().st_mode & 0o077 == 0
+    vault = Vault(key_file(file))
+    for name, values in _sealed(cloud).items():
+        assert not set(values) & set(before[name])
+        assert all(vault.is_current(value) for value in values), name
+
+    # The workers go on: with what is in memory, with what they have to open, and with what they seal.
+    assert owner.command(lamp.id, "light_on")["status"] == "acknowledged"
+    cloud.services.exchange._turn.cache.clear()
+    assert owner.command(lamp.id, "light_off")["status"] == "acknowledged"
+    other = device()
+    assert main(["rekey", "--forget"]) == 0
+    assert "1 others are forgotten" in capsys.readouterr().out
+    assert len(key_file(file)) == 1
+    assert main(["rekey"]) == 0
+    assert capsys.readouterr().out.startswith("0 secrets")
+    cloud.services.exchange._turn.cache.clear()
+    for thing in (lamp, other):
+        assert owner.command(thing.id, "light_on")["status"] == "acknowledged"
+    with pytest.raises(VaultError), cloud.services.database.reading(_tenant(cloud)) as connection:
+        row = connection.execute(sa.select(device_keys).limit(1)).one()
+        Vault(old).open(row.secret_sealed, "whatever")
+
+
+def test_keys_in_the_environment_are_not_changed_by_a_command(settings, monkeypatch, capsys):
+    monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", "ab" * 32)
+    assert main(["rekey", "--new"]) == 1
+    assert "master_key holds the keys" in capsys.readouterr().err
+    assert main(["rekey"]) == 0
+    monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", f"{'cd' * 32},{'ab' * 32}")
+    token_for(load(), "me@example.org", "home")
+    monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", f"{'ef' * 32},{'cd' * 32}")
+    assert main(["rekey"]) == 0
+    assert "1 secrets were sealed with an old key" in capsys.readouterr().out
+    monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", "ef" * 32)
+    token_for(load(), "me@example.org", "home")
+
+
+def test_renewed_tokens_leave_the_old_ones_until_they_are_ended(
+    cloud, api, on_this_cloud, capsys, monkeypatch
+):
+    owner = api("owner")
+    token = owner.headers["Authorization"].removeprefix("Bearer ")
+    assert main(["renew-tokens"]) == 0
+    assert "until they expire" in capsys.readouterr().out
+    tokens = Tokens(cloud.services.database, cloud.services.vault)
+    fresh = tokens.make(tokens.read(token).user_id)
+    assert owner.get("/devices").status_code == 200
+    assert owner.get("/devices", headers={"Authorization": f"Bearer {fresh}"}).status_code == 200
+
+    assert main(["renew-tokens", "--end-all"]) == 0
+    assert "sign in again" in capsys.readouterr().out
+    with cloud.services.database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(signing_keys)).scalar() == 1
+    for one in (token, fresh):
+        with pytest.raises(TokenError):
+            Tokens(cloud.services.database, cloud.services.vault).read(one)
+    # A worker that runs looks again after a while, without anybody who tells it.
+    monkeypatch.setattr("host_sim.cloud.security.tokens.RELOAD_S", 0)
+    until(lambda: owner.get("/devices").status_code == 401, "the token to end", every=0.1)
+
+
+def test_the_broker_is_told_of_all_devices_again(cloud, on_this_cloud, capsys):
+    before = _wanted(cloud)
+    assert before
+    assert main(["logins"]) == 0
+    assert f"of {len(before)} devices" in capsys.readouterr().out
+    assert _wanted(cloud) == {name: wanted + 1 for name, wanted in before.items()}
+
+
+def _wanted(cloud):
+    with cloud.services.database.reading() as connection:
+        rows = connection.execute(sa.select(broker_logins.c.device_id, broker_logins.c.wanted))
+        return {row.device_id: row.wanted for row in rows}

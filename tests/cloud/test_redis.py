@@ -1,0 +1,54 @@
+"""Limits that workers share in Redis, and what becomes of them when it is gone."""
+
+import pytest
+
+from host_sim.cloud.gate.limits import HOUR, DatabaseCounter, Limits, RedisCounter
+from host_sim.cloud.storage.database import Database
+from tests.cloud.waiting import hold_still
+
+
+@pytest.fixture
+def still(monkeypatch):
+    return hold_still(monkeypatch)
+
+
+def _used(limits: list[Limits], name: str, most: int) -> list[bool]:
+    return [one.take(name, most).allowed for one in limits]
+
+
+def test_two_workers_count_together(redis_server, still):
+    workers = [Limits(RedisCounter(redis_server.url)) for _ in range(2)]
+    assert _used(workers * 3, "tenant-1", 4) == [True] * 4 + [False] * 2
+    assert _used(workers, "tenant-2", 4) == [True] * 2, "each name counts for itself"
+    still(60)
+    assert _used(workers * 3, "tenant-1", 4) == [True] * 4 + [False] * 2, "and each minute"
+
+
+def test_what_is_over_does_not_stay_in_redis(redis_server):
+    import redis
+
+    counter = RedisCounter(redis_server.url)
+    assert [counter.add("short", 5, HOUR) for _ in range(3)] == [1, 2, 3]
+    with redis.Redis.from_url(redis_server.url) as client:
+        lives = client.ttl("hxtp:count:short:5")
+    assert 0 < lives <= 2 * HOUR
+
+
+def test_two_workers_count_together_in_postgresql(postgres_settings, still):
+    url = postgres_settings()["database"]
+    databases = [Database(url) for _ in range(2)]
+    workers = [Limits(DatabaseCounter(database)) for database in databases]
+    assert _used(workers * 3, "tenant-1", 4) == [True] * 4 + [False] * 2
+    still(60)
+    assert _used(workers * 3, "tenant-1", 4) == [True] * 4 + [False] * 2
+    for database in databases:
+        database.close()
+
+
+def test_without_redis_a_worker_counts_alone_and_lets_nobody_pass_for_free(redis_server, still):
+    """Last here: the server is gone afterwards."""
+    workers = [Limits(RedisCounter(redis_server.url)) for _ in range(2)]
+    assert _used(workers, "tenant-3", 3) == [True, True]
+    redis_server.kill()
+    assert _used(workers[:1] * 4, "tenant-3", 3) == [True] * 3 + [False]
+    assert _used(workers[1:] * 4, "tenant-3", 3) == [True] * 3 + [False]
