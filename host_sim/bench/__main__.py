@@ -18,6 +18,15 @@ GROUPS = {
     "sizes": ("mpy_bytes_protocol", "mpy_bytes_device"),
     "heap": ("firmware_min_heap",),
     "fuzz": ("fuzz_step_us",),
+    "rest_to_ack": (
+        "rest_to_ack",
+        "rest_to_ack_batch",
+        "rest_to_ack_room",
+        "rest_to_ack_postgresql",
+        "rest_to_ack_batch_postgresql",
+        "rest_to_ack_room_postgresql",
+    ),
+    "ingest": ("ingest",),
 }
 
 

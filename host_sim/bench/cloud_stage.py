@@ -1,0 +1,207 @@
+"""A cloud with simulated devices for a benchmark, each in processes of its own, and what each of them spends.
+
+Must never leave a process or a folder behind, nor listen anywhere but on the loopback interface.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from ssl import create_default_context
+from typing import Any
+
+from host_sim import ROOT
+from host_sim.bench import peers
+from host_sim.bench.rows import Missing
+from host_sim.servers import Postgres, postgres_programs
+
+PATIENCE = 180  # seconds for one run of a load
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Stage:
+    """A running cloud and its devices. `devices`: [id, tenant, secret in hex]."""
+
+    url: str
+    port: int
+    ca: Path
+    token: str
+    devices: list[list[str]]
+    cloud: subprocess.Popen
+    fleet: subprocess.Popen
+    database: Path | None  # PostgreSQL's folder
+    place: dict[str, str] = field(default_factory=dict)
+
+    def ask_fleet(self, question: dict[str, Any]) -> dict[str, Any]:
+        self.fleet.stdin.write(json.dumps(question) + "\n")
+        self.fleet.stdin.flush()
+        line = self.fleet.stdout.readline()
+        if not line:
+            raise OSError("the devices' process has ended")
+        return json.loads(line)
+
+    def load(self, requests: list[tuple[str, dict]], connections: int) -> dict[str, Any]:
+        """What host_sim.bench.cloud_load tells of these requests."""
+        given = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "ca": str(self.ca),
+            "token": self.token,
+            "connections": connections,
+            "requests": requests,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "host_sim.bench.cloud_load"],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            cwd=ROOT,
+            env=peers.environment(),
+        )
+        if done.returncode:
+            raise OSError((done.stderr.strip().splitlines() or ["the load failed"])[-1])
+        return json.loads(done.stdout)
+
+    def spent(self) -> dict[str, float]:
+        """Seconds of processor time so far, by program."""
+        told = {"cloud": _cpu(self.cloud.pid), "devices": _cpu(self.fleet.pid)}
+        if self.database is not None:
+            told["database"] = sum(map(_cpu, _children(self.database)))
+        return told
+
+    def metric(self, line: str) -> float:
+        """The value of one line of the cloud's Prometheus metrics, 0 before there is one."""
+        tls = create_default_context(cafile=str(self.ca))
+        request = urllib.request.Request(
+            self.url + "/metrics", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30, context=tls) as answer:
+            for text in answer.read().decode().splitlines():
+                if text.startswith(line + " "):
+                    return float(text.rpartition(" ")[2])
+        return 0.0
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self.url + path,
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        tls = create_default_context(cafile=str(self.ca))
+        with urllib.request.urlopen(request, timeout=30, context=tls) as answer:
+            return json.load(answer)
+
+
+def _cpu(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+    return 0.0
+
+
+def _children(folder: Path) -> list[int]:
+    # PostgreSQL's first process, and those that it has made: one for each connection.
+    first = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+    listed = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    return [first, *map(int, listed)]
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[tuple[dict[str, str], Path]]:
+    """The settings for a cloud on a PostgreSQL of one's own, and its folder. Raises Missing."""
+    if postgres_programs() is None:
+        raise Missing("PostgreSQL is not installed: make packages")
+    with Postgres() as server:
+        name = server.create("bench")
+        yield (
+            {
+                "HXTP_CLOUD_DATABASE": server.url(server.APP, name),
+                "HXTP_CLOUD_DATABASE_OWNER": server.url(server.OWNER, name),
+            },
+            server.folder,
+        )
+
+
+@contextlib.contextmanager
+def stage(
+    devices: int,
+    settings: dict[str, str] | None = None,
+    database: Path | None = None,
+    place: Callable[["Stage"], dict[str, str]] | None = None,
+) -> Iterator[Stage]:
+    """A cloud with its embedded broker and so many devices, connected. `settings`: environment besides.
+
+    `place` makes what the devices are to be registered in, and returns its ids.
+    """
+    if not Path("/proc/self/stat").exists():
+        raise Missing("only Linux tells what another process spends")
+    with contextlib.ExitStack() as stack:
+        data = stack.enter_context(tempfile.TemporaryDirectory(prefix="hxtp-bench-"))
+        environment = {
+            **peers.environment(),
+            "HXTP_CLOUD_DATA": data,
+            "HXTP_CLOUD_PORT": "0",
+            "HXTP_CLOUD_BROKER_PORT": "0",
+            "HXTP_CLOUD_LOG_LEVEL": "error",
+            **(settings or {}),
+        }
+        command = [sys.executable, "-m", "host_sim", "cloud"]
+        cloud = stack.enter_context(_process(command, environment))
+        line = cloud.stdout.readline()
+        found = re.match(r"API (https://\S+:(\d+)\S*), broker mqtts://\S+:(\d+),", line)
+        if not found:
+            raise OSError(f"the cloud says {line!r}")
+        token = subprocess.run(
+            [*command, "token", "--tenant", "bench", "--email", "bench@example.org", "--tier", "unlimited"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            cwd=ROOT,
+            env=environment,
+        ).stdout.strip()
+        fleet = stack.enter_context(
+            _process([sys.executable, "-m", "host_sim.bench.cloud_fleet"], environment)
+        )
+        one = Stage(found[1], int(found[2]), Path(data, "pki", "ca.pem"), token, [], cloud, fleet, database)
+        one.place = place(one) if place is not None else {}
+        for _ in range(devices):
+            made = one.post("/device/register", {"device_type": "simulated", **one.place})
+            one.devices.append([made["device_id"], made["tenant_id"], made["device_secret"]])
+        given = {"port": int(found[3]), "ca": str(one.ca), "devices": one.devices}
+        ready = one.ask_fleet(given)
+        if ready != "ready":
+            raise OSError(f"the devices say {ready!r}")
+        yield one
+
+
+@contextlib.contextmanager
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
