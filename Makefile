@@ -41,9 +41,9 @@ test: setup packages lint typecheck ## run everything: lint, types, all tests, c
 runtimes: setup ## fetch real MicroPython (Debian's unix port, npm's WebAssembly port)
 	@$(RUN) -m host_sim runtimes
 
-packages: ## install Mosquitto, LIRC, SPIN, a C compiler and two libraries with apt (as root; else say what is missing)
+packages: ## install Mosquitto, PostgreSQL, Redis, LIRC, SPIN, a C compiler and two libraries with apt (as root; else say what is missing)
 	@$(or $(PYTHON),python3) tools/system_packages.py mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients irsimsend=lirc irsimreceive=lirc \
-		spin gcc /usr/include/stdio.h=libc6-dev /usr/include/openssl/hmac.h=libssl-dev /usr/include/jansson.h=libjansson-dev
+		spin redis-server '/usr/lib/postgresql/*/bin/initdb=postgresql' gcc /usr/include/stdio.h=libc6-dev /usr/include/openssl/hmac.h=libssl-dev /usr/include/jansson.h=libjansson-dev
 
 lint: setup ## check style, formatting and what MicroPython lacks
 	@$(RUN) -m ruff check -q $(HOST_CODE)

@@ -1,11 +1,12 @@
 """Installs the programs from Debian's archive that the tests drive: `python3 tools/system_packages.py
-NAME[=PACKAGE]…`. A NAME with a slash is a file, such as a library's header.
+NAME[=PACKAGE]…`. A NAME with a slash is a file, such as a library's header, and may hold `*`.
 
 Does nothing when each NAME is found. Installs only as root and only where there is apt-get; otherwise it
 says, loudly, what is missing and what that means, and still ends with 0: the tests decide whether a missing
 program is a failure.
 """
 
+import glob
 import os
 import shutil
 import subprocess
@@ -13,9 +14,12 @@ import sys
 
 
 def find(name: str) -> str | None:
-    """The path of a program, also where an ordinary user's PATH does not lead, or of a file that is there."""
+    """The path of a program, also where an ordinary user's PATH does not lead, or of a file that is there.
+
+    A file's name may hold `*`, as a shell's.
+    """
     if "/" in name:
-        return name if os.path.exists(name) else None
+        return next(iter(sorted(glob.glob(name))), None)
     return shutil.which(
         name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     )
