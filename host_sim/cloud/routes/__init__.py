@@ -20,6 +20,7 @@ from host_sim.cloud.routes import (
     mqtt,
     pages,
     system,
+    telemetry,
     tenant,
     together,
 )
@@ -41,5 +42,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     firmware.router,
     intent.router,
     cognition.router,
+    telemetry.router,
     devices.router,
 )

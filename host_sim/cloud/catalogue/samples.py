@@ -1,0 +1,91 @@
+"""Telemetry: what devices measured, as it was sent, and summed up by time inside the database.
+
+A sample is whatever the device put into it, so a field is summed up only where it holds a number. Must never
+read more rows into this process than were asked for.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from host_sim.cloud.storage.tables import telemetry
+
+AGGREGATES = ("avg", "min", "max", "sum", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Samples of a device from `begin` on and before `end`, in ms since 1970."""
+
+    tenant_id: str
+    device_id: str
+    begin: int
+    end: int
+
+    def where(self) -> tuple[Any, ...]:
+        return (
+            telemetry.c.tenant_id == self.tenant_id,
+            telemetry.c.device_id == self.device_id,
+            telemetry.c.sampled_at >= self.begin,
+            telemetry.c.sampled_at < self.end,
+        )
+
+
+def newest(
+    connection: sa.Connection, span: Span, most: int, after: tuple[int, int] | None = None
+) -> list[Any]:
+    """Rows, the newest first. `after`: (sampled_at, id) of the last one that is known."""
+    query = sa.select(telemetry).where(*span.where())
+    if after is not None:
+        at, number = after
+        query = query.where(
+            sa.or_(
+                telemetry.c.sampled_at < at, sa.and_(telemetry.c.sampled_at == at, telemetry.c.id < number)
+            )
+        )
+    query = query.order_by(telemetry.c.sampled_at.desc(), telemetry.c.id.desc()).limit(most)
+    return list(connection.execute(query))
+
+
+def summed(
+    connection: sa.Connection, span: Span, aggregate: str, bucket: int, field: tuple[str, ...] | None
+) -> list[tuple[int, float | None, int]]:
+    """(start in ms, value, how many) of each bucket of `bucket` ms in which there is something, in order.
+
+    `field`: the names that lead to a number; None counts samples. A value that no double holds is None.
+    """
+    start = telemetry.c.sampled_at - telemetry.c.sampled_at % bucket
+    value = sa.literal(1) if field is None else _number(connection, field)
+    inner = sa.select(start.label("start"), value.label("value")).where(*span.where()).subquery()
+    count = sa.func.count(inner.c.value)
+    result = count if aggregate == "count" else getattr(sa.func, aggregate)(inner.c.value)
+    query = (
+        sa.select(inner.c.start, result.label("result"), count.label("count"))
+        .where(inner.c.value.is_not(None))
+        .group_by(inner.c.start)
+        .order_by(inner.c.start)
+    )
+    return [(row.start, _double(row.result), row.count) for row in connection.execute(query)]
+
+
+def _number(connection: sa.Connection, field: tuple[str, ...]) -> Any:
+    """The number at this place of a sample, or null. Names are letters, digits, _ and -."""
+    if connection.dialect.name == "sqlite":
+        path = "$" + "".join(f'."{name}"' for name in field)
+        is_number = sa.func.json_type(telemetry.c.body, path).in_(("integer", "real"))
+        value = sa.cast(sa.func.json_extract(telemetry.c.body, path), sa.Float)
+    else:
+        is_number = sa.func.jsonb_typeof(sa.func.jsonb_extract_path(telemetry.c.body, *field)) == "number"
+        # No double: 10^400 is a number in JSON, and to turn it into one would end the statement.
+        value = sa.cast(sa.func.jsonb_extract_path_text(telemetry.c.body, *field), sa.Numeric)
+    return sa.case((is_number, value))
+
+
+def _double(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

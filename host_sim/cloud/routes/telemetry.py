@@ -1,0 +1,122 @@
+"""Telemetry: what a device measured, sample by sample or summed up by time."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.callers import Caller
+from host_sim.cloud.catalogue import devices
+from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
+from host_sim.cloud.errors import bad_request, not_found
+from host_sim.cloud.routes.forms import DeviceId
+from host_sim.cloud.times import iso
+
+router = APIRouter(tags=["telemetry"])
+
+LATEST = 253402300799999  # ms: the end of the year 9999
+DAY_MS = 24 * 3600 * 1000
+BUCKETS = 2000
+FIELD = r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$"
+
+Time = Annotated[int | None, Query(ge=0, le=LATEST, examples=[1767225600000])]
+
+
+class Sample(BaseModel):
+    """`sampled_at`: the time that the device put into it, else the time at which it came."""
+
+    sampled_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+    received_at: str = Field(examples=["2026-01-01T00:00:01.000Z"])
+    data: dict[str, Any] = Field(examples=[{"temperature": 215, "occupancy": True}])
+
+
+class Bucket(BaseModel):
+    """`start`: of the time that it covers. `count`: the samples that had a number there."""
+
+    start: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+    value: float | None = Field(examples=[21.5])
+    count: int = Field(examples=[12])
+
+
+class Telemetry(BaseModel):
+    """`samples` and `next_cursor`, or `buckets` where an aggregate was asked for."""
+
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    samples: list[Sample] | None = None
+    next_cursor: str | None = Field(None, description="gives the next page; not there on the last")
+    aggregate: Literal[AGGREGATES] | None = None  # type: ignore[valid-type]  # a tuple of names
+    field: str | None = Field(None, examples=["temperature"])
+    bucket: int | None = Field(None, description="seconds", examples=[300])
+    buckets: list[Bucket] | None = None
+    count: int = Field(description="of samples or buckets", examples=[1])
+
+
+@router.get("/devices/{device_id}/telemetry", response_model_exclude_none=True)
+def telemetry(
+    device_id: DeviceId,
+    request: Request,
+    begin: Annotated[Time, Query(alias="from", description="ms since 1970, included")] = None,
+    end: Annotated[Time, Query(alias="to", description="ms since 1970, not included")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="samples of a page")] = 100,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,15}\.[0-9]{1,18}$", description="of the last page")
+    ] = None,
+    aggregate: Annotated[Literal[AGGREGATES] | None, Query()] = None,  # type: ignore[valid-type]
+    bucket: Annotated[int, Query(ge=1, le=31 * 86400, description="seconds, with an aggregate")] = 300,
+    field: Annotated[
+        str | None,
+        Query(
+            pattern=FIELD, description="a number in each sample; dots lead inwards", examples=["temperature"]
+        ),
+    ] = None,
+    caller: Caller = scoped("viewer", "read:devices"),
+) -> Telemetry:
+    """The samples of a device, the newest first; or their average, minimum, maximum, sum or number in equal
+    parts of time, the oldest first and the empty ones left out. An aggregate covers the last 24 h before `to`
+    where no `from` is given, and without a field there is only `count`.
+    """
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        if devices.find(connection, caller.tenant_id, device_id) is None:
+            raise not_found("device")
+        if aggregate is None:
+            span = Span(caller.tenant_id, device_id, begin or 0, LATEST if end is None else end)
+            after = tuple(map(int, cursor.split("."))) if cursor else None
+            rows = newest(connection, span, limit + 1, after)  # type: ignore[arg-type]  # two numbers
+            return _page(device_id, rows, limit)
+        end = services.now() + 1 if end is None else end
+        begin = max(0, end - DAY_MS) if begin is None else begin
+        if field is None and aggregate != "count":
+            raise bad_request(f"{aggregate} needs a field", "say which: field=temperature")
+        if (end - begin) // (bucket * 1000) > BUCKETS:
+            raise bad_request(
+                f"that would be over {BUCKETS} buckets",
+                "take a longer bucket, or a time from … to that is shorter",
+            )
+        names = tuple(field.split(".")) if field else None
+        span = Span(caller.tenant_id, device_id, begin, end)
+        found = summed(connection, span, aggregate, bucket * 1000, names)
+    return Telemetry(
+        device_id=device_id,
+        aggregate=aggregate,
+        field=field,
+        bucket=bucket,
+        buckets=[Bucket(start=iso(start) or "", value=value, count=count) for start, value, count in found],
+        count=len(found),
+    )
+
+
+def _page(device_id: str, rows: list[Any], limit: int) -> Telemetry:
+    page = rows[:limit]
+    return Telemetry(
+        device_id=device_id,
+        samples=[
+            Sample(
+                sampled_at=iso(row.sampled_at) or "", received_at=iso(row.received_at) or "", data=row.body
+            )
+            for row in page
+        ],
+        next_cursor=f"{page[-1].sampled_at}.{page[-1].id}" if len(rows) > limit else None,
+        count=len(page),
+    )
