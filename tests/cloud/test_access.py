@@ -1,13 +1,14 @@
 """Every route of the API, asked by every kind of caller: nobody, a stranger, too low a role, an API key."""
 
+import asyncio
 import re
 import ssl
 
 import pytest
 import sqlalchemy as sa
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from host_sim.cloud.app import PREFIX, create_app
 from host_sim.cloud.catalogue import api_keys, clients
@@ -114,7 +115,7 @@ def ids(cloud, api) -> Ids:
 
 def _ask(client, name: str, ids: Ids):
     method, pattern = name.split(" ", 1)
-    nobodys = {"code": "HXT-" + "00" * 32, "agent_id": "me", "verification_id": "x"}
+    nobodys = {"code": "HXT-" + "00" * 32, "agent_id": "me", "verification_id": "x", "plan_id": "x"}
     names = {**{one: getattr(ids, one) for one in ids.__dataclass_fields__}, **nobodys}
 
     def value(found: re.Match) -> str:
@@ -263,13 +264,17 @@ def _code_of_closing(cloud, path: str, credential: str) -> int:
     """With which code a WebSocket is closed; 0 for one that answers a ping."""
     address = cloud.settings.base_url().replace("https", "wss", 1).removesuffix(PREFIX)
     tls = ssl.create_default_context(cafile=str(cloud.pki.ca))
-    with connect(f"{address}{path}?token={credential}", ssl=tls, open_timeout=WAIT) as socket:
-        try:
-            socket.send("ping")
-            assert socket.recv(timeout=WAIT) == "pong"
-        except ConnectionClosed as closed:
-            return closed.rcvd.code if closed.rcvd else 1006
-    return 0
+
+    async def ask() -> int:
+        async with asyncio.timeout(WAIT), connect(f"{address}{path}?token={credential}", ssl=tls) as socket:
+            try:
+                await socket.send("ping")
+                assert await socket.recv() == "pong"
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else 1006
+        return 0
+
+    return asyncio.run(ask())
 
 
 @pytest.mark.parametrize("path", SOCKETS)

@@ -18,11 +18,17 @@ def _absent(what: str, hint: str) -> NoReturn:
     raise ApiError(501, "NOT_IMPLEMENTED", f"this cloud has no {what}", hint)
 
 
-@router.get("/plans", tags=["tenant"], status_code=501)
-@router.post("/plans", tags=["tenant"], status_code=501)
+@router.get("/plans", tags=["intent"], status_code=501)
+@router.post("/plans", tags=["intent"], status_code=501)
 def plans(caller: Caller = scoped("viewer", ANY)) -> None:
-    """Plans are not sold here. A tenant's tier is a setting of who runs the cloud."""
-    _absent("plans", "who runs the cloud sets a tenant's tier")
+    """Plans of several steps with a way back are not executed here. A scene does several things at once."""
+    _absent("plans", "send the commands one by one, or keep them as a scene: POST /scenes")
+
+
+@router.get("/plans/{plan_id}", tags=["intent"], status_code=501)
+def plan(plan_id: Id, caller: Caller = scoped("viewer", ANY)) -> None:
+    """There are no plans, and so no state of one. `GET /commands/ID` tells what became of a command."""
+    _absent("plans", "GET /commands/ID tells what became of a command")
 
 
 @router.get("/agents/{agent_id}/memories", tags=["intent"], status_code=501)
