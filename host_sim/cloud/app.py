@@ -13,8 +13,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from host_sim.cloud import docs_page, logs, openapi
@@ -163,11 +165,26 @@ async def _unfit(request: Request, error: Any) -> JSONResponse:
 
 async def _http(request: Request, error: Any) -> JSONResponse:
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # What answers knows its own route's methods alone, and a path may have several routes.
+        found = sorted(_methods(request.app, request.scope["path"]))
+        headers["Allow"] = ", ".join(found)
     api_error = ApiError(
         error.status_code,
         codes.get(error.status_code, "BAD_REQUEST"),
         str(error.detail),
         "see the API's description at /api/v1/docs",
-        dict(error.headers or {}),
+        headers,
     )
     return _answer(api_error, request.state.request_id)
+
+
+def _methods(app: FastAPI, path: str) -> set[str]:
+    """The methods that a path has; one that is a route's own by its words is not one with a parameter."""
+    found: dict[str, set[str]] = {}
+    for context in iter_route_contexts(app.routes):
+        own, pattern = getattr(context.original_route, "methods", None), context.path or ""
+        if own and compile_path(pattern)[0].match(path):
+            found.setdefault(pattern, set()).update(own)
+    return found[min(found, key=lambda pattern: pattern.count("{"))] if found else set()

@@ -5,6 +5,7 @@
 Must never leave out a status that a route can answer: `tests/cloud/test_fuzz.py` looks for one.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,10 +135,10 @@ def _wants(app: FastAPI) -> Iterator[tuple[tuple[str, str], list[tuple[str | Non
 
 def _operation(path: str, operation: dict[str, Any], asked: list) -> None:
     about = operation.pop("description", "").strip()
-    first, _, rest = about.partition("\n\n")
-    sentence, _, more = first.replace("\n", " ").partition(". ")
-    operation["summary"] = sentence.rstrip(".:")
-    text = "\n\n".join(part for part in (more, rest) if part)
+    first = about.partition("\n\n")[0].replace("\n", " ")
+    summary = re.split(r"[.:;] ", first, maxsplit=1)[0].rstrip(".:")
+    operation["summary"] = summary
+    text = about if len(about) > len(summary) + 1 else ""
     if asked:
         role, scope = asked[0]
         text = "\n\n".join(part for part in (text, _who(role, scope)) if part)

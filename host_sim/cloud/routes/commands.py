@@ -1,14 +1,14 @@
 """Commands: one device, several, a room, a group; confirming; what became of them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field, StrictBool
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
-from host_sim.cloud.errors import bad_request, not_found
+from host_sim.cloud.errors import bad_request, errors, not_found
 from host_sim.cloud.gate.gate import STEPS, Asked
 from host_sim.cloud.routes.forms import Id
 from host_sim.cloud.security.roles import at_least
@@ -33,7 +33,7 @@ class Command(BaseModel):
 
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
     params: dict[str, Any] = Field(default_factory=dict, examples=[{"brightness": 100}])
-    dry_run: bool = False
+    dry_run: StrictBool = False
     ttl_s: float | None = Field(default=None, gt=0, le=86400)
 
     def asked(self, key: str | None) -> Asked:
@@ -52,8 +52,66 @@ class Confirmation(BaseModel):
     )
 
 
+class Result(BaseModel):
+    """What became of the command for one device: its ids, or the reason and its gateway code. Where a yes is
+    needed, `status` and `dry_run_token` are those of a single command.
+    """
+
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    success: bool
+    command_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    message_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    error: str | None = None
+    code: str | None = None
+    status: str | None = None
+    reason: str | None = None
+    dry_run_token: str | None = None
+    token: str | None = None
+    expires_in: int | None = None
+    choices: list[str] | None = None
+
+
+class Results(BaseModel):
+    results: list[Result]
+
+
+class Accepted(BaseModel):
+    """`command_id` and `message_id` are the same. `steps`: of the gate, told to admins by the plural path."""
+
+    success: Literal[True]
+    command_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    message_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    steps: list[str] = Field(default_factory=list, examples=[list(STEPS)])
+
+
+class CommandShown(BaseModel):
+    """`error`: the device's code, or OUTCOME_UNKNOWN where nobody can say whether it ran."""
+
+    id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    command_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    action: str = Field(examples=["light_on"])
+    params: dict[str, Any] = Field(examples=[{"brightness": 100}])
+    dry_run: bool
+    timestamp: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+    status: Literal["queued", "dispatched", "acknowledged", "failed", "expired"]
+    error: str | None = Field(examples=[None])
+    result: dict[str, Any] | None = Field(examples=[{"executed": True}])
+    attempts: int = Field(examples=[1])
+    actor: str = Field(examples=["user:5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    expires_at: str = Field(examples=["2026-01-01T00:05:00.000Z"])
+    settled_at: str | None = Field(examples=["2026-01-01T00:00:00.120Z"])
+
+
+class History(BaseModel):
+    commands: list[CommandShown]
+
+
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **errors(409, 503)}
+
+
 # Before /device/{device_id}/command, which would take it for a device.
-@router.post("/devices/command")
+@router.post("/devices/command", response_model=None, responses={200: {"model": Results}})
 def command_devices(
     request: Request, body: Batch, key: Key = None, caller: Caller = scoped("user", "write:devices")
 ) -> dict:
@@ -64,8 +122,8 @@ def command_devices(
     return {"results": services_of(request).gate.many(caller, ids, body.asked(key))}
 
 
-@router.post("/device/{device_id}/command", status_code=202)
-@router.post("/devices/{device_id}/command", status_code=202)
+@router.post("/device/{device_id}/command", status_code=202, response_model=None, responses=_ACCEPTED)
+@router.post("/devices/{device_id}/command", status_code=202, response_model=None, responses=_ACCEPTED)
 async def command_device(
     device_id: Id,
     request: Request,
@@ -81,7 +139,7 @@ async def command_device(
     return answer
 
 
-@router.post("/device/{device_id}/command/confirm", status_code=202)
+@router.post("/device/{device_id}/command/confirm", status_code=202, response_model=None, responses=_ACCEPTED)
 @router.post("/devices/{device_id}/command/confirm", status_code=202, include_in_schema=False)
 def confirm(
     device_id: Id,
@@ -94,13 +152,13 @@ def confirm(
     return {"success": True, "command_id": message_id, "message_id": message_id}
 
 
-@router.get("/device/{device_id}/commands")
+@router.get("/device/{device_id}/commands", response_model=None, responses={200: {"model": History}})
 @router.get("/devices/{device_id}/commands", include_in_schema=False)
 def history(
     device_id: Id,
     request: Request,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: Annotated[int | None, Query(ge=0, description="ms since 1970")] = None,
+    before: Annotated[int | None, Query(ge=0, le=1 << 53, description="ms since 1970")] = None,
     caller: Caller = scoped("user", "read:devices"),
 ) -> dict:
     """A device's commands, the newest first."""
@@ -114,7 +172,7 @@ def history(
     return {"commands": [_shown(row) for row in rows]}
 
 
-@router.get("/commands/{command_id}")
+@router.get("/commands/{command_id}", response_model=None, responses={200: {"model": CommandShown}})
 def command_status(command_id: Id, request: Request, caller: Caller = scoped("user", "read:devices")) -> dict:
     """What became of a command."""
     with services_of(request).database.reading(caller.tenant_id) as connection:

@@ -130,13 +130,13 @@ class Releases(BaseModel):
     count: int = Field(examples=[1])
 
 
-@router.post("/firmware/check")
+@router.post("/firmware/check", responses=errors(404))
 def check(request: Request, body: Check, caller: Caller = scoped("user", "read:firmware")) -> Checked:
     """Check firmware version. The highest released version above the given one is offered, by SemVer 2.0."""
     return _check(request, body, caller)
 
 
-@router.get("/firmware/check")
+@router.get("/firmware/check", responses=errors(404))
 def check_by_query(
     request: Request,
     device_type: Annotated[DeviceType, Query()],

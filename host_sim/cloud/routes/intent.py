@@ -132,7 +132,7 @@ class Outcome(BaseModel):
     results: list[Result]
 
 
-@router.post("/intent", response_model=Outcome, response_model_exclude_none=True)
+@router.post("/intent", responses=errors(404), response_model=Outcome, response_model_exclude_none=True)
 @router.post(
     "/api/v1/intent", response_model=Outcome, response_model_exclude_none=True, include_in_schema=False
 )

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import capabilities, groups, manifests, places
 from host_sim.cloud.errors import ApiError, bad_request, not_found
-from host_sim.cloud.routes.commands import Command, Key
+from host_sim.cloud.routes.commands import Command, Key, Result, Results
 from host_sim.cloud.routes.forms import GroupSlug, RoomId
 
 router = APIRouter(tags=["commands"])
@@ -23,29 +23,6 @@ class Together(Command):
     """
 
     capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = None
-
-
-class Result(BaseModel):
-    """What became of the command for one device: its ids, or the reason and its gateway code. Where a yes is
-    needed, `status` and `dry_run_token` are those of a single command.
-    """
-
-    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
-    success: bool
-    command_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
-    message_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
-    error: str | None = None
-    code: str | None = None
-    status: str | None = None
-    reason: str | None = None
-    dry_run_token: str | None = None
-    token: str | None = None
-    expires_in: int | None = None
-    choices: list[str] | None = None
-
-
-class Results(BaseModel):
-    results: list[Result]
 
 
 @router.post("/rooms/{room_id}/command", response_model_exclude_none=True)
