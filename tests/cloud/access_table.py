@@ -223,6 +223,7 @@ TABLE: dict[str, Row] = {
     # what there is not
     "GET /plans": Row("viewer", ANY, foreign=501),
     "POST /plans": Row("viewer", ANY, foreign=501),
+    "GET /plans/{plan_id}": Row("viewer", ANY, foreign=501),
     "GET /agents/{agent_id}/memories": Row("viewer", ANY, foreign=501),
     "POST /agents/{agent_id}/memories": Row("viewer", ANY, foreign=501),
     "POST /firmware/build": Row("admin", ANY, foreign=501),
