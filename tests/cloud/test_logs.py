@@ -1,6 +1,6 @@
 """What the logs of a whole story tell, and what they never do."""
 
-import contextlib
+import asyncio
 import json
 import logging
 import os
@@ -9,12 +9,12 @@ import ssl
 
 import httpx
 import pytest
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from host_sim.cloud import logs
 from host_sim.cloud.catalogue import users
 from host_sim.cloud.provisioning import token_for
+from tests.cloud.waiting import WAIT
 
 PASSWORD = "correct horse battery staple"
 OURS = ("host_sim", "uvicorn", "sqlalchemy", "asyncio", "alembic", "fastapi", "starlette", "redis", "hxtp")
@@ -98,16 +98,17 @@ def _play(cloud, api, device) -> dict[str, str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("host_sim.cloud.catalogue.clients.every", lambda *unused: {}["fault"])
         assert nobody.get("/auth/clients", headers=_bearer(secrets["token"])).status_code == 500
-    address = cloud.settings.base_url().replace("https", "wss", 1).removesuffix("/api/v1")
-    with (
-        contextlib.suppress(WebSocketException, OSError),
-        connect(f"{address}/ws/state?token={secrets['token']}", ssl=_tls(cloud), open_timeout=10) as socket,
-    ):
-        socket.send("ping")
-        socket.recv(timeout=5)
+    asyncio.run(_watch(cloud, secrets["token"]))
     nobody.post("/auth/api-keys/revoke", json={"key_id": first["id"]}, headers=_bearer(secrets["token"]))
     nobody.post("/auth/logout", headers=_bearer(secrets["token"]))
     return secrets
+
+
+async def _watch(cloud, token: str) -> None:
+    address = cloud.settings.base_url().replace("https", "wss", 1).removesuffix("/api/v1")
+    async with asyncio.timeout(WAIT), connect(f"{address}/ws/state?token={token}", ssl=_tls(cloud)) as socket:
+        await socket.send("ping")
+        assert await socket.recv() == "pong"
 
 
 def _bearer(token: str) -> dict[str, str]:
