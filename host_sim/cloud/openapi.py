@@ -37,6 +37,7 @@ TAGS = {
     "telemetry": "What devices measured.",
     "intent": "Several commands by one wish: a device, a room, a group or a scene.",
     "cognition": "Observations, the rules that read them, and what these propose.",
+    "brokers": "What a broker asks: may this device log in, may it use this topic.",
     "firmware": "Releases of firmware, and whether there is a newer one.",
 }
 MESSAGES = {

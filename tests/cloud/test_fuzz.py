@@ -78,7 +78,7 @@ def _config(known: dict[str, str], token: str) -> SchemathesisConfig:
     nobody = dict.fromkeys(known, "nobody")
     return SchemathesisConfig.from_dict(
         {
-            "seed": None if EXAMPLES else 1,
+            **({} if EXAMPLES else {"seed": 1}),
             "headers": {"Authorization": f"Bearer {token}"},
             "parameters": known,
             "generation": {
