@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import (
     capabilities,
+    commands,
     declarations,
     devices,
     groups,
@@ -21,6 +22,7 @@ from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import migrate
+from hxtp.cloud import Order
 
 NOW = 1767225600000
 VAULT = Vault([b"\xab" * 32])
@@ -114,6 +116,44 @@ def test_samples_of_another_tenant_are_not_there(database, measured):
     with database.writing() as connection:
         other = tenants.add_tenant(connection, "Other", NOW)[0]
     assert summed(database, Span(other, span.device_id, 0, 10), "count", 1000) == []
+
+
+def test_a_device_may_say_anything_that_is_json(database, tenant, device):
+    told = {"a": "x\x00\x00y", "\x00": "\\u0000", "b": "\\\x00", "big": 10**400, "é": ["\u2028", None]}
+    with database.writing(tenant) as connection:
+        ledger.save_states(connection, tenant, {device: told}, NOW)
+        ledger.save_firmware(connection, tenant, {device: "1.0\0" + "x" * 100})
+        assert devices.find(connection, tenant, device).firmware_version == "1.0\ufffd" + "x" * 60
+    with database.reading(tenant) as connection:
+        kept = devices.state_of(connection, tenant, device).body
+    # U+0000 alone is replaced: PostgreSQL keeps none.
+    assert kept == {
+        "a": "x\ufffd\ufffdy",
+        "\ufffd": "\\u0000",
+        "b": "\\\ufffd",
+        "big": 10**400,
+        "é": ["\u2028", None],
+    }
+
+
+def test_a_code_of_any_length_ends_a_command(database, tenant, device):
+    message_id = f"m-{device[:30]}"
+    order = Order(message_id, 1, "light_on", b"{}", NOW)
+    order.state, order.error, order.result = "failed", "\0" + "x" * 200, {"error": "\0"}
+    row = {
+        "id": message_id,
+        "tenant_id": tenant,
+        "device_id": device,
+        "number": 1,
+        "action": "light_on",
+        "params": {},
+    }
+    row |= {"state": "queued", "due_at": 0, "actor": "x", "created_at": NOW, "expires_at": NOW}
+    with database.writing(tenant) as connection:
+        ledger.add_orders(connection, [row])
+        ledger.save_orders(connection, tenant, [ledger.settled_row(order, NOW)])
+        found = commands.find(connection, tenant, message_id)
+    assert (found.state, found.error, found.result) == ("failed", "\ufffd" + "x" * 63, {"error": "\ufffd"})
 
 
 # -- nonces ----

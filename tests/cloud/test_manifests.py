@@ -74,6 +74,17 @@ def test_the_gate_goes_by_a_manifest_from_the_api(api, bare):
     assert error(api().post(f"{bare}/command", json=command)) == (403, "RESTRICTED_ACTION")
 
 
+def test_a_parameter_that_could_not_be_kept_as_it_is_is_not_sent(api, bare):
+    say = {"id": 1, "action": "say", "paramSchema": {"properties": {"text": {"type": "string"}}}}
+    api().post(f"{bare}/manifest", json={"capabilities": [say]})
+
+    def ask(text):
+        return api().post(f"{bare}/command", json={"action": "say", "params": {"text": text}})
+
+    assert error(ask("a\x00b")) == (400, "PARAMS_INVALID")
+    assert ask("\\u0000").status_code == 202
+
+
 def test_what_is_left_out_has_its_default_and_order_does_not_matter(api, bare):
     sent = [{"id": 2, "action": "b"}, {"id": 1, "action": "a", "paramSchema": {"properties": {}}}]
     told = api().post(f"{bare}/manifest", json={"capabilities": sent}).json()["capabilities"]

@@ -297,11 +297,16 @@ def added_row(tenant_id: str, order: Any, item: Any, now: int) -> dict[str, Any]
     }
 
 
+def _word(text: str) -> str:
+    """What a device said, as a column of 64 characters holds it on both databases."""
+    return text.replace("\0", "\ufffd")[:64]
+
+
 def _order_row(order: Any, settled_at: int | None) -> dict[str, Any]:
     return {
         "of": order.message_id,
         "state": order.state,
-        "error": order.error,
+        "error": None if order.error is None else _word(order.error),
         "result": order.result,
         "boot_count": order.boot_count,
         "attempts": order.attempts,
@@ -404,5 +409,5 @@ def save_firmware(connection: sa.Connection, tenant_id: str, told: Mapping[str, 
     if told:
         connection.execute(
             devices.update().where(devices.c.id == sa.bindparam("of"), devices.c.tenant_id == tenant_id),
-            [{"of": name, "firmware_version": version[:64]} for name, version in told.items()],
+            [{"of": name, "firmware_version": _word(version)} for name, version in told.items()],
         )

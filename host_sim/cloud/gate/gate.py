@@ -23,7 +23,7 @@ from host_sim.cloud.exchange.exchange import Exchange, Unavailable
 from host_sim.cloud.exchange.turn import IdUsed
 from host_sim.cloud.gate.limits import HOUR, MINUTE, Limits
 from host_sim.cloud.security import hashing
-from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.database import Database, has_nul
 from host_sim.gateway.hub import MAX_BODY, check_portable
 from host_sim.gateway.params import Problem, checked, declared, describe
 from hxtp import schema
@@ -305,7 +305,10 @@ def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
             properties = declared(manifest)[asked.action]
             schema.check(properties, params)
         check_portable(params)
-        size = len(dumps(dict(params)))
+        text = dumps(dict(params))
+        if has_nul(text):
+            raise ValueError("U+0000 cannot be sent")
+        size = len(text)
     except Problem as problem:
         code = "ACTION_NOT_IN_MANIFEST" if problem.code == UNKNOWN_ACTION else "PARAMS_INVALID"
         raise ApiError(400, code, problem.detail, hint) from None

@@ -10,6 +10,8 @@ where one process owns the file, the queries' own conditions do it alone (and st
 """
 
 import contextlib
+import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +104,20 @@ class Database:
             raise DatabaseError(f"{self.name}: {_reason(error)}") from None
 
 
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _json(value: Any) -> str:
+    """JSON as both databases keep it: PostgreSQL has no U+0000, which a device may send: replaced."""
+    text = json.dumps(value)
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
+
+
+def has_nul(text: str) -> bool:
+    """Whether there is a U+0000 in this JSON, so that it would be kept as something else."""
+    return "\\u0000" in text and _NUL.search(text) is not None
+
+
 def _driver(url: str) -> str:
     for plain in ("postgresql://", "postgres://"):
         if url.startswith(plain):
@@ -122,6 +138,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         options = {"poolclass": sa.pool.StaticPool}
     engine = sa.create_engine(
         url,
+        json_serializer=_json,
         hide_parameters=True,  # of a statement that failed: they may be somebody's
         connect_args={"timeout": LOCK_S, "check_same_thread": False, "isolation_level": None},
         **options,
@@ -147,6 +164,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
         url,
+        json_serializer=_json,
         hide_parameters=True,
         pool_size=POOL,
         max_overflow=0,
