@@ -85,6 +85,11 @@ class Process:
                 self.kill()
 
 
+def find_program(name: str) -> str | None:
+    """The path of a program, also where an ordinary user's PATH does not lead."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+
+
 def _answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True

@@ -27,6 +27,12 @@ GROUPS = {
         "rest_to_ack_room_postgresql",
     ),
     "ingest": ("ingest",),
+    "scale": (
+        "hello_storm",
+        "postgresql_bytes_per_device",
+        "mosquitto_login_1k_ms",
+        "mosquitto_login_10k_ms",
+    ),
 }
 
 

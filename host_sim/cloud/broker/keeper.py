@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # how soon what another worker wants is seen
 AGAIN_MS = 5000  # after a failure
-SHARE = 50  # rows that are taken at once; they have to be done within logins.LEASE_MS
+SHARE = 10  # rows that are taken at once; they have to be done within logins.LEASE_MS, also by a slow broker
 
 
 class Keeper:
