@@ -7,6 +7,7 @@ secret; a token belongs into HXTP_TOKEN or a file, where other users of the mach
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,6 +40,7 @@ class Usage(Exception):
 def main(argv: list[str]) -> int:
     """0 after Ctrl-C, 1 where the cloud or the board is in the way, 2 for a wrong command line."""
     options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         board = _board(options.board)
         folder = options.data or ROOT / "build" / "device" / board.stem
