@@ -5,11 +5,12 @@ from hxtp_device import guard
 if guard.start().safe:
     guard.start().stay()
 else:
-    from hxtp_device.device import build
+    from hxtp_device import device as module
     from hxtp_device.settings import SettingsError
 
     try:
-        device = build()
+        device = module.build()
+        del module.build  # 1 kB that is needed once
     except SettingsError as mistake:
         print("hxtp:", mistake)
     except Exception:

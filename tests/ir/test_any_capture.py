@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capabilities.ir import codecs, keep, learn, receive
+from capabilities.ir.capture import TIMEOUT
 from check import Bytes
 from hxtp.registry import MAX_RESULT
 
@@ -40,7 +41,7 @@ trains = st.lists(pieces(), min_size=0, max_size=6).map(lambda found: [us for pi
 @given(timings=trains, first=st.sampled_from([1, 2]), shortest=st.integers(0, 250), full=st.booleans())
 def test_any_train_has_a_verdict_that_can_be_told_and_kept(timings, first, shortest, full):
     heard = [0] * first + timings
-    cleaned = learn.clean(heard.__getitem__, first, len(heard), shortest)
+    cleaned = receive.clean(heard.__getitem__, first, len(heard), shortest)
     assert len(cleaned) <= len(timings) and sum(cleaned) <= sum(timings)
     assert not shortest or all(us >= shortest for us in cleaned)
     before = learn.judge(cleaned, 10000, 25, full)
@@ -66,7 +67,7 @@ def test_a_part_that_learned_anything_goes_on_working(timings):
     room.light(timings)
     room.wait(4000)
     state = room.bench.state()
-    assert state["ir_learning"] in VERDICTS | {learn.TIMEOUT}
+    assert state["ir_learning"] in VERDICTS | {TIMEOUT}
     found = room.learned()
     assert len(json.dumps(found)) < MAX_RESULT
     ack = room.bench.registry.run("ir_keep", {"name": "it"})

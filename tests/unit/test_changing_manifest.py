@@ -159,5 +159,21 @@ def test_a_manifest_in_pieces_is_the_same_message():
         assert event.body == opened((channel, whole)).params() and names(world) == ["light_off", "light_on"]
 
 
+def test_a_long_result_in_pieces_is_the_same_message():
+    for framed in (True, False):
+        for size in (300, 900):
+            world = ready()
+            device = world.device
+            device.framed = framed
+            device._stream = True
+            device.outbox.ack("6f5d7a5e-0000-4000-8000-000000000001", {"result": {"raw": "x" * size}})
+            channel, message = device.take(world.now)
+            assert isinstance(message, bytes) == (size < 512)
+            whole = message if size < 512 else b"".join(list(message))
+            assert channel == "cmd_ack" and len(message) == len(whole)
+            assert (whole[:2] == b"HX") is framed
+            assert opened((channel, whole)).params()["result"] == {"raw": "x" * size}
+
+
 def test_a_device_without_actions_says_so():
     assert Registry().manifest() == '{"capabilities":[]}'

@@ -17,6 +17,11 @@ _LONGEST_US = 10000000
 _GAP_US = 40000
 # Those of codecs.MODULES, which loads when it is used.
 _PROTOCOLS = "jvc kaseikyo lg nec necext rc5 rc5x rc6 samsung32 sony12 sony15 sony20".split()
+# Rules that several actions share: each dict is 100 bytes of memory.
+_KHZ = {"type": "number", "minimum": 10, "maximum": 60}
+_DUTY = {"type": "integer", "minimum": 1, "maximum": 90}
+_REPEATS = {"type": "integer", "minimum": 0, "maximum": 10}
+_WORD = {"type": "integer", "minimum": 0, "maximum": 65535, "required": True}
 
 
 class Infrared(Part):
@@ -28,7 +33,7 @@ class Infrared(Part):
             40,
             "Send timings in us, mark first; freq_khz carrier, repeat sends in all, duty in percent",
             {
-                "freq_khz": {"type": "number", "minimum": 10, "maximum": 60, "required": True},
+                "freq_khz": dict(_KHZ, required=True),
                 "raw": {
                     "type": "array",
                     "items": {"type": "integer", "minimum": 1, "maximum": 2000000},
@@ -37,14 +42,14 @@ class Infrared(Part):
                     "required": True,
                 },
                 "repeat": {"type": "integer", "minimum": 1, "maximum": 20},
-                "duty": {"type": "integer", "minimum": 1, "maximum": 90},
+                "duty": _DUTY,
             },
         ),
         "ir_send_nec": (
             41,
             "Send an NEC frame, then its repeat frames; an address over 255 is an extended one",
             {
-                "address": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
+                "address": _WORD,
                 "command": {"type": "integer", "minimum": 0, "maximum": 255, "required": True},
                 "repeats": {"type": "integer", "minimum": 0, "maximum": 20},
             },
@@ -55,13 +60,13 @@ class Infrared(Part):
             {
                 # Not "protocol": a JSON profile of the cloud claims that name.
                 "encoding": {"type": "string", "enum": _PROTOCOLS, "required": True},
-                "address": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
-                "command": {"type": "integer", "minimum": 0, "maximum": 65535, "required": True},
+                "address": _WORD,
+                "command": _WORD,
                 "vendor": {"type": "integer", "minimum": 0, "maximum": 65535},
                 "toggle": {"type": "integer", "minimum": 0, "maximum": 1},
-                "repeats": {"type": "integer", "minimum": 0, "maximum": 10},
-                "freq_khz": {"type": "number", "minimum": 10, "maximum": 60},
-                "duty": {"type": "integer", "minimum": 1, "maximum": 90},
+                "repeats": _REPEATS,
+                "freq_khz": _KHZ,
+                "duty": _DUTY,
             },
         ),
         "ir_send_pronto": (
@@ -69,7 +74,7 @@ class Infrared(Part):
             "Send a learned Pronto code, its repeating part repeats times (once if it has no other)",
             {
                 "code": {"type": "string", "minLength": 29, "maxLength": 5139, "required": True},
-                "repeats": {"type": "integer", "minimum": 0, "maximum": 10},
+                "repeats": _REPEATS,
             },
         ),
     }

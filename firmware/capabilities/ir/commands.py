@@ -1,6 +1,6 @@
-"""What is done with learned commands: tell, keep, rename, remove, send. `part`: a learner.Learner.
+"""What is to be done with learned commands: tell, keep, rename, remove, send. `part`: a learner.Learner.
 
-Must never change what is kept before all was checked. Loads when it is used.
+Must never change or send anything: it says what is to become, and is dropped before that needs the memory.
 """
 
 from capabilities.ir import _hertz, keep
@@ -54,15 +54,10 @@ def _need(part, name):
         raise HxtpError(INVALID_PARAMS, "name")
 
 
-def _flash(function, *arguments):
-    try:
-        return function(*arguments)
-    except OSError as error:
-        raise HxtpError(COMMAND_INVALID, "flash: %s" % error) from None
-
-
 def keep_capture(part, name, params):
-    """Keep the last capture; under a name that is there already it takes the place and the id of that one."""
+    """(what is kept then, the bytes of the file) for the last capture; under a name that is there already it
+    takes the place and the id of that one.
+    """
     capture = part.capture
     if capture is None or not capture.usable():
         raise HxtpError(COMMAND_INVALID, "there is nothing to keep: learn a button first")
@@ -75,54 +70,40 @@ def keep_capture(part, name, params):
             number += 1
     text = keep.pack(number, _code(capture, params))
     check(part, name, len(text))
-    before = part.kept
-    kept = dict(before)
+    kept = dict(part.kept)
     kept[name] = (number, len(text))
-    # First the manifest, which can refuse it, then flash, which can fail.
-    part.offer(kept)
-    try:
-        _flash(part.files.write, name, text)
-    except HxtpError:
-        part.offer(before)
-        raise
-    return {"action": "ir_" + name, "id": number}
+    return kept, text
 
 
 def rename(part, name, to):
+    """What is kept when `name` is called `to`."""
     _need(part, name)
     _check_name(part, to, "to")
     if to in part.kept:
         raise HxtpError(COMMAND_INVALID, "ir_%s is there already" % to)
     kept = dict(part.kept)
     kept[to] = kept.pop(name)
-    before = part.kept
-    part.offer(kept)
-    try:
-        _flash(part.files.rename, name, to)
-    except HxtpError:
-        part.offer(before)
-        raise
+    return kept
 
 
 def remove(part, name):
+    """What is kept without `name`."""
     _need(part, name)
-    _flash(part.files.remove, name)
     kept = dict(part.kept)
     del kept[name]
-    part.offer(kept)
+    return kept
 
 
-def send(part, name, params):
+def plan(part, name, params):
+    """What sends a kept command: the parameters of ir_send (dict), or the arguments of send_train (tuple)."""
     code = _read(part, name)
     repeats = params.get("repeats", 0)
     if code.fields:
-        return part.ir_send(dict(code.fields, freq_khz=code.carrier / 1000, repeats=repeats))
+        return dict(code.fields, freq_khz=code.carrier / 1000, repeats=repeats)
     timings = code.once + [code.gap]
-    sends = 1 + repeats
     if code.again:
-        timings += (code.again + [code.gap]) * repeats
-        sends = 1
-    return part.send_train(code.carrier, timings, sends)
+        return code.carrier, timings + (code.again + [code.gap]) * repeats, 1
+    return code.carrier, timings, 1 + repeats
 
 
 def learned(part, params):
@@ -157,19 +138,17 @@ def learned(part, params):
 
 def _read(part, name):
     _need(part, name)
-    found = keep.unpack(_flash(part.files.read, name, keep.LARGEST))
+    found = keep.unpack(part.flash(part.files.read, name, part.kept[name][1]))
     if found is None:
         raise HxtpError(COMMAND_INVALID, "what flash holds of it is spoilt: learn it again")
     return found[1]
 
 
 def _code(capture, params):
-    from capabilities.ir import codecs
-
     fields = None
     carrier = 38000
     if capture.fields and not params.get("raw"):
-        carrier = codecs.module(capture.fields["protocol"]).CARRIER
+        carrier = capture.carrier
         fields = {key: capture.fields[key] for key in capture.fields if key not in ("protocol", "toggle")}
         fields["encoding"] = capture.fields["protocol"]
     carrier = _hertz(params.get("freq_khz", 0)) or carrier

@@ -58,8 +58,16 @@ def unpack(text):
     version, number, carrier, gap, size, count = struct.unpack(_HEAD, text[:start])
     if version != _VERSION or not FIRST_ID <= number <= LAST_ID or not 10000 <= carrier <= 60000:
         return None
-    timings = []
-    value = shift = 0
+    total = 0
+    for at in range(start + size, len(text)):
+        total += text[at] < 128
+    if gap > _LONGEST_US or not 0 < count <= total <= 2 * _TIMINGS:
+        return None
+    # In lists of their very size: one that grows is copied, and ends up with twice the room that it needs.
+    once = [0] * count
+    again = [0] * (total - count)
+    timings = once
+    place = value = shift = 0
     for at in range(start + size, len(text)):
         value |= (text[at] & 127) << shift
         shift += 7
@@ -69,9 +77,13 @@ def unpack(text):
             continue
         if not 0 < value <= _LONGEST_US:
             return None
-        timings.append(value)
+        timings[place] = value
+        place += 1
+        if place == count and timings is once:
+            timings = again
+            place = 0
         value = shift = 0
-    if shift or gap > _LONGEST_US or not 0 < count <= len(timings) <= 2 * _TIMINGS:
+    if shift:
         return None
     try:
         fields = json.loads(text[start : start + size]) if size else None
@@ -79,4 +91,4 @@ def unpack(text):
         return None
     if fields is not None and not isinstance(fields, dict):
         return None
-    return number, Code(fields, carrier, gap, timings[:count], timings[count:])
+    return number, Code(fields, carrier, gap, once, again)

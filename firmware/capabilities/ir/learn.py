@@ -7,17 +7,16 @@ A capture is cut into frames at its pauses. What is no frame is noise; frames th
 held button are one press; a longer pause begins a second press.
 """
 
-from array import array
-
 from capabilities.ir import codecs, nec
-
-CAPTURED = "captured"
-TWICE = "twice"  # the same button was pressed again
-DIFFERENT = "different"  # two buttons of one remote
-COLLIDED = "collided"  # two remotes at once, or so much noise
-NOISE = "noise"
-OVERFLOW = "overflow"  # no end within what fits
-TIMEOUT = "timeout"
+from capabilities.ir.capture import (
+    CAPTURED,
+    COLLIDED,
+    DIFFERENT,
+    NOISE,
+    OVERFLOW,
+    TWICE,
+    Capture,
+)
 
 # The pause before a held button's next frame is shorter (RC5's is 89 ms), and nobody presses twice as fast.
 _PRESS_US = 130000
@@ -26,13 +25,6 @@ _PRESS_US = 130000
 _FEWEST = 6
 _FLICKER_US = 200
 _SHORTEST_US = 150
-_ADVICE = {
-    TIMEOUT: "nothing came: press the button within the time",
-    OVERFLOW: "it never pauses: is there a lamp, or sunlight?",
-    DIFFERENT: "two different codes came: press one button",
-    COLLIDED: "two remotes at once, or a weak signal: learn it again",
-    NOISE: "no button was in it: hold the remote closer",
-}
 # How a frame compares with the first.
 _SAME, _HELD, _PRESSED, _BUTTON, _REMOTE, _UNKNOWN = range(6)
 # The longest frame of a protocol that is known here has 50 marks.
@@ -43,46 +35,6 @@ _SHOWN = 128
 _KINDS = 7
 # Protocols whose frames tell when they were misread.
 _CHECKED = ("kaseikyo", "lg", "nec", "samsung32")
-
-
-class Capture:
-    """`verdict`: one of the above. Where it is CAPTURED or TWICE: `quality` good or fair and `reason` why not
-    better; `fields` as from codecs.decode, or None; `once`: us of one press, mark first and last; `gap`: us
-    after it; `again`: us of what comes while held where that is something else, or None; `repeats`: how often
-    it came. Otherwise `reason` says what to do, and `once` is what there is to look at.
-    """
-
-    def __init__(self, verdict):
-        self.verdict = verdict
-        self.quality = ""
-        self.reason = _ADVICE.get(verdict, "")
-        self.fields = None
-        self.once = array("I")
-        self.again = None
-        self.gap = 40000
-        self.repeats = 0
-
-    def usable(self):
-        return self.verdict in (CAPTURED, TWICE)
-
-
-def clean(us, at, end, shortest):
-    """An array of the timings us(at) to us(end - 1), of which the first is a mark; a pulse shorter than
-    `shortest` us is joined with what it cuts in two.
-    """
-    timings = array("I")
-    while at < end:
-        timing = us(at)
-        at += 1
-        if timing >= shortest:
-            timings.append(timing)
-            continue
-        if timings and at < end:
-            timings[-1] += timing + us(at)
-        elif timings and not len(timings) % 2:
-            timings = timings[:-1]  # a mark at the end: the space before it goes too
-        at += 1
-    return timings
 
 
 def _frames(timings, idle, full):
@@ -240,6 +192,8 @@ def judge(timings, idle, tolerance, full=False, before=None):
     if fields and fields["protocol"].startswith("sony"):
         repeats = max(0, repeats - 2)  # each press is sent three times
     capture.fields = fields
+    if fields:
+        capture.carrier = codecs.module(fields["protocol"]).CARRIER
     capture.repeats = repeats
     capture.gap = gap or capture.gap
     capture.again = timings[again[0] : again[1]] if again else None

@@ -10,18 +10,16 @@ import time
 from machine import Pin
 
 from capabilities import flag
-from capabilities.ir import Infrared
+from capabilities.ir import _KHZ, _REPEATS, Infrared
 from hxtp.errors import COMMAND_INVALID, HxtpError
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": 29, "required": True}
+_STAY = ("capabilities.ir.learner", "capabilities.ir.send")
+_KNOWN = {"type": "string", "minLength": 1, "maxLength": 29}
+_NAME = dict(_KNOWN, required=True)
 _LEARNED = (
     "Send a learned command, held for repeats",
-    {"repeats": {"type": "integer", "minimum": 0, "maximum": 10}},
+    {"repeats": _REPEATS},
 )
-
-
-def _optional(rule):
-    return {key: rule[key] for key in rule if key != "required"}
 
 
 class Learner(Infrared):
@@ -34,7 +32,7 @@ class Learner(Infrared):
                 44,
                 "Learn a button that is pressed within timeout ms, and keep it where there is a name",
                 {
-                    "name": _optional(_NAME),
+                    "name": _KNOWN,
                     "timeout": {"type": "integer", "minimum": 1000, "maximum": 60000},
                     "filter_us": {"type": "integer", "minimum": 0, "maximum": 250},
                     "idle": {"type": "integer", "minimum": 5, "maximum": 100},
@@ -44,7 +42,7 @@ class Learner(Infrared):
             "ir_learned": (
                 45,
                 "Tell what was learned last, or is kept under a name: decoded, and timings from offset",
-                {"name": _optional(_NAME), "offset": {"type": "integer", "minimum": 0, "maximum": 4096}},
+                {"name": _KNOWN, "offset": {"type": "integer", "minimum": 0, "maximum": 4096}},
             ),
             "ir_keep": (
                 46,
@@ -52,7 +50,7 @@ class Learner(Infrared):
                 {
                     "name": _NAME,
                     "raw": {"type": "boolean"},
-                    "freq_khz": {"type": "number", "minimum": 10, "maximum": 60},
+                    "freq_khz": _KHZ,
                 },
             ),
             "ir_kept": (47, "List the learned commands with their ids", {}),
@@ -73,14 +71,18 @@ class Learner(Infrared):
         self._learning = "idle"
         self._listening = None
         self.capture = None
-        self._loaded = None  # the modules that were there before what is to be forgotten
+        self._loaded = False  # whether there is something to forget
         self.files = context.files(name)
         kept = {}
         try:
             if self.files.names():
-                kept = self._commands().listed(self)
+                kept = self._plan("listed")
         except OSError as error:  # it can still send
             print("hxtp: learned commands cannot be read:", error)
+        # Names that a module brings stay for ever. All come now, where they lie beside each other, and not
+        # later in the midst of a heap that has to find room for what is learned.
+        for module in ("commands", "keep", "learn", "nec", "press", "receive"):
+            self._load(module)
         self._forget()
         self._offer(kept)
 
@@ -96,9 +98,9 @@ class Learner(Infrared):
         return lambda params: self._send_kept(name[3:], params)
 
     def _send_kept(self, name, params):
-        from capabilities.ir import commands
-
-        return commands.send(self, name, params)
+        job = self._plan("plan", name, params)
+        self._loaded = True  # from now on: what sends it
+        return self.ir_send(job) if isinstance(job, dict) else self.send_train(*job)
 
     def state(self):
         capture = self.capture
@@ -114,14 +116,13 @@ class Learner(Infrared):
 
     def ir_learn(self, params):
         if "name" in params:
-            self._commands().check(self, params["name"])
-        self._remember()
-        from capabilities.ir import receive
-
+            self._plan("check", params["name"])
         if self._listening:  # begin anew
-            receiver = self._listening.receiver
-        else:
-            receiver = receive.Receiver(self._receiver_pin, self._time)
+            self._listening.receiver.stop()
+            self._listening = None
+        self._forget()
+        receive = self._load("receive")
+        receiver = receive.Receiver(self._receiver_pin, self._time)
         now = self._context.now()
         self._listening = receive.Listening(receiver, self._mark, params, now, self.capture)
         self._learning = "waiting"
@@ -129,15 +130,16 @@ class Learner(Infrared):
 
     def tick(self, now):
         super().tick(now)
+        if self._loaded:
+            self._forget()
         if not self._listening:
-            if self._loaded is not None:
-                self._forget()
             return
         try:
             capture = self._listening.poll(now)
         except Exception:
             self._listening.receiver.stop()
             self._listening = None
+            self._loaded = True
             self._learning = "failed"
             self._context.changed(self)
             raise
@@ -147,9 +149,10 @@ class Learner(Infrared):
         self._listening = None
         self._learning = capture.verdict
         self.capture = capture
+        self._forget()
         if name is not None and capture.usable():
             try:
-                self._commands().keep_capture(self, name, {})
+                self._keep(name, {})
             except HxtpError as refusal:
                 capture.quality = "fair"
                 capture.reason = "not kept: " + refusal.detail
@@ -158,10 +161,10 @@ class Learner(Infrared):
     # -- keep -----------------------------------------------------------------------------------
 
     def ir_learned(self, params):
-        return self._commands().learned(self, params)
+        return self._plan("learned", params)
 
     def ir_keep(self, params):
-        result = self._commands().keep_capture(self, params["name"], params)
+        result = self._keep(params["name"], params)
         self._context.changed(self)
         return result
 
@@ -169,12 +172,37 @@ class Learner(Infrared):
         return {"kept": {name: self.kept[name][0] for name in self.kept}}
 
     def ir_rename(self, params):
-        self._commands().rename(self, params["name"], params["to"])
+        name, to = params["name"], params["to"]
+        self._offer_and(self._plan("rename", name, to), self.files.rename, name, to)
         self._context.changed(self)
 
     def ir_remove(self, params):
-        self._commands().remove(self, params["name"])
+        kept = self._plan("remove", params["name"])
+        self.flash(self.files.remove, params["name"])
+        self.offer(kept)
         self._context.changed(self)
+
+    def _keep(self, name, params):
+        kept, text = self._plan("keep_capture", name, params)
+        self._offer_and(kept, self.files.write, name, text)
+        return {"action": "ir_" + name, "id": kept[name][0]}
+
+    def _offer_and(self, kept, *change):
+        # First the manifest, which can refuse it, then flash, which can fail.
+        before = self.kept
+        self.offer(kept)
+        try:
+            self.flash(*change)
+        except HxtpError:
+            self.offer(before)
+            raise
+
+    def flash(self, function, *arguments):
+        """What a function of `files` gives; an OSError becomes a refusal."""
+        try:
+            return function(*arguments)
+        except OSError as error:
+            raise HxtpError(COMMAND_INVALID, "flash: %s" % error) from None
 
     def offer(self, kept):
         """Offer these commands; raises HxtpError, and offers those of before, where there is no room."""
@@ -195,26 +223,26 @@ class Learner(Infrared):
 
     # -- memory ---------------------------------------------------------------------------------
 
-    def _commands(self):
-        self._remember()
-        from capabilities.ir import commands
+    def _load(self, name):
+        """A module of what is done seldom: forgotten when that is done, or failed, before the next tick."""
+        self._loaded = True
+        return __import__("capabilities.ir." + name, None, None, ("ir",))
 
-        return commands
-
-    def _modules(self):
-        return [name for name in sys.modules if name.startswith("capabilities.ir.")]
-
-    def _remember(self):
-        if self._loaded is None:
-            self._loaded = self._modules()
+    def _plan(self, function, *arguments):
+        """What a function of commands.py gives, which is dropped before anybody uses it."""
+        result = getattr(self._load("commands"), function)(self, *arguments)
+        self._forget()
+        return result
 
     def _forget(self):
-        """Drop the modules that were loaded since: what is used seldom need not lie in memory."""
-        for name in self._modules():
-            if name not in (self._loaded or (name,)):
+        """Drop all modules but those that every board with a receiver has at its start. What is still at
+        work goes on; it leaves memory with the last who uses it.
+        """
+        for name in [name for name in sys.modules if name.startswith("capabilities.ir.")]:
+            if name not in _STAY:
                 delattr(sys.modules["capabilities.ir"], name[len("capabilities.ir.") :])
                 del sys.modules[name]
-        self._loaded = None
+        self._loaded = False
 
 
 def _words(fields):

@@ -13,7 +13,7 @@ from array import array
 
 from machine import Pin
 
-from capabilities.ir import learn
+from capabilities.ir.capture import NOISE, TIMEOUT, Capture
 
 MOST = 1024
 # Quiet for so long, a press is over, and a second one would have begun; held for so long, it is heard enough.
@@ -54,6 +54,10 @@ class Receiver:
             gc.threshold(self._threshold)
             self._threshold = None
 
+    def free(self):
+        """Give the memory of what was heard back; the next start takes it again."""
+        self._heard = []
+
     def us(self, at):
         """The us from edge `at` - 1 to edge `at`."""
         took = self._heard[at >> 7][at & 127]
@@ -89,6 +93,7 @@ class Listening:
         self._idle = get("idle", 10) * 1000
         self._tolerance = get("tolerance", 25)
         self._deadline = now + get("timeout", 15000)
+        self._timings = None
         self._before = before
         self._noise = None
         self._listen()
@@ -108,17 +113,40 @@ class Listening:
                 return None
             receiver.stop()
             capture = self._judge(full)
-            if capture.verdict != learn.NOISE:
+            if capture.verdict != NOISE:
                 return capture
             self._noise = capture
             self._listen()
         if now < self._deadline:
             return None
         receiver.stop()
-        return self._noise or learn.Capture(learn.TIMEOUT)
+        return self._noise or Capture(TIMEOUT)
 
     def _judge(self, full):
         receiver = self.receiver
         first = 2 if self._lit else 1
-        timings = learn.clean(receiver.us, first, min(receiver.edges, MOST), self._shortest)
+        timings = clean(receiver.us, first, min(receiver.edges, MOST), self._shortest)
+        receiver.free()
+        # Only now: until a button was pressed there is nothing to judge.
+        from capabilities.ir import learn
+
         return learn.judge(timings, self._idle, self._tolerance, full, self._before)
+
+
+def clean(us, at, end, shortest):
+    """An array of the timings us(at) to us(end - 1), of which the first is a mark; a pulse shorter than
+    `shortest` us is joined with what it cuts in two.
+    """
+    timings = array("I")
+    while at < end:
+        timing = us(at)
+        at += 1
+        if timing >= shortest:
+            timings.append(timing)
+            continue
+        if timings and at < end:
+            timings[-1] += timing + us(at)
+        elif timings and not len(timings) % 2:
+            timings = timings[:-1]  # a mark at the end: the space before it goes too
+        at += 1
+    return timings

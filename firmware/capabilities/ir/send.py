@@ -17,13 +17,18 @@ def split(timings, level):
     """
     if max(timings) <= LONGEST:
         return timings, level
-    durations = []
-    levels = []
+    steps = 0
+    for timing in timings:
+        steps += (timing + LONGEST - 1) // LONGEST
+    durations = [LONGEST] * steps  # of their very size: a list that grows takes up to twice the room
+    levels = [level] * steps
+    at = 0
     for timing in timings:
         while timing > 0:
-            durations.append(min(timing, LONGEST))
-            levels.append(level)
+            durations[at] = min(timing, LONGEST)
+            levels[at] = level
             timing -= LONGEST
+            at += 1
         level = not level
     return durations, levels
 

@@ -249,8 +249,8 @@ def build(key, fields, body, framed=True):
     and refuses its numbers (HX3-WIRE-34, HX3-WIRE-35); here nothing is looked into.
     """
     head, tail = _around(key, fields, digest(body))
-    text = b"".join((head, body, tail))
-    return frame.pack(fields["message_type"], text) if framed else text
+    start = frame.header(fields["message_type"], len(head) + len(body) + len(tail)) if framed else b""
+    return b"".join((start, head, body, tail))
 
 
 class Stream:
@@ -275,7 +275,7 @@ class Stream:
     def __iter__(self):
         yield self._head
         for piece in self._pieces:
-            yield piece.encode()
+            yield piece if isinstance(piece, bytes) else piece.encode()
         yield self._tail
 
 

@@ -5,6 +5,7 @@ decimals without exponent. Nothing received is ever passed through here to be ha
 """
 
 MAX_INTEGER = 9007199254740991  # what a double holds exactly, and so every peer
+_AT_ONCE = 32  # items of a list
 _SAFE = b"etaoinsrhldcumfpgwybvkxjqz_0123456789 ETAOINSRHLDCUMFPGWYBVKXJQZ.-:/,;!#$%&'()*+<=>?@[]^`{|}~"
 
 
@@ -14,66 +15,50 @@ def dumps(value):
     Raises ValueError for a whole number beyond MAX_INTEGER either way and a float that is not finite
     (HX3-WIRE-35), TypeError for anything else.
     """
-    parts = []
-    _write(value, parts.append)
-    return "".join(parts)
-
-
-def _write(value, put):
     if isinstance(value, float):
         if value - value != 0:
             raise ValueError("not a finite number")
         if value == int(value):
             value = int(value)
     if value is None:
-        put("null")
-    elif value is True or value is False:
-        put("true" if value else "false")
-    elif isinstance(value, int):
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise ValueError("a whole number is at most 9007199254740991 either way")
-        put(str(value))
-    elif isinstance(value, str):
-        _string(value, put)
-    elif isinstance(value, float):
+        return str(value)
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, float):
         text = repr(value)
-        put(("%.20f" % value).rstrip("0").rstrip(".") if "e" in text else text)
-    elif isinstance(value, dict):
-        mark = "{"
-        for key in sorted(value):
-            put(mark)
-            _string(key, put)
-            put(":")
-            _write(value[key], put)
-            mark = ","
-        put("}" if value else "{}")
-    elif isinstance(value, (list, tuple)):
-        mark = "["
-        for item in value:
-            put(mark)
-            _write(item, put)
-            mark = ","
-        put("]" if value else "[]")
-    else:
-        raise TypeError("no JSON form: " + str(type(value)))
+        return ("%.20f" % value).rstrip("0").rstrip(".") if "e" in text else text
+    if isinstance(value, dict):
+        members = [_string(key) + ":" + dumps(value[key]) for key in sorted(value)]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, (list, tuple)):
+        # A few at a time: the texts of a long list would take several times the memory of all its text.
+        texts = []
+        for at in range(0, len(value), _AT_ONCE):
+            texts.append(",".join([dumps(item) for item in value[at : at + _AT_ONCE]]))
+        return "[" + ",".join(texts) + "]"
+    raise TypeError("no JSON form: " + str(type(value)))
 
 
-def _string(text, put):
+def _string(text):
     if not isinstance(text, str):
         raise TypeError("a name is a string")
-    put('"')
-    if text.encode().strip(_SAFE):
-        for char in text:
-            code = ord(char)
-            if char in '"\\':
-                put("\\" + char)
-            elif 32 <= code < 127:
-                put(char)
-            elif code < 0x10000:
-                put("\\u%04x" % code)
-            else:
-                code -= 0x10000
-                put("\\u%04x\\u%04x" % (0xD800 | code >> 10, 0xDC00 | code & 0x3FF))
-    else:
-        put(text)
-    put('"')
+    if not text.encode().strip(_SAFE):
+        return '"' + text + '"'
+    parts = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            char = "\\" + char
+        elif code >= 0x10000:
+            code -= 0x10000
+            char = "\\u%04x\\u%04x" % (0xD800 | code >> 10, 0xDC00 | code & 0x3FF)
+        elif not 32 <= code < 127:
+            char = "\\u%04x" % code
+        parts.append(char)
+    return '"' + "".join(parts) + '"'

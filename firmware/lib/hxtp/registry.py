@@ -20,6 +20,7 @@ MAX_ACTION = 32
 SAFETY = ("normal", "sensitive", "critical", "restricted")
 MAX_RESULT = 8192  # bytes of JSON that a command may answer with
 MAX_MANIFEST = 15424  # bytes, so that its envelope fits in a message
+_PIECE = 200  # bytes and more in a piece of the manifest
 
 
 class Registry:
@@ -111,7 +112,7 @@ class Registry:
         actions = self._actions
         mark = '{"capabilities":['
         for action in sorted(actions):
-            yield mark + _entry(action, *actions[action])
+            yield from _entry(mark, action, *actions[action])
             mark = ","
         yield "]}" if actions else mark + "]}"
 
@@ -180,19 +181,28 @@ class Registry:
             self._on_error(fault)
 
 
-def _entry(action, spec, parts):
+def _entry(mark, action, spec, parts):
+    # The text of an action, in pieces for which a heap that has been in use for long finds room.
     properties = dict(spec[2])
     properties[TARGET] = {"enum": [part.name for part in parts], "type": "string"}
-    return dumps(
-        {
-            "action": action,
-            "description": spec[1],
-            "id": spec[0],
-            "paramSchema": {"additionalProperties": False, "properties": properties},
-            "safetyClass": spec[3] if len(spec) > 3 else "normal",
-            "supportsDryRun": True,
-        }
+    text = (
+        mark
+        + '{"action":%s,"description":%s,"id":%d,"paramSchema":{"additionalProperties":false,"properties":'
+        % (
+            dumps(action),
+            dumps(spec[1]),
+            spec[0],
+        )
     )
+    mark = "{"
+    for name in sorted(properties):
+        text += mark + dumps(name) + ":" + dumps(properties[name])
+        mark = ","
+        if len(text) > _PIECE:
+            yield text
+            text = ""
+    safety = spec[3] if len(spec) > 3 else "normal"
+    yield text + '}},"safetyClass":"%s","supportsDryRun":true}' % safety
 
 
 def failed(code, detail=""):

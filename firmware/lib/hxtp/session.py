@@ -24,7 +24,7 @@ from hxtp.outbox import Outbox
 from hxtp.registry import action_of, failed
 from hxtp.replay import Floor
 from hxtp.results import Results
-from hxtp.sign import equal
+from hxtp.sign import digest, equal
 
 # States
 OFFLINE = "OFFLINE"
@@ -59,6 +59,7 @@ HELLO_RETRY = 5000
 RENEW_AFTER = 6 * 3600000
 SILENCE = 600000
 STALE_RENEW = 60000
+_LONG = 512  # bytes of a body that a device sends in pieces
 HEARTBEAT = 30  # seconds, until the cloud names another
 
 _STALE = (TIMESTAMP_EXPIRED, TIMESTAMP_FUTURE, SEQUENCE_VIOLATION)
@@ -447,7 +448,11 @@ class Session:
         if body is None:
             known = self._manifest_hash.encode(), self._manifest_size, self.registry.pieces()
             return channel, envelope.Stream(self._key, fields, *known, framed=self.framed)
-        return channel, self.wire.build(self._key, fields, body.encode(), self.framed)
+        body = body.encode()
+        if self._stream and len(body) > _LONG:
+            known = digest(body), len(body), (body,)
+            return channel, envelope.Stream(self._key, fields, *known, framed=self.framed)
+        return channel, self.wire.build(self._key, fields, body, self.framed)
 
 
 def uuid4(random):

@@ -362,6 +362,7 @@ def build(path="hxtp.json"):
         tls = net.context(given.ca) if given.ca else None
     except (OSError, ValueError) as error:
         raise wrong('"ca" holds no usable certificate: %s' % error) from None
+    given.ca = None  # 1 or 2 kB, which the context has read
     link = Link(
         net.connect,
         "hxtp-" + given.device_id,

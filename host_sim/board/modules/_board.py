@@ -290,12 +290,15 @@ def record(ev, **fields):
 
 
 def _send(message):
-    line = json.dumps(message) + "\n"
     try:
         if MICROPYTHON:
-            _link.write(line)
+            try:
+                _link.write(json.dumps(message))
+            except MemoryError:  # of the firmware's heap, in which no real board has this line
+                json.dump(message, _link)
+            _link.write("\n")
         else:
-            _link.sendall(line.encode())
+            _link.sendall(json.dumps(message).encode() + b"\n")
     except OSError:
         leave(EXIT_ORPHAN)
 

@@ -206,7 +206,8 @@ class RMT:
             idle=self._idle,
             loop=self._loop,
             level=int(bool(data)) if levels is None else levels,
-            pulses=list(duration),
+            # A copy would be in the firmware's heap, and here it is told at once.
+            pulses=duration if _board.MICROPYTHON else list(duration),
         )
 
     def deinit(self):
