@@ -64,6 +64,7 @@ class Program:
         self.framed = framed
         self.sequence = 0
         self._key = Key(secret)
+        self._in_session = False
         verifier = PROFILES["pipe10"].verifier if profile == "pipe10" else json_full.JsonFullVerifier
         tenant_id = device.registration["tenant_id"]
         self._verifier = verifier(frame.TO_CLIENT, [(self._key, Floor())], None, tenant_id)
@@ -98,9 +99,17 @@ class Program:
         return changes["message_id"]
 
     def next(self, *kinds: str) -> envelope.Message:
-        """The next message of one of these kinds. Whatever comes has to be signed, and in the right form."""
+        """The next message of one of these kinds. After a first signed one all has to be signed, and in the
+        right form."""
         while True:
             data = self.socket.recv(WAIT)
+            if (
+                not self._in_session
+                and isinstance(data, str)
+                and json.loads(data).get("type") == "state_update"
+            ):
+                continue
+            self._in_session = True
             assert isinstance(data, bytes) == self.framed
             message = self._verifier.judge(
                 data if isinstance(data, bytes) else data.encode(), time.time_ns() // 1000000

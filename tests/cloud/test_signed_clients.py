@@ -8,6 +8,7 @@ from time import monotonic_ns
 
 import pytest
 
+from host_sim.cloud.gate.limits import Taken
 from host_sim.cloud.live.orders import ack_body
 from host_sim.device import Lamp
 from tests.cloud.programs import PLAIN, Program, closed, dial, token_of
@@ -94,7 +95,8 @@ def alive(program):
 @pytest.mark.parametrize("framed", [False, True], ids=["bare", "framed"])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_command_is_executed_and_acked_in_the_programs_own_form(cloud, program, lamp, profile, framed):
-    """HX3-TRANS-12, HX3-TRANS-13, HX3-CANON-09: nothing unsigned comes any more; `next` sees to that."""
+    """HX3-TRANS-12, HX3-TRANS-13, HX3-TRANS-17, HX3-TRANS-19, HX3-CANON-09: nothing unsigned comes any more;
+    `next` sees to that."""
     uses = cloud.services.live.accepted[profile]
     level = 30 + PROFILES.index(profile) * 2 + framed
     one = program(profile, framed)
@@ -121,6 +123,7 @@ def test_a_heartbeat_makes_a_session_and_is_not_answered(program, refused):
 
 
 def test_a_program_without_a_name_is_found_by_its_token(program):
+    """HX3-TRANS-18"""
     one = program("json-header", client_id="unknown-client")
     assert one.answer(one.command("light_on"))["ack_status"] == "executed"
 
@@ -143,7 +146,7 @@ def test_a_dry_run_moves_nothing(program, lamp):
 @pytest.mark.parametrize(
     "action, params, code",
     [
-        ("light_brightness", {"brightness": "80"}, "PARAMS_INVALID"),  # HX3-CANON-23: nothing is coerced
+        ("light_brightness", {"brightness": "80"}, "PARAMS_INVALID"),  # nothing is coerced
         ("light_brightness", {"brightness": 101}, "PARAMS_INVALID"),
         ("light_brightness", {}, "PARAMS_INVALID"),
         ("light_on", {"dry_run": "yes"}, "PARAMS_INVALID"),
@@ -156,6 +159,7 @@ def test_a_dry_run_moves_nothing(program, lamp):
     ],
 )
 def test_what_the_gate_refuses_is_told_by_a_signed_error(program, lamp, action, params, code):
+    """HX3-TRANS-19, HX3-CMD-27, HX3-CANON-23"""
     one, runs = program(), len(lamp.sim.runs)
     told = one.answer(one.command(action, params))
     assert (told["type"], told["error"]) == ("error", code) and told["detail"]
@@ -188,7 +192,7 @@ def test_a_key_that_may_only_read_does_not_command(program, api, lamp):
 
 
 def test_a_command_signed_again_is_the_same_command(program, lamp):
-    """HX3-CMD-19 from the client's side: a new number, nonce and time, and the same message id."""
+    """HX3-TRANS-20: a new number, nonce and time, and the same message id."""
     one = program()
     message_id = one.command("light_brightness", {"brightness": 71})
     assert one.answer(message_id)["ack_status"] == "executed"
@@ -219,6 +223,7 @@ def test_a_replay_counts_on_no_connection_and_no_worker(cloud, program, lamp, re
 
 
 def test_numbers_rise_on_a_connection_and_start_anew_on_the_next(program, refused):
+    """HX3-TRANS-17"""
     one = program()
     one.answer(one.command("light_on", sequence_number=9))
     one.command("light_on", sequence_number=9)
@@ -303,7 +308,7 @@ def test_a_tenant_can_turn_each_json_profile_off(cloud, api, program, refused, p
 
 
 def test_a_devices_secret_is_taken_under_a_setting_alone_and_in_pipe10_alone(api, program, lamp, refused):
-    """HX3-CANON-06"""
+    """HX3-TRANS-18, HX3-CANON-06"""
     secret = bytes.fromhex(lamp.registration["device_secret"])
     one = program(client_id="old-app", secret=secret)
     one.command("light_on")
@@ -341,15 +346,14 @@ def test_a_client_that_is_revoked_is_told_nothing_more(cloud, api, client, progr
         live.bounds = usual
 
 
-def test_the_tenants_minute_ends_for_clients_too(cloud, api, device):
+def test_the_tenants_minute_ends_for_clients_too(cloud, api, device, monkeypatch):
     busy = api("owner", "busy", "free")
     thing = device(tenant="busy")
     made = busy.post("/auth/clients", json={"name": "app"}).json()
-    cloud.services.limits.take(f"tenant:{thing.registration['tenant_id']}", 60)
     with dial(cloud, token_of(busy)) as socket:
         one = Program(socket, made["client_id"], bytes.fromhex(made["client_secret"]), thing)
-        for _ in range(60):
-            cloud.services.limits.take(f"tenant:{thing.registration['tenant_id']}", 60)
+        assert alive(one)
+        monkeypatch.setattr(cloud.services.limits, "take", lambda *unused: Taken(False, 60, 0, 30))
         told = one.answer(one.command("light_on"))
         assert (told["type"], told["error"]) == ("error", "RATE_LIMIT_EXCEEDED")
     assert thing.sim.runs == []
