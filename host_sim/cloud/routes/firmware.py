@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, RedirectResponse, Response
-from pydantic import AliasChoices, BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import HTTPConnection
@@ -94,6 +94,8 @@ class Wanted(BaseModel):
 
 class Form(BaseModel):
     """What stands beside the file in an upload."""
+
+    model_config = ConfigDict(extra="forbid")
 
     device_type: DeviceType
     version: SemVer
@@ -202,6 +204,7 @@ _UPLOAD = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
+                    "additionalProperties": False,
                     "required": ["file", "device_type", "version"],
                     "properties": {
                         "file": {
