@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -182,11 +181,7 @@ def test_prometheus_reads_what_happened(api, device, cloud):
     cloud.services.exchange.receive(topic, b"no frame")
     cloud.services.exchange.receive("hxtp/x", b"")
 
-    def counted():
-        numbers = _numbers(api)
-        return numbers if ("hxtp_device_refusals_total", ("code", "FRAME_INVALID")) in numbers else None
-
-    numbers = until(lambda: any(key[0] == "hxtp_device_refusals_total" for key in _numbers(api)))
+    until(lambda: any(key[0] == "hxtp_device_refusals_total" for key in _numbers(api)), "the refusal")
     numbers = _numbers(api)
     assert numbers[("hxtp_commands_total", ("state", "acknowledged"))] >= 1
     assert numbers[("hxtp_gate_refusals_total", ("code", "ACTION_NOT_IN_MANIFEST"))] >= 1
@@ -218,4 +213,3 @@ def test_two_clouds_in_a_process_count_apart(breakable, client_of, api):
     client_of(breakable).get("/version")
     text = client_of(breakable).get("/metrics").text
     assert re.search(rf'hxtp_http_requests_total{{method="GET",{key},status="200"}} 1.0', text)
-    assert time.time() - breakable.services.started < 60
