@@ -318,12 +318,13 @@ def _finite(value):
     """Whether every number in it is one: 1e999 is JSON, and no double."""
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            if not _finite(item):
+    for item in value:
+        if isinstance(item, float):
+            if item - item != 0:
                 return False
-        return True
-    return not isinstance(value, float) or value - value == 0
+        elif isinstance(item, (dict, list)) and not _finite(item):
+            return False
+    return True
 
 
 def _nothing(link):

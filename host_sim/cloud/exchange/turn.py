@@ -24,7 +24,7 @@ from hxtp.registry import DRY_RUN
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are tens of thousands a second, and that costs
 class Message:
     """What a device published on `channel`."""
 
