@@ -4,6 +4,7 @@ Every statement names its tenant; on PostgreSQL row-level security says the same
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,10 +42,33 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping], 
     """Insert rows, or give those that exist the new values."""
     if not rows:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table)
-    rest = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(keys), set_=rest), list(rows))
+    statement = _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keys))
+    connection.execute(statement, list(rows))
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
+
+
+# Statements are made once: to make one costs more than to run it.
+@cache
+def _upsert(dialect: str, table: sa.Table, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    insert = _insert(dialect, table)
+    rest = {name: insert.excluded[name] for name in names if name not in keys}
+    return insert.on_conflict_do_update(index_elements=list(keys), set_=rest)
+
+
+@cache
+def _save_states(dialect: str) -> Any:
+    insert = _insert(dialect, states)
+    return insert.on_conflict_do_update(
+        index_elements=["device_id"],
+        set_={
+            "version": states.c.version + 1,
+            "body": insert.excluded.body,
+            "updated_at": insert.excluded.updated_at,
+        },
+    )
 
 
 def due_devices(connection: sa.Connection, now: int, most: int) -> list[tuple[str, str]]:
@@ -353,16 +377,8 @@ def save_states(connection: sa.Connection, tenant_id: str, told: Mapping[str, Ma
     """The last state of each device; its version rises by one."""
     if not told:
         return
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(states)
     connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["device_id"],
-            set_={
-                "version": states.c.version + 1,
-                "body": insert.excluded.body,
-                "updated_at": insert.excluded.updated_at,
-            },
-        ),
+        _save_states(connection.dialect.name),
         [
             {"device_id": name, "tenant_id": tenant_id, "version": 1, "body": dict(body), "updated_at": now}
             for name, body in told.items()
@@ -380,7 +396,7 @@ def save_manifest(
     connection: sa.Connection, tenant_id: str, device_id: str, hash: str, body: Mapping[str, Any], now: int
 ) -> None:
     """The manifest that a device told."""
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(manifests)
+    insert = _insert(connection.dialect.name, manifests)
     connection.execute(
         insert.on_conflict_do_update(
             index_elements=["device_id"],
