@@ -1,9 +1,10 @@
 """The smallest heap in which the firmware does its work over TLS, found by trying.
 
-`python -m host_sim.soak.min_heap [relay|light]` prints a table; `firmware_min_heap` is for benches.
+`python -m host_sim.soak.min_heap [relay|light|remote]` prints a table; `firmware_min_heap` is for benches.
 
 A heap passes if 300 commands are acknowledged, and run once each, through a restart of the broker, without a
-restart of the board and without one allocation that failed on the way. It must never decide by time.
+restart of the board and without one allocation that failed on the way; the remote, if a button is learned,
+told, kept, sent, renamed and removed instead. It must never decide by time.
 
 The heap holds all that the firmware allocates, and besides the virtual board's own modules, which on a chip
 lie in flash: `stand_ins` says how much that is. mbedTLS's buffers are outside of it, as on an ESP32.
@@ -15,16 +16,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from host_sim import runtimes
-from host_sim.board import BoardError, VirtualBoard
+from host_sim.board import BoardError, VirtualBoard, edges
+from host_sim.ir.signals import from_fields
 from host_sim.soak.house import House, Missing
 
 COMMANDS = 300
 AT_ONCE = 20
 WAIT = 45  # s, for the session, and for each batch of commands with the longest way back to the broker
 OUT_OF_MEMORY = ("MemoryError", "BUFFER_OVERFLOW", "PAYLOAD_TOO_LARGE")  # as the console names it
-LOW, HIGH, STEP = 24, 128, 1  # kB
+LOW, HIGH, STEP = 24, 160, 1  # kB
+RECEIVER = 27  # the GPIO of the remote
 
 STAND_INS = """\
 import gc
@@ -49,6 +53,10 @@ BOARDS = {
             ("light_off", {}),
         ],
     ),
+    "remote": (
+        {"device_type": "ir-remote", "parts": [{"kind": "ir", "pin": 4, "receiver_pin": RECEIVER}]},
+        [],
+    ),
 }
 
 
@@ -58,7 +66,7 @@ def passes(kind: str, heap: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         try:
             with House(Path(folder), board, f"{heap}K") as house:
-                return _works(house, kind, actions)
+                return _works(house, kind, actions) if actions else _learns(house)
         except (BoardError, TimeoutError):  # it did not start, had no session, or stopped answering
             return False
 
@@ -99,6 +107,45 @@ def _works(house: House, kind: str, actions: list) -> bool:
     if kind == "relay":  # each toggle moves the contact, so that the pin itself counts them
         moves = [event for event in house.board.trace if event.ev == "pin" and event.data.get("pin") == 26]
         assert len(moves) in (COMMANDS, COMMANDS + 1), f"{COMMANDS} toggles moved the pin {len(moves)} times"
+    _check(house)
+    return True
+
+
+def _learns(house: House) -> bool:
+    gateway, device = house.gateway, house.device
+    button = from_fields("power", "nec", address=4, command=8)
+
+    def do(action: str, **params: Any) -> dict:
+        ticket = gateway.command(device, action, params)
+        _wait(house, ticket.done)
+        if not ticket.executed:
+            raise TimeoutError(f"{action}: {ticket.error}")
+        return ticket.result.get("result", {})
+
+    def offered(action: str) -> bool:
+        manifest = gateway.device(device).manifest or {"capabilities": []}
+        return any(entry["action"] == action for entry in manifest["capabilities"])
+
+    def learning() -> str:
+        return gateway.device(device).state["ir_learning"]
+
+    _wait(house, lambda: offered("ir_learn"))
+    for raw in (False, True):
+        do("ir_learn")
+        _wait(house, lambda: learning() == "waiting")
+        house.board.edges(RECEIVER, edges.of_timings(button.once))
+        _wait(house, lambda: learning() != "waiting")
+        if do("ir_learned").get("decoded") is None:
+            return False
+        do("ir_keep", name="power", raw=raw)
+        _wait(house, lambda: offered("ir_power"))
+        do("ir_power", repeats=1)
+        do("ir_learned", name="power")
+        do("ir_kept")
+        do("ir_rename", name="power", to="off")
+        _wait(house, lambda: offered("ir_off"))
+        do("ir_remove", name="off")
+        _wait(house, lambda: not offered("ir_off"))
     _check(house)
     return True
 
@@ -146,7 +193,7 @@ def firmware_min_heap() -> int:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m host_sim.soak.min_heap", description=__doc__)
-    parser.add_argument("kinds", nargs="*", choices=[*BOARDS, []], help="which devices; both by default")
+    parser.add_argument("kinds", nargs="*", choices=[*BOARDS, []], help="which devices; all by default")
     kinds = parser.parse_args(argv).kinds or list(BOARDS)
 
     def tell(text: str) -> None:
@@ -158,7 +205,8 @@ def main(argv: list[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return 1
     ours = stand_ins()
-    print(f"| device | smallest heap for {COMMANDS} commands over TLS | without the board's stand-ins |")
+    work = f"{COMMANDS} commands, or to learn,"
+    print(f"| device | smallest heap for {work} over TLS | without the board's stand-ins |")
     print("|---|---|---|")
     for kind, heap in found.items():
         print(f"| {kind} | {heap} kB | {heap - ours / 1024:.0f} kB |")

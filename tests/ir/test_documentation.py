@@ -8,17 +8,21 @@ import shlex
 import pytest
 
 import host_sim.ir
+from capabilities.ir import learner
 from host_sim import ROOT
 from host_sim.gateway import cli as gateway
+from host_sim.gateway import params
 from host_sim.ir import cli, formats, show, table
 from host_sim.ir.signals import from_fields
 
 TEXT = (ROOT / "docs" / "infrared.md").read_text(encoding="utf-8")
-COMMANDS = [
+LINES = [
     line.partition("  #")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
     for line in block.splitlines()
 ]
+COMMANDS = [line for line in LINES if shlex.split(line)[3] == "ir"]
+LEARNING = [line for line in LINES if line not in COMMANDS]
 
 
 @pytest.fixture
@@ -62,6 +66,24 @@ def test_every_command_of_the_documentation_works(line, files, monkeypatch, caps
     assert cli.main(words[4:]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
     assert [request["device"] for request in sent] == (["DEVICE"] if words[4] == "send" else [])
+
+
+@pytest.mark.parametrize("line", LEARNING)
+def test_every_command_that_learns_is_one_of_the_device(line, monkeypatch, capsys):
+    sent = []
+    answer = {"online": True, "command": {"state": "acknowledged", "result": {}, "error": None}}
+    monkeypatch.setattr(gateway, "ask", lambda *request, **_: sent.append(request[-1]) or answer)
+    words = shlex.split(line)
+    assert words[:5] == [".venv/bin/python", "-m", "host_sim", "gateway", "command"]
+    assert gateway.main(words[4:]) == 0, capsys.readouterr().err
+    (request,) = sent
+    declared = {**learner.Learner.ACTIONS, "ir_tv_power": (400, *learner._LEARNED)}
+    manifest = {
+        "capabilities": [
+            {"action": action, "paramSchema": {"properties": spec[2]}} for action, spec in declared.items()
+        ]
+    }
+    params.checked(manifest, request["action"], request["params"])  # raises where the device would refuse
 
 
 def test_the_example_of_the_package_is_so():
