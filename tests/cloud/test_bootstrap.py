@@ -78,6 +78,7 @@ def get(api):
 
 
 def test_a_device_learns_its_broker_the_time_and_the_ca(registered, get, cloud):
+    # HX3-PROV-05, HX3-PROV-07, HX3-KEY-05
     headers = registered.headers()
     answer = get(registered, headers)
     assert answer.status_code == 200 and registered.trusts(answer, headers)
@@ -94,6 +95,7 @@ def test_a_device_learns_its_broker_the_time_and_the_ca(registered, get, cloud):
 
 
 def test_a_request_is_answered_once(registered, get):
+    # HX3-PROV-03, HX3-PROV-26
     headers = registered.headers()
     assert get(registered, headers).status_code == 200
     again = get(registered, headers)
@@ -103,6 +105,7 @@ def test_a_request_is_answered_once(registered, get):
 
 @pytest.mark.parametrize("age", [301000, -62000, 10**12])
 def test_a_device_with_a_wrong_clock_learns_the_time_and_nothing_else(registered, get, age):
+    # HX3-PROV-04
     headers = registered.headers(age)
     answer = get(registered, headers)
     assert answer.status_code == 200 and registered.trusts(answer, headers)
@@ -116,6 +119,7 @@ def test_a_device_with_a_wrong_clock_learns_the_time_and_nothing_else(registered
 
 
 def test_a_device_that_is_unknown_revoked_or_forged_gets_the_same_refusal(registered, get, api):
+    # HX3-PROV-26
     def refusal(asking, headers):
         answer = get(asking, headers)
         body = answer.json()
@@ -137,6 +141,7 @@ def test_a_device_that_is_unknown_revoked_or_forged_gets_the_same_refusal(regist
 
 
 def test_nothing_is_remembered_of_a_request_whose_signature_fails(registered, get):
+    # HX3-PROV-03
     headers = registered.headers()
     assert get(registered, dict(headers, **{"X-HXTP-Signature": "0" * 64})).status_code == 401
     assert get(registered, headers).status_code == 200

@@ -48,6 +48,7 @@ def with_secret(cloud):
 
 
 def test_a_new_secret_signs_from_the_first_message_under_it(api, device, cloud, with_secret):
+    # HX3-KEY-10, HX3-KEY-11, HX3-KEY-12, HX3-KEY-13, HX3-KEY-17
     lamp = device()
     answer = rotate(api, lamp.id)
     told = answer.json()
@@ -68,6 +69,7 @@ def test_a_new_secret_signs_from_the_first_message_under_it(api, device, cloud, 
 
 
 def test_another_rotation_waits_until_the_last_one_is_used(api, device, with_secret):
+    # HX3-KEY-15
     lamp = device()
     secret = rotate(api, lamp.id).json()["new_secret"]
     refused = rotate(api, lamp.id)
@@ -84,6 +86,7 @@ def test_another_rotation_waits_until_the_last_one_is_used(api, device, with_sec
 
 
 def test_the_old_secret_is_gone_after_a_day(api, device, cloud, with_secret):
+    # HX3-KEY-14
     lamp = device()
     with_secret(lamp, rotate(api, lamp.id).json()["new_secret"])
     until(lambda: slots(api, lamp.id)[2] == "active", "the promotion")

@@ -113,6 +113,7 @@ def _registered(cloud, api, tenant="home"):
 
 
 def test_a_registered_device_is_let_in_and_obeys(api, lamp):
+    # HX3-PROV-11
     assert api().command(lamp.id, "light_on")["status"] == "acknowledged"
     assert lamp.sim.parts[0].brightness == 100
 
@@ -200,6 +201,7 @@ def test_a_granted_expiry_stays_until_half_of_it_is_over(cloud, api):
 
 
 def test_an_old_device_comes_in_with_its_secret_only_where_the_tenant_takes_that_risk(cloud, api, address):
+    # HX3-KEY-06
     made = _registered(cloud, api, "old")
     owner, name = api("owner", "old"), made["device_id"]
 

@@ -104,8 +104,22 @@ def test_a_command_is_executed_and_acked_in_the_programs_own_form(cloud, program
     assert (ack["type"], ack["ack_status"], ack["result"]) == ("ack", "executed", {"brightness": level})
     assert lamp.sim.parts[0].brightness == level
     state = one.next("state")
-    assert state.params()["brightness"] == level and state.device_id == lamp.id
+    while state.params()["brightness"] != level:
+        state = one.next("state")
+    assert state.device_id == lamp.id
     assert cloud.services.live.accepted[profile] == uses + 1
+
+
+def test_uses_of_each_profile_and_refusals_are_in_the_metrics(api, program):
+    """HX3-CANON-08, HX3-VAL-15"""
+    one = program("json-header")
+    one.answer(one.command("light_on"))
+    one.command("light_on", timestamp=1)
+    one.answer(one.command("light_on"))
+    text = api().get("/metrics").text
+    assert 'hxtp_client_messages_total{profile="json-header"}' in text
+    assert 'hxtp_client_refusals_total{code="TIMESTAMP_EXPIRED"}' in text
+    assert "hxtp_socket_connections 1.0" in text
 
 
 def test_telemetry_is_told_signed(program, lamp):
@@ -308,6 +322,7 @@ def test_a_tenant_can_turn_each_json_profile_off(cloud, api, program, refused, p
 
 
 def test_a_devices_secret_is_taken_under_a_setting_alone_and_in_pipe10_alone(api, program, lamp, refused):
+    # HX3-KEY-07
     """HX3-TRANS-18, HX3-CANON-06"""
     secret = bytes.fromhex(lamp.registration["device_secret"])
     one = program(client_id="old-app", secret=secret)
