@@ -60,7 +60,7 @@ def create_app(services: Services | None) -> FastAPI:
     app.add_exception_handler(DataError, _unfit)
     metrics = None
     if services is not None:
-        metrics = Metrics(services.exchange, services.uplink)
+        metrics = Metrics(services.exchange, services.uplink, services.live)
         services.gate.refused = metrics.refused
         app.state.services = services
         app.state.metrics = metrics

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.uplink import Uplink
+from host_sim.cloud.live.hub import Live
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
@@ -22,7 +23,7 @@ LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 class Metrics:
     """The numbers of one cloud, in a registry of their own."""
 
-    def __init__(self, exchange: Exchange, uplink: Uplink) -> None:
+    def __init__(self, exchange: Exchange, uplink: Uplink, live: Live) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "hxtp_http_requests",
@@ -49,7 +50,7 @@ class Metrics:
         self._commands = Counter(
             "hxtp_commands", "Commands by what became of them in the end.", ("state",), registry=self.registry
         )
-        self.registry.register(_Live(exchange, uplink))
+        self.registry.register(_Now(exchange, uplink, live))
         ProcessCollector(registry=self.registry)
         exchange.listen(self._notice)
 
@@ -77,12 +78,13 @@ class Metrics:
             self._messages.labels(notice.kind).inc()
 
 
-class _Live(Collector):
-    """What the exchange and the uplink know of themselves, asked when Prometheus asks."""
+class _Now(Collector):
+    """What the exchange, the uplink and the WebSocket know of themselves, asked when Prometheus asks."""
 
-    def __init__(self, exchange: Exchange, uplink: Uplink) -> None:
+    def __init__(self, exchange: Exchange, uplink: Uplink, live: Live) -> None:
         self._exchange = exchange
         self._uplink = uplink
+        self._live = live
 
     def collect(self) -> Iterator[Metric]:
         exchange = self._exchange
@@ -100,3 +102,15 @@ class _Live(Collector):
         for code, count in sorted(exchange.refused.items()):
             stray.add_metric([code], count)
         yield stray
+        yield GaugeMetricFamily("hxtp_socket_connections", "Open WebSockets.", self._live.connections)
+        yield CounterMetricFamily(
+            "hxtp_socket_dropped", "What somebody at a WebSocket was too slow for.", self._live.dropped
+        )
+        for name, words, label, counts in (
+            ("hxtp_client_messages", "Messages of app clients that count.", "profile", self._live.accepted),
+            ("hxtp_client_refusals", "Messages on the WebSocket refused.", "code", self._live.refused),
+        ):
+            family = CounterMetricFamily(name, words, labels=[label])
+            for value, count in sorted(counts.items()):
+                family.add_metric([value], count)
+            yield family

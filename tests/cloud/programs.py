@@ -65,6 +65,7 @@ class Program:
         self.sequence = 0
         self._key = Key(secret)
         self._in_session = False
+        self._passed_over: list[envelope.Message] = []
         verifier = PROFILES["pipe10"].verifier if profile == "pipe10" else json_full.JsonFullVerifier
         tenant_id = device.registration["tenant_id"]
         self._verifier = verifier(frame.TO_CLIENT, [(self._key, Floor())], None, tenant_id)
@@ -101,6 +102,10 @@ class Program:
     def next(self, *kinds: str) -> envelope.Message:
         """The next message of one of these kinds. After a first signed one all has to be signed, and in the
         right form."""
+        for message in self._passed_over:
+            if message.type in kinds:
+                self._passed_over.remove(message)
+                return message
         while True:
             data = self.socket.recv(WAIT)
             if (
@@ -120,6 +125,7 @@ class Program:
             self._verifier.accept(message)
             if message.type in kinds:
                 return message
+            self._passed_over.append(message)
 
     def answer(self, message_id: str) -> dict:
         """The body of the ack or error for this message, with its type as `type`."""
