@@ -79,6 +79,10 @@ spec: setup ## check the specification: its ids and models; write which test nam
 fuzzbytes: setup ## look for bytes that break the broker, led by coverage; SECONDS=60
 	@$(RUN) -m tests.broker.fuzz --seconds $(or $(SECONDS),60)
 
+.PHONY: fuzzapi
+fuzzapi: setup ## search the cloud's API for answers that its description lacks; EXAMPLES=200
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) -s tests/cloud/test_fuzz.py
+
 sizes: setup ## bytes of bytecode per firmware module
 	@$(RUN) tools/mpy_sizes.py
 
