@@ -125,7 +125,7 @@ def needs(
                 raise ApiError(
                     403, "PERMISSION_DENIED", f"this needs the role {role}", "ask an owner of the tenant"
                 )
-        if services.limits.waits:
+        if services.limits.waits and _most(services, one):
             await run_in_threadpool(_count, connection, one)
         else:
             _count(connection, one)
@@ -143,6 +143,11 @@ def _count(connection: HTTPConnection, one: Caller) -> None:
         raise refusal
 
 
+def _most(services: Services, one: Caller) -> int:
+    """Requests a minute that a caller's tenant may make; 0: as many as it likes."""
+    return TIERS.get(one.user.tier or services.settings.tier, TIERS["free"])
+
+
 def count(services: Services, one: Caller) -> tuple[dict[str, str], ApiError | None]:
     """One request of the tenant's: the headers that say how many are left, and the 429 where it was too many.
 
@@ -150,7 +155,7 @@ def count(services: Services, one: Caller) -> tuple[dict[str, str], ApiError | N
     """
     user = one.user
     tier = user.tier or services.settings.tier
-    most = TIERS.get(tier, TIERS["free"])
+    most = _most(services, one)
     if not most:
         return {}, None
     name = f"user:{user.id}" if user.tenant_id is None else f"tenant:{user.tenant_id}"

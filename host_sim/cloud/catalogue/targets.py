@@ -7,7 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.remembered import HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests
+
+ALONE_S = 60.0  # seconds that a device is remembered where nobody else changes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ def read(database: Database, tenant_id: str, device_ids: Sequence[str]) -> dict[
     missing = [name for name in device_ids if name not in found]
     if missing:
         mark = database.remembered.mark()
+        # On SQLite there is one worker, and the tools that share its file change no device.
+        hold_s = ALONE_S if database.is_sqlite else HOLD_S
         with database.reading(tenant_id) as connection:
             rows = connection.execute(
                 sa.select(devices.c.id, devices.c.revoked_at, manifests.c.body)
@@ -38,5 +43,5 @@ def read(database: Database, tenant_id: str, device_ids: Sequence[str]) -> dict[
         for row in rows:
             target = Target(row.revoked_at is not None, row.body)
             found[row.id] = target
-            database.remembered.keep(("target", tenant_id, row.id), target, mark)
+            database.remembered.keep(("target", tenant_id, row.id), target, mark, hold_s)
     return found

@@ -31,15 +31,18 @@ class Remembered:
         """Now, for `keep`."""
         return self._changes, time.monotonic()
 
-    def keep(self, key: Hashable, value: Any, mark: tuple[int, float]) -> None:
-        """Remember what was read since `mark`, unless something has changed meanwhile."""
+    def keep(self, key: Hashable, value: Any, mark: tuple[int, float], seconds: float = HOLD_S) -> None:
+        """Remember what was read since `mark`, unless something has changed meanwhile.
+
+        `seconds`: more than HOLD_S only for what no other process changes.
+        """
         changes, read_at = mark
         with self._lock:
             if changes != self._changes:
                 return
             if len(self._entries) >= MOST:
                 self._entries = {}
-            self._entries[key] = (read_at + HOLD_S, value)
+            self._entries[key] = (read_at + seconds, value)
 
     def forget(self) -> None:
         """Something has changed."""
