@@ -60,6 +60,10 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def wait_for(self, ready: Callable[[], bool]) -> None:
         """Raises ServerError with the log's end where it ends or does not get ready."""
         end = time.monotonic() + START_S

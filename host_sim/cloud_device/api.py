@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 15  # seconds for one request
+OWN_CA = Path("build/cloud/pki/ca.pem")  # of a cloud that was started in this folder
 MAX_ANSWER = 256 * 1024  # bytes
 
 
@@ -133,6 +134,11 @@ def is_local(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def own_ca(base: str) -> Path | None:
+    """The CA of a cloud that was started in this folder, where `base` is on this machine and there is one."""
+    return OWN_CA if is_local(urlsplit(base).hostname or "") and OWN_CA.is_file() else None
 
 
 def told(answer: Answer) -> str:

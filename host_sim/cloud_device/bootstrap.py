@@ -72,4 +72,10 @@ def _read(body: dict) -> Bootstrap:
         raise CloudError("the bootstrap answer names no broker (mqtt_endpoint, mqtts://HOST:PORT)")
     if type(expiry) is not int:
         raise CloudError("the bootstrap answer does not say how long the broker's password holds")
-    return Bootstrap(mqtt, expiry, ca if isinstance(ca, str) and ca else None)
+    return Bootstrap(mqtt, expiry, _certificates(ca))
+
+
+def _certificates(found: object) -> str | None:
+    """The set of CA certificates in one text, whether it came as a list or as one."""
+    each = found if isinstance(found, list) else [found]
+    return "".join(f"{one.strip()}\n" for one in each if isinstance(one, str) and one.strip()) or None

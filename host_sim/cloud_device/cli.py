@@ -10,13 +10,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from host_sim import FIRMWARE, ROOT
 from host_sim.board import BoardError, VirtualBoard
 from host_sim.board.cli import run
 from host_sim.cloud_device import bootstrap, identity
-from host_sim.cloud_device.api import Api, CloudError, is_local
+from host_sim.cloud_device.api import OWN_CA, Api, CloudError, own_ca
 from host_sim.cloud_device.identity import Identity
 from host_sim.gateway.files import StoreError, lock_folder
 from host_sim.gateway.provision import SIMULATED_WIFI
@@ -24,7 +23,6 @@ from host_sim.gateway.provision import SIMULATED_WIFI
 BOARDS = FIRMWARE / "boards"
 TOKEN = "HXTP_TOKEN"  # the environment's name of it, not a token
 MAX_TOKEN = 2048  # characters
-OWN_CA = Path("build/cloud/pki/ca.pem")  # of a cloud that was started in this folder
 EPILOG = """\
 examples:
   export HXTP_TOKEN=$(python -m host_sim cloud token --tenant home --email me@example.org)
@@ -128,8 +126,7 @@ def _ca(options: argparse.Namespace) -> Path | None:
         if not options.ca.is_file():
             raise Usage(f"--ca: there is no file {options.ca}")
         return options.ca
-    host = urlsplit(options.cloud).hostname or ""
-    return OWN_CA if is_local(host) and OWN_CA.is_file() else None
+    return own_ca(options.cloud)
 
 
 def _run(options: argparse.Namespace, board: Path, folder: Path) -> int:

@@ -38,7 +38,11 @@ KINDS = {
         "URL",
         "a device behind the broker at URL; `listen` or `listen:PORT`: behind a broker of the kit's own",
     ),
-    "cloud": ("host_sim.conformance.cloud", "URL", "a cloud, by the broker of its devices at URL"),
+    "cloud": (
+        "host_sim.conformance.cloud",
+        "URL",
+        "a cloud: its HxTP Cloud API (https://…, the token in HXTP_TOKEN), or the broker of its devices",
+    ),
 }
 EPILOG = """\
 examples:
@@ -46,6 +50,7 @@ examples:
   python -m host_sim conformance --codec './my-codec' --xfail known.txt --junit junit.xml --html report.html
   python -m host_sim conformance --show frame-bare
   python -m host_sim conformance --device mqtts://broker:8883 --ca ca.pem --config hxtp.json --user kit
+  python -m host_sim conformance --cloud https://127.0.0.1:8443/api/v1 --slow
   python -m host_sim conformance --cloud mqtts://broker:8883 --ca ca.pem --config hxtp.json --send 'COMMAND'
   python -m host_sim conformance --mutants"""
 

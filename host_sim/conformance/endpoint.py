@@ -58,8 +58,14 @@ def add_arguments(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--ca", metavar="FILE", help="the CA of an mqtts broker, PEM (default: the system's)")
 
 
-def endpoint(url: str, ca: str | None, username: str | None = None, password: str | None = None) -> Endpoint:
-    """`url` taken apart. Raises KitError."""
+def endpoint(
+    url: str,
+    ca: str | None,
+    username: str | None = None,
+    password: str | None = None,
+    ca_text: str | None = None,
+) -> Endpoint:
+    """`url` taken apart. `ca_text`: PEM that is trusted instead of the file `ca`. Raises KitError."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -74,9 +80,10 @@ def endpoint(url: str, ca: str | None, username: str | None = None, password: st
     tls = None
     if parts.scheme == "mqtts":
         try:
-            tls = ssl.create_default_context(cafile=ca)
+            tls = ssl.create_default_context(cafile=None if ca_text else ca, cadata=ca_text)
         except OSError as error:  # ssl.SSLError is one
-            raise KitError(f"--ca {ca}: no usable certificate: {error.strerror or error}") from None
+            whose = "the CA that the cloud names" if ca_text else f"--ca {ca}"
+            raise KitError(f"{whose}: no usable certificate: {error.strerror or error}") from None
     return Endpoint(parts.hostname, port or PORTS[parts.scheme], tls, username, password)
 
 

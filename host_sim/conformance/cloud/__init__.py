@@ -1,7 +1,8 @@
 """The target `--cloud`: the kit plays a device to a cloud.
 
-`device` is what cases see, `line` what is below it: `mqtt_line` for real clouds, `memory_line` for the
-gateway in virtual time, with which the kit tries itself.
+`device` is what cases see, `line` what is below it: `mqtt_line` for real clouds, which are made to send
+commands over their API (`by_api`) or by the user's programs (`programs`); `memory_line` for the gateway in
+virtual time, with which the kit tries itself.
 """
 
 import argparse
@@ -12,6 +13,8 @@ from contextlib import asynccontextmanager
 
 from host_sim.conformance import endpoint
 from host_sim.conformance.case import Case, KitError, cases_of
+from host_sim.conformance.cloud.line import Operator
+from host_sim.conformance.cloud.programs import Programs
 from host_sim.conformance.device import shared
 from host_sim.conformance.running import Mutant, Target
 
@@ -47,22 +50,26 @@ async def open_target(arguments: argparse.Namespace) -> AsyncIterator[Target]:
     from host_sim.conformance.cloud.mqtt_line import MqttLine
     from hxtp.sign import Key
 
-    who = endpoint.identity(arguments)
-    if not who.password_expiry:
-        raise KitError("the device's password has an expiry that the cloud named: give --config FILE with it")
-    line = MqttLine(
-        endpoint.endpoint(arguments.cloud, arguments.ca),
-        who,
-        arguments.send,
-        arguments.online,
-        arguments.restart,
-    )
+    operator: Operator
+    if arguments.cloud.startswith(("https://", "http://")):
+        from host_sim.conformance.cloud.by_api import CloudApi
+
+        operator = api = await asyncio.to_thread(CloudApi, arguments.cloud, arguments)
+        who, to = api.who, api.broker
+    else:
+        who, to = endpoint.identity(arguments), endpoint.endpoint(arguments.cloud, arguments.ca)
+        if not who.password_expiry:
+            raise KitError(
+                "the device's password has an expiry that the cloud named: give --config FILE with it"
+            )
+        operator = Programs(who.device_id, arguments.send, arguments.online)
+    line = MqttLine(to, who, operator, arguments.restart)
     try:
         device = Device(line, who.tenant_id, who.device_id, Key(who.secret), os.urandom)
         await asyncio.to_thread(device.meet)
         features = frozenset({"slow"} if arguments.slow else ())
-        facts = {"device": who.device_id, "broker": arguments.cloud}
-        yield Target(f"cloud behind {arguments.cloud}", shared(device), features, facts, LIMIT)
+        facts = {"device": who.device_id, "broker": str(to)}
+        yield Target(f"cloud behind {to}", shared(device), features, facts, LIMIT)
     finally:
         await asyncio.to_thread(line.close)
 

@@ -23,6 +23,21 @@ class Asked(Protocol):
         """None as long as the cloud has not settled it."""
 
 
+class Operator(Protocol):
+    """How the kit makes a cloud do something for one device."""
+
+    def ask(self, action: str, params: dict) -> Asked:
+        """Make the cloud send a command. Raises Skipped where nobody told how, KitError where it fails."""
+
+    def online(self) -> bool:
+        """Whether the cloud takes the device for online. Raises Skipped or KitError."""
+
+    def forget(self) -> None:
+        """The cloud ends: nobody will look at what it was asked for before."""
+
+    def close(self) -> None: ...
+
+
 class Line(Protocol):
     """Times are ms since 1970 by a clock that never jumps."""
 

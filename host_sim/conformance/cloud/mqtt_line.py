@@ -1,14 +1,12 @@
-"""A real cloud: its broker over MQTT, and its commands by what the user said with --send and --online.
+"""A real cloud: its broker over MQTT, and an `Operator` that makes it send commands.
 
 It must never put a secret into a command's arguments or environment.
 """
 
-import json
-import subprocess
 import threading
 
 from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import NO_ONLINE, NO_RESTART, NO_SEND, Outcome
+from host_sim.conformance.cloud.line import NO_RESTART, Asked, Operator
 from host_sim.conformance.endpoint import Endpoint, Identity
 from host_sim.conformance.hooks import run, said, words
 from host_sim.conformance.listening import Heard
@@ -16,59 +14,17 @@ from host_sim.conformance.mqtt import Client, now
 from hxtp.sign import mqtt_password
 from hxtp.topics import SUBSCRIBED, topic
 
-SEND_S = 900.0  # a command that the cloud was asked to send lives no longer
-ONLINE_S = 30.0
 RESTART_S = 60.0
-MAX_OUTPUT = 4000  # characters of a command's output that are kept
-
-
-class _Asked:
-    """A --send command that runs until the cloud has settled what it asked for."""
-
-    def __init__(self, words: list[str]) -> None:
-        self._words = words
-        self._outcome: Outcome | None = None
-        self._trouble: str | None = None
-        try:
-            self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-        except OSError as error:
-            raise KitError(f"--send cannot be run: {words[0]}: {error.strerror}") from None
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    def _wait(self) -> None:
-        try:
-            text, _ = self._process.communicate(timeout=SEND_S)
-        except (subprocess.TimeoutExpired, ValueError):
-            self._process.kill()
-            self._trouble = f"--send did not end within {SEND_S:g} s"
-            return
-        self._outcome = Outcome(self._process.returncode == 0, text.strip()[-MAX_OUTPUT:])
-
-    def outcome(self) -> Outcome | None:
-        if self._trouble is not None:
-            raise KitError(self._trouble)
-        return self._outcome
-
-    def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
 
 
 class MqttLine:
-    """A `Line` over MQTT, with `who` for the device. `send`, `online` and `restart` are the user's
-    commands.
-    """
+    """A `Line` over MQTT, with `who` for the device. `restart`: the user's command, None without."""
 
-    def __init__(
-        self, to: Endpoint, who: Identity, send: str | None, online: str | None, restart: str | None = None
-    ) -> None:
+    def __init__(self, to: Endpoint, who: Identity, operator: Operator, restart: str | None = None) -> None:
         password = mqtt_password(who.secret, who.device_id, who.password_expiry)
         self._to = Endpoint(to.host, to.port, to.tls, who.device_id, password)
-        self._who, self._send, self._online, self._restart = who, send, online, restart
+        self._who, self._operator, self._restart = who, operator, restart
         self._client: Client | None = None
-        self._asked: list[_Asked] = []
 
     def _topic(self, channel: str) -> str:
         return topic(self._who.tenant_id, self._who.device_id, channel)
@@ -117,31 +73,20 @@ class MqttLine:
             return None
         return Heard(arrived.topic.rpartition("/")[2], arrived.payload, arrived.qos, arrived.retain, now())
 
-    def ask(self, action: str, params: dict) -> _Asked:
-        if self._send is None:
-            raise NO_SEND
-        given = {"device": self._who.device_id, "action": action, "params": json.dumps(params)}
-        self._asked.append(_Asked(words(self._send, "--send", given)))
-        return self._asked[-1]
+    def ask(self, action: str, params: dict) -> Asked:
+        return self._operator.ask(action, params)
 
     def online(self) -> bool:
-        if self._online is None:
-            raise NO_ONLINE
-        done = run(words(self._online, "--online", {"device": self._who.device_id}), "--online", ONLINE_S)
-        if done.returncode not in (0, 1):
-            raise KitError(f"--online ended with status {done.returncode}: {said(done)}")
-        return done.returncode == 0
+        return self._operator.online()
 
     def restart(self) -> None:
         if self._restart is None:
             raise NO_RESTART
-        for asked in self._asked:
-            asked.stop()
+        self._operator.forget()
         done = run(words(self._restart, "--restart", {}), "--restart", RESTART_S)
         if done.returncode:
             raise KitError(f"--restart ended with status {done.returncode}: {said(done)}")
 
     def close(self) -> None:
         self.disconnect()
-        for asked in self._asked:
-            asked.stop()
+        self._operator.close()
