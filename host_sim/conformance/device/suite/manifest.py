@@ -81,7 +81,9 @@ def manifest_names(cloud: Cloud) -> None:
         if action.startswith("hxtp."):
             raise Failed("no action whose name begins with hxtp.", action)
         if {"action", "dry_run", "protocol"} & set(properties):
-            raise Failed(f"{action}: no parameter named action, dry_run or protocol", repr(sorted(properties)))
+            raise Failed(
+                f"{action}: no parameter named action, dry_run or protocol", repr(sorted(properties))
+            )
         target = properties.get("target")
         names = target.get("enum") if isinstance(target, dict) else None
         if not isinstance(names, list) or not names or target.get("type") != "string":
