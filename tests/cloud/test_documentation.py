@@ -47,3 +47,8 @@ def test_every_refusal_of_a_command_is_explained():
         source = (ROOT / "host_sim" / "cloud" / path).read_text(encoding="utf-8")
         raised |= set(re.findall(r'(?:ApiError|conflict)\(\s*(?:\d+,\s*)?"([A-Z_]+)"', source))
     assert raised and raised <= told, raised - told
+
+
+def test_the_pages_that_it_names_are_there():
+    for name in re.findall(r"\]\(([\w-]+\.md)", TEXT):
+        assert (ROOT / "docs" / name).is_file(), name

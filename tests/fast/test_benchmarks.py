@@ -28,6 +28,17 @@ ROWS = {
     "mpy_bytes_device",
     "firmware_min_heap",
     "fuzz_step_us",
+    "rest_to_ack",
+    "rest_to_ack_batch",
+    "rest_to_ack_room",
+    "rest_to_ack_postgresql",
+    "rest_to_ack_batch_postgresql",
+    "rest_to_ack_room_postgresql",
+    "ingest",
+    "hello_storm",
+    "postgresql_bytes_per_device",
+    "mosquitto_login_1k_ms",
+    "mosquitto_login_10k_ms",
 }
 NAMES = {"name", "value", "unit", "floor", "peer", "runs"}
 
