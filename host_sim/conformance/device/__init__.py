@@ -57,6 +57,7 @@ def cases(arguments: argparse.Namespace | None = None) -> list[Case]:
     from host_sim.conformance.device.suite import (
         clock,
         commands,
+        dry_runs,
         handshake,
         malformed,
         manifest,
@@ -66,7 +67,9 @@ def cases(arguments: argparse.Namespace | None = None) -> list[Case]:
         transport,
     )
 
-    return cases_of(handshake, clock, manifest, commands, refusals, malformed, replay, session, transport)
+    return cases_of(
+        handshake, clock, manifest, commands, dry_runs, refusals, malformed, replay, session, transport
+    )
 
 
 @asynccontextmanager

@@ -58,6 +58,18 @@ def harmless(manifest: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def dry_runnable(manifest: Mapping[str, Any]) -> list[str]:
+    """The actions of which the manifest says that the device takes dry runs (HX3-CMD-29), in its order."""
+    entries = manifest.get("capabilities")
+    return [
+        entry["action"]
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("action"), str)
+        and entry.get("supportsDryRun") is True
+    ]
+
+
 def choose(manifest: Mapping[str, Any], named: str | None = None) -> Effect:
     """A toggle, else an on/off pair, else two values of one parameter, else NOTHING.
 

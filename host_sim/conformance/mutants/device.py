@@ -245,6 +245,37 @@ TABLE = [
         "state-at-beginning",
         after("_begin", by.no_state),
     ),
+    # dry runs
+    Broken(
+        "dry-run-executes",
+        "executes what it should only check, and acks dry_run",
+        "dry-run",
+        by.running(by.executes_dry_runs),
+    ),
+    Broken(
+        "dry-run-acked-executed",
+        "says executed of a dry run, of which nothing ran",
+        "dry-run",
+        by.running(by.dry_runs_are_executed),
+    ),
+    Broken(
+        "dry-run-unchecked",
+        "says yes to every dry run",
+        "dry-run-is-checked",
+        by.running(by.dry_runs_unchecked),
+    ),
+    Broken(
+        "dry-run-of-any-value",
+        "takes whatever is not false for a dry run",
+        "dry-run-other-value",
+        by.running(by.dry_run_of_any_value),
+    ),
+    Broken(
+        "dry-run-not-stored",
+        "keeps no result of a dry run",
+        "dry-run-again",
+        by.dry_runs_not_stored,
+    ),
     # the session
     Broken(
         "serves-at-once",

@@ -351,3 +351,44 @@ def lower_floor(link: Any) -> None:
 
 def no_orders(link: Any) -> None:
     link.orders = []
+
+
+def running(change: Callable[[Callable[..., dict], str, dict], dict]) -> Callable[[Any], None]:
+    """`change(original, action, params)` gives the members of the ack in the place of what runs commands."""
+
+    def spoil(session: Any) -> None:
+        original = session.registry.run
+        session.registry.run = lambda action, params: change(original, action, params)
+
+    return spoil
+
+
+def executes_dry_runs(run: Callable[..., dict], action: str, params: dict) -> dict:
+    if params.get("dry_run") is not True:
+        return run(action, params)
+    ack = run(action, {name: params[name] for name in params if name != "dry_run"})
+    return {"ack_status": "dry_run"} if ack["ack_status"] == "executed" else ack
+
+
+def dry_runs_are_executed(run: Callable[..., dict], action: str, params: dict) -> dict:
+    ack = run(action, params)
+    return {"ack_status": "executed"} if ack["ack_status"] == "dry_run" else ack
+
+
+def dry_runs_unchecked(run: Callable[..., dict], action: str, params: dict) -> dict:
+    return {"ack_status": "dry_run"} if params.get("dry_run") is True else run(action, params)
+
+
+def dry_run_of_any_value(run: Callable[..., dict], action: str, params: dict) -> dict:
+    return run(action, {**params, "dry_run": True} if params.get("dry_run") else params)
+
+
+def dry_runs_not_stored(session: Any) -> None:
+    finish = session.finish
+
+    def forgetting(command: Any, ack: dict) -> None:
+        finish(command, ack)
+        if ack["ack_status"] == "dry_run":
+            session.results._ring.pop()
+
+    session.finish = forgetting

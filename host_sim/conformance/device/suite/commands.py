@@ -129,7 +129,7 @@ def actions_differ(cloud: Cloud) -> None:
 def every_action_refuses_undeclared(cloud: Cloud) -> None:
     cloud.at_rest()
     for action in _actions(cloud):
-        _invalid(cloud, action, {"conformance_undeclared": 1}, "conformance_undeclared")
+        refused_parameter(cloud, action, {"conformance_undeclared": 1}, "conformance_undeclared")
     cloud.expect_silence("commands with undeclared parameters")
 
 
@@ -146,7 +146,7 @@ def every_action_needs_required(cloud: Cloud) -> None:
         required = sorted(name for name, rule in properties.items() if rule.get("required"))
         if required:
             tried += 1
-            _invalid(cloud, action, {}, required[0])
+            refused_parameter(cloud, action, {}, required[0])
     if not tried:
         raise Skipped("no action of this device has a required parameter")
     cloud.expect_silence("commands without their parameters")
@@ -164,7 +164,7 @@ def every_parameter_is_checked(cloud: Cloud) -> None:
     for action, properties in _actions(cloud).items():
         for name, rule in properties.items():
             for wrong in wrong_values(rule):
-                _invalid(cloud, action, {name: wrong}, name)
+                refused_parameter(cloud, action, {name: wrong}, name)
     cloud.expect_silence("commands with wrong parameters")
 
 
@@ -175,7 +175,8 @@ def _actions(cloud: Cloud) -> dict[str, Any]:
     return found
 
 
-def _invalid(cloud: Cloud, action: str, params: dict[str, Any], member: str) -> None:
+def refused_parameter(cloud: Cloud, action: str, params: dict[str, Any], member: str) -> None:
+    """The command is nacked with INVALID_PARAMS, and `member` is what it blames."""
     draft = cloud.command(Call(action, params))
     cloud.send(draft)
     try:
