@@ -22,7 +22,7 @@ class Connection:
 
     __slots__ = (
         "_frames", "_grace", "_parser", "_rate", "_unread", "broker", "client_id", "closing", "deadline",
-        "paused", "peer", "pending", "reason", "resume_at", "session", "username", "will",
+        "keepalive", "paused", "peer", "pending", "reason", "resume_at", "session", "username", "will",
     )  # fmt: skip
 
     def __init__(self, broker: "Broker", now: int, peer: object) -> None:
@@ -33,6 +33,7 @@ class Connection:
         self.username: str | None = None
         self.session: Session | None = None
         self.will: Publish | None = None
+        self.keepalive = 0  # seconds, as CONNECT said
         self.closing = False  # the transport is to send what take() gives and close
         self.reason = ""  # why, for people
         self.paused = False  # its bytes wait for their turn: the transport is not to read more
@@ -212,6 +213,7 @@ class Connection:
         self.client_id = session.client_id
         self.username = packet.username
         self.will = packet.will
+        self.keepalive = packet.keepalive
         self.session = session
         self._grace = packet.keepalive * 1500  # one and a half times the keep alive [MQTT-3.1.2-24]
         self.deadline = now + self._grace if self._grace else NEVER

@@ -22,10 +22,7 @@ DEVICE_CASES = {case.id: case for case in device.cases()}
 CLOUD_CASES = {case.id: case for case in cloud.cases()}
 EVERY = {**DEVICE_CASES, **CLOUD_CASES}
 
-NOT_FOR_IT = {
-    "login",
-    "telemetry",
-}  # only a broker of the kit's own sees the one, and it has nothing to measure
+NOT_FOR_IT = {"telemetry"}  # it has nothing to measure
 
 
 def outcomes(cases, target):
@@ -53,7 +50,7 @@ def test_the_gateway_passes_every_case():
 
 @pytest.mark.parametrize("row", broken_devices.TABLE, ids=lambda row: row.name)
 def test_a_broken_device_is_caught_by_its_case(row):
-    target = simulated_device.target(lambda: broken_devices.BrokenDevice(row.spoil))
+    target = simulated_device.target(lambda: broken_devices.BrokenDevice(row.spoil), connect=row.connect)
     ((status, message),) = outcomes([DEVICE_CASES[row.case]], target).values()
     assert status is Outcome.FAILED
     assert "could not go on" not in message  # it was judged, and did not just stumble

@@ -6,6 +6,8 @@ A line knows nothing of HxTP but topics. It must never decide whether what passe
 
 from typing import NamedTuple, Protocol
 
+from host_sim.broker.core import Broker
+from host_sim.broker.packets import Publish
 from host_sim.conformance.case import Skipped
 from host_sim.conformance.listening import Heard
 
@@ -20,6 +22,25 @@ class Login(NamedTuple):
     clean_session: bool
     subscriptions: dict[str, int]
     password_ok: bool
+    keepalive: int  # seconds
+    will: Publish | None
+
+
+def login_at(broker: Broker, client_id: str, password_ok: bool) -> Login:
+    """What the client that is connected there showed. Raises Skipped where it has just gone."""
+    session = broker.sessions.get(client_id)
+    connection = session and session.connection
+    if not session or not connection:
+        raise Skipped("the device's connection has just ended: run the case again")
+    return Login(
+        client_id,
+        session.username or "",
+        not session.persistent,
+        dict(session.subscriptions),
+        password_ok,
+        connection.keepalive,
+        connection.will,
+    )
 
 
 class Line(Protocol):

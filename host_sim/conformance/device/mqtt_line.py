@@ -10,7 +10,7 @@ from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.packets import Publish
 from host_sim.broker.server import ThreadedBroker
 from host_sim.conformance.case import KitError, Skipped
-from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Login
+from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Login, login_at
 from host_sim.conformance.endpoint import Endpoint, Identity
 from host_sim.conformance.hooks import run, said, words
 from host_sim.conformance.listening import Heard
@@ -61,13 +61,8 @@ class OwnBroker:
         return self.broker.call(work)
 
     def login(self, client_id: str) -> Login:
-        def look() -> Login:
-            session = self.broker.server.broker.sessions[client_id]
-            return Login(
-                client_id, session.username or "", not session.persistent, dict(session.subscriptions), True
-            )
-
-        return self.call(look)
+        # The password was right, or it would not have been let in.
+        return self.call(lambda: login_at(self.broker.server.broker, client_id, True))
 
     def deliver_retained(self, client_id: str, message: Publish) -> None:
         def do() -> None:

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from host_sim.broker.packets import Connect
 from host_sim.conformance.case import Case, Failed, KitError
 from host_sim.conformance.device import meet
 from host_sim.conformance.device.cloud import Cloud
-from host_sim.conformance.device.memory_line import MemoryLine
+from host_sim.conformance.device.memory_line import MemoryLine, as_it_is
 from host_sim.conformance.running import Target
 from host_sim.conformance.virtual import Random
 from host_sim.device import SimDevice
@@ -21,13 +22,16 @@ def simulated(**options: Any) -> SimDevice:
 
 
 def target(
-    make: Callable[[], SimDevice] = simulated, subject: str = "a simulated device", named: str | None = None
+    make: Callable[[], SimDevice] = simulated,
+    subject: str = "a simulated device",
+    named: str | None = None,
+    connect: Callable[[Connect], None] = as_it_is,
 ) -> Target:
-    """`make` makes the device of each case; `named` is the user's --action."""
+    """`make` makes the device of each case; `named` is the user's --action; `connect` spoils its CONNECT."""
 
     @asynccontextmanager
     async def open_peer(case: Case) -> AsyncIterator[Cloud]:
-        cloud = Cloud(MemoryLine(make()), TENANT, DEVICE, Key(SECRET), Random(b"cloud"))
+        cloud = Cloud(MemoryLine(make(), connect), TENANT, DEVICE, Key(SECRET), Random(b"cloud"))
         try:
             meet(cloud, named)
         except KitError as error:  # of a device that cannot even be met

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
+from host_sim.broker.packets import Connect
 from host_sim.conformance.case import Case
 from host_sim.conformance.device import simulated
+from host_sim.conformance.device.memory_line import as_it_is
 from host_sim.conformance.mutants import faults as by
 from host_sim.conformance.mutants.spoiling import (
     NEVER,
@@ -16,7 +18,9 @@ from host_sim.conformance.mutants.spoiling import (
     after,
     around,
     before,
+    connecting,
     judging,
+    leaving_will,
     parsing,
     reading,
     setting,
@@ -33,13 +37,14 @@ from hxtp.sign import Key
 
 class Broken(NamedTuple):
     """`spoil(session)` breaks a session that has just been made. `case`: the id of the case that must
-    notice.
+    notice. `connect(packet)` breaks its CONNECT.
     """
 
     name: str
     what: str
     case: str
-    spoil: Callable[[Any], None]
+    spoil: Callable[[Any], None] = by.nothing
+    connect: Callable[[Connect], None] = as_it_is
 
 
 class BrokenDevice(SimDevice):
@@ -366,6 +371,17 @@ TABLE = [
     ),
     Broken("numbers-in-memory", "forgets its numbers when the power goes", "reset", by.numbers_from_start),
     Broken("nonces-fixed", "uses one nonce for everything", "command-executed", by.fixed_nonces),
+    # its login
+    Broken("keepalive-other", "has a keepalive of its own", "login", connect=connecting(keepalive=10)),
+    Broken(
+        "session-kept",
+        "asks for a session that is not clean",
+        "login",
+        connect=connecting(clean_session=False),
+    ),
+    Broken("will-missing", "leaves no will", "login", connect=connecting(will=None)),
+    Broken("will-retained", "leaves a will that is retained", "login", connect=leaving_will(retain=True)),
+    Broken("will-not-empty", "says something in its will", "login", connect=leaving_will(payload=b"offline")),
     # presence and manifest
     Broken(
         "heartbeat-never", "sends no heartbeat", "heartbeat", after("_begin", by.set_to(_heartbeat_due=NEVER))
@@ -414,7 +430,7 @@ def mutants(cases: list[Case]) -> list[Mutant]:
         Mutant(
             f"device-{row.name}",
             row.what,
-            opened(simulated.target(lambda row=row: BrokenDevice(row.spoil))),
+            opened(simulated.target(lambda row=row: BrokenDevice(row.spoil), connect=row.connect)),
             cases,
         )
         for row in TABLE

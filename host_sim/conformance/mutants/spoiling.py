@@ -1,8 +1,10 @@
 """Ways to break a device: functions of a new Session, for the table in `mutants.device`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from host_sim.broker.packets import Connect
 from hxtp.session import Session
 
 NEVER = 1 << 60
@@ -102,5 +104,25 @@ def setting(path: str, value: Any) -> Callable[[Any], None]:
         for part in parts:
             owner = getattr(owner, part)
         setattr(owner, last, value)
+
+    return spoil
+
+
+def connecting(**values: Any) -> Callable[[Connect], None]:
+    """CONNECT says this instead; for a Broken's `connect`."""
+
+    def spoil(packet: Connect) -> None:
+        for name, value in values.items():
+            setattr(packet, name, value)
+
+    return spoil
+
+
+def leaving_will(**values: Any) -> Callable[[Connect], None]:
+    """The will in CONNECT is otherwise right."""
+
+    def spoil(packet: Connect) -> None:
+        assert packet.will is not None
+        packet.will = replace(packet.will, **values)
 
     return spoil

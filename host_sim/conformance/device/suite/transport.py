@@ -52,8 +52,8 @@ def nothing_retained(cloud: Cloud) -> None:
 
 @case(
     "login",
-    "the device logs in as specified: client id, user name, password, clean session, subscriptions",
-    ("HX3-TRANS-01", "HX3-TRANS-03", "HX3-KEY-04", "HX3-SESS-33"),
+    "the device logs in as specified: ids, password, clean session, keepalive, will, subscriptions",
+    ("HX3-TRANS-01", "HX3-TRANS-03", "HX3-PRES-03", "HX3-KEY-04", "HX3-SESS-33"),
     group=GROUP,
 )
 def login(cloud: Cloud) -> None:
@@ -63,6 +63,13 @@ def login(cloud: Cloud) -> None:
     expect("the user name", cloud.device_id, seen.username)
     expect("whether the session is clean", True, seen.clean_session)
     expect("whether the password is one of this secret's", True, seen.password_ok)
+    expect("the keepalive, in seconds,", 60, seen.keepalive)
+    if seen.will is None:
+        raise Failed("a will in CONNECT", "none")
+    expect("the topic of the will", topic(cloud.tenant_id, cloud.device_id, "heartbeat"), seen.will.topic)
+    expect("the payload of the will", b"", seen.will.payload)
+    expect("the QoS of the will", 0, seen.will.qos)
+    expect("whether the will is retained", False, seen.will.retain)
     wanted = {topic(cloud.tenant_id, cloud.device_id, channel): 1 for channel in ("cmd", "ota")}
     expect("the subscriptions", wanted, seen.subscriptions)
 
