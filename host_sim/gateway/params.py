@@ -43,9 +43,12 @@ def declared(manifest: Mapping[str, Any] | None) -> dict[str, dict[str, dict]]:
     return actions
 
 
-def checked(manifest: Mapping[str, Any] | None, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
+def checked(
+    manifest: Mapping[str, Any] | None, action: str, params: Mapping[str, Any], *, quotes: bool = True
+) -> dict[str, Any]:
     """The parameters of a command, strings made into the declared types, checked against the manifest.
 
+    `quotes`: of a text in the quotes of JSON the inside is meant, as somebody types it to whom 5 is a number.
     Values that are no strings are taken as they are. Raises Problem: UNKNOWN_ACTION with the device's
     actions as choices, INVALID_PARAMS with the member in the text. Without a manifest nothing is checked,
     and a string becomes what it is as JSON, if it is JSON.
@@ -62,7 +65,8 @@ def checked(manifest: Mapping[str, Any] | None, action: str, params: Mapping[str
     for name, value in params.items():
         if name not in properties:
             raise Problem(INVALID_PARAMS, f"{action} has no parameter {name!r}", properties)
-        values[name] = _typed(name, properties[name], value) if isinstance(value, str) else value
+        as_it_is = not isinstance(value, str) or (properties[name]["type"] == "string" and not quotes)
+        values[name] = value if as_it_is else _typed(name, properties[name], value)
     try:
         schema.check(properties, values)
     except HxtpError as refusal:

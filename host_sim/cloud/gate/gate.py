@@ -299,7 +299,7 @@ def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
             )
     try:
         if asked.coerce:
-            params = checked(manifest, asked.action, asked.params)
+            params = checked(manifest, asked.action, asked.params, quotes=False)
         else:
             params = dict(asked.params)
             properties = declared(manifest)[asked.action]
