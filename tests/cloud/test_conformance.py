@@ -5,9 +5,12 @@
 """
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from host_sim import ROOT
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud_device import bootstrap
 from host_sim.cloud_device.api import Api
@@ -39,6 +42,13 @@ QUICK = [
     "cloud-not-finite",
     "cloud-other-topics",
 ]
+
+
+@pytest.fixture(scope="module", params=["embedded", "mosquitto"])
+def cloud_settings(request):
+    if request.param == "embedded":
+        return {}
+    return request.getfixturevalue("mosquitto").settings
 
 
 @pytest.fixture
@@ -94,8 +104,9 @@ def test_the_kit_may_be_given_a_device_that_is_there(cloud, api, kit, token, mon
 def test_bootstrap_names_the_certificates_that_vouch_for_the_broker(cloud, token):
     asked = Api(cloud.settings.base_url(), cloud.pki.ca)
     found = bootstrap.ask(asked, register(asked, token, "conformance", None, None))
-    assert found.mqtt == cloud.broker_url
-    assert found.ca == cloud.pki.ca.read_text()
+    broker = cloud.services.uplink.address
+    assert found.mqtt == f"mqtts://{broker.host}:{broker.port}"
+    assert found.ca == broker.ca.read_text()
 
 
 def test_more_than_one_certificate_is_trusted_or_none_named():
@@ -104,3 +115,11 @@ def test_more_than_one_certificate_is_trusted_or_none_named():
     assert bootstrap._read({**body, "ca": "one"}).ca == "one\n"
     assert bootstrap._read({**body, "ca": []}).ca is None
     assert bootstrap._read(body).ca is None
+
+
+def test_a_cloud_that_was_killed_knows_what_it_knew(tmp_path):
+    report = tmp_path / "report.json"
+    call = [sys.executable, "-m", "tools.cloud_conformance", "--only", "cloud-restart", "--json", str(report)]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(report.read_text())["passed"] == 1
