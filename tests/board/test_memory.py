@@ -44,13 +44,15 @@ def test_events_leave_nothing_behind(run):
                     nvs.set_i32("n", i)
                     nvs.commit()
         work(100)
-        gc.collect()
-        before = gc.mem_free()
-        work(2000)
-        gc.collect()
-        print(before - gc.mem_free())
+        for _ in range(3):
+            gc.collect()
+            before = gc.mem_free()
+            work(1000)
+            gc.collect()
+            print(before - gc.mem_free())
     """)
-    assert int(said(board)[0]) <= 64
+    # What leaks does so each time; what just lies in a buffer on its way to the host, once.
+    assert min(map(int, said(board))) <= 64
     assert sum(event.ev == "pwm" for event in board.trace) >= 2099
 
 
