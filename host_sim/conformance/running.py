@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from host_sim.conformance.case import Case, Failed, KitError, Outcome, Result, Skipped
 
 LIMIT = 30.0  # seconds a case may take, its peer's opening and closing included
+OPTIONS = {"slow"}  # features that are an option of the kit's, not of what is tested
 MAX_MESSAGE = 2000  # characters of a case's message, since peers choose part of it
 
 
@@ -141,7 +142,11 @@ async def _one(case: Case, target: Target, known: str | None) -> Result:
 async def _outcome(case: Case, target: Target) -> tuple[Outcome, str]:
     lacking = missing(case, target.features)
     if lacking:
-        return Outcome.SKIPPED, f"feature not declared: {', '.join(lacking)}"
+        options = f" (run it with {', '.join(f'--{name}' for name in lacking if name in OPTIONS)})"
+        return (
+            Outcome.SKIPPED,
+            f"feature not declared: {', '.join(lacking)}" + (options if OPTIONS & set(lacking) else ""),
+        )
     limit = target.limit if case.limit is None else case.limit
     try:
         async with asyncio.timeout(limit) as scope:

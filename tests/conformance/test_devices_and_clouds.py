@@ -141,6 +141,61 @@ def test_a_device_that_shows_nothing_is_tried_as_far_as_that_goes():
     assert "name one with --action" in found["command-executed"][1]
 
 
+class Deaf(SimDevice):
+    """Subscribes to no commands."""
+
+    def login(self, password_expiry):
+        login = super().login(password_expiry)
+        return replace(login, subscribe=login.subscribe[1:])
+
+
+class Unheard(SimDevice):
+    """Tells what it has to tell on another channel than the right one."""
+
+    def take(self, now):
+        message = super().take(now)
+        return message and (message[0].replace("/hello", "/state"), message[1])
+
+
+class Mute(SimDevice):
+    """Executes, acks, and tells no state of it."""
+
+    def _receive(self, *what):
+        before = len(self.runs)
+        super()._receive(*what)
+        if len(self.runs) > before:
+            self.session.outbox.state = False
+
+
+@pytest.mark.parametrize(
+    "kind, says",
+    [
+        (Deaf, ("it has not subscribed to hxtp/tenant-1/device/", "/cmd, but to hxtp/")),
+        (Unheard, ("a hello on the device's topic hello; got one on state",)),
+        (Mute, ("to be acked, and the state to tell its effect; got the ack, and no state",)),
+    ],
+)
+def test_it_says_what_a_device_left_out(kind, says):
+    who = simulated_device
+    target = who.target(lambda: kind(who.DEVICE, who.TENANT, who.SECRET, Random(b"device")))
+    ((status, message),) = outcomes([DEVICE_CASES["command-executed"]], target).values()
+    assert status is Outcome.FAILED
+    assert all(part in message for part in says), message
+
+
+def test_it_says_that_puback_is_missing():
+    def many(cloud):
+        cloud.ready()
+        cloud.line._peer.client.acknowledge = False
+        for _ in range(70):  # a broker waits after 64
+            cloud.probe()
+
+    _, target = one_device()
+    status, message = outcomes([Case("many", "sends many commands", (), (), many)], target)["many"]
+    assert status is Outcome.FAILED
+    assert "PUBACK is missing: 64 messages" in message
+
+
 @pytest.mark.parametrize("case", EVERY.values(), ids=lambda case: case.id)
 def test_a_case_is_readable(case):
     lines = inspect.getsource(case.run).splitlines()

@@ -23,9 +23,9 @@ WHO = ("--tenant", TENANT, "--device-id", DEVICE)
 
 
 @contextmanager
-def device_at(port, secret=SECRET):
+def device_at(port, secret=SECRET, kind=SimDevice):
     """Our simulated device, which keeps trying to connect to that port."""
-    simulated = SimDevice(DEVICE, TENANT, secret, os.urandom)
+    simulated = kind(DEVICE, TENANT, secret, os.urandom)
     with MqttDevice(simulated, port, int(time.time()) + 86400) as running:
         yield running
 
@@ -121,6 +121,23 @@ def test_a_device_with_another_secret_ends_with_2(kit, secret):
         other = kit("--device", f"mqtt://127.0.0.1:{broker.port}", *WHO, *secret, "--patience", "1")
     assert other.status == 2
     assert "SIGNATURE_INVALID" in other.err
+
+
+class Elsewhere(SimDevice):
+    """Says hello on a topic that no device has."""
+
+    def take(self, now):
+        message = super().take(now)
+        return message and (message[0].replace("/hello", "/greeting"), message[1])
+
+
+def test_a_hello_on_no_topic_of_the_device_is_named(kit, secret):
+    port = free_port()
+    with device_at(port, kind=Elsewhere):
+        done = kit("--device", f"listen:{port}", *WHO, *secret, "--patience", "1")
+    assert done.status == 2
+    assert f"it said no hello on hxtp/{TENANT}/device/{DEVICE}/hello" in done.err
+    assert f"it published on hxtp/{TENANT}/device/{DEVICE}/greeting" in done.err
 
 
 def test_a_device_that_never_comes_ends_with_2(kit, secret):

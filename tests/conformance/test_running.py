@@ -130,6 +130,12 @@ def test_features_select_cases():
     assert ran(two).totals()["passed"] == 1  # nothing was declared: everything is tried
 
 
+def test_a_case_that_waits_names_the_option_that_it_needs():
+    slow = made(passes, needs=("slow",))
+    found = ran(slow, on=target(features=frozenset()))
+    assert found.results[0].message == "feature not declared: slow (run it with --slow)"
+
+
 def test_known_deviations_change_failures_alone():
     found = ran(
         *(made(function, id) for id, function in (("a", fails), ("b", passes), ("c", skips), ("d", fails))),

@@ -51,6 +51,11 @@ class Cloud(Listener[Said]):
         self._missed = 0  # how often in a row it did not come back
         self._begin_listening()
 
+    def heard(self) -> str:
+        """What lies in the inbox, and what its broker knows of why no more does."""
+        why = self.line.hint()
+        return f"{super().heard()}; {why}" if why else super().heard()
+
     # -- time, and what comes -------------------------------------------------------------------
 
     def now(self) -> int:

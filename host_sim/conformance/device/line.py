@@ -43,6 +43,19 @@ def login_at(broker: Broker, client_id: str, password_ok: bool) -> Login:
     )
 
 
+def hint_at(broker: Broker, client_id: str, command_topic: str) -> str | None:
+    """Why the client that is connected there does not answer, as far as its broker sees it, or None."""
+    session = broker.sessions.get(client_id)
+    if session is None or session.connection is None:
+        return None
+    if command_topic not in session.subscriptions:
+        has = ", ".join(sorted(session.subscriptions))[:200] or "nothing"
+        return f"it has not subscribed to {command_topic}, but to {has}"
+    if session.inflight:
+        return f"PUBACK is missing: {len(session.inflight)} messages that it got at QoS 1 are unacknowledged"
+    return None
+
+
 class Line(Protocol):
     """Times are ms since 1970 by a clock that never jumps."""
 
@@ -59,6 +72,9 @@ class Line(Protocol):
 
     def trouble(self) -> str | None:
         """Why no device comes, as far as that is known here."""
+
+    def hint(self) -> str | None:
+        """Why a device that is connected does not answer, as far as its broker knows; None elsewhere."""
 
     def drop(self) -> None:
         """End the device's connection, as a broker does that lost it: the will is published."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from host_sim.broker.core import Broker
 from host_sim.broker.memory import MemoryNetwork
 from host_sim.broker.packets import Connect, Publish
-from host_sim.conformance.device.line import CHANNELS, Login, login_at
+from host_sim.conformance.device.line import CHANNELS, Login, hint_at, login_at
 from host_sim.conformance.virtual import START, Ear, VirtualLine
 from host_sim.device import MemoryDevice, SimDevice
 from hxtp.topics import topic
@@ -62,6 +62,9 @@ class MemoryLine(VirtualLine):
 
     def trouble(self) -> str | None:
         return None
+
+    def hint(self) -> str | None:
+        return hint_at(self.network.broker, f"hxtp-{self.device.device_id}", self._topic("cmd"))
 
     def drop(self) -> None:
         self.network.disconnect(f"hxtp-{self.device.device_id}")

@@ -10,7 +10,7 @@ from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.packets import Publish
 from host_sim.broker.server import ThreadedBroker
 from host_sim.conformance.case import KitError, Skipped
-from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Login, login_at
+from host_sim.conformance.device.line import CHANNELS, NO_RESET, NOT_OUR_BROKER, Login, hint_at, login_at
 from host_sim.conformance.endpoint import Endpoint, Identity
 from host_sim.conformance.hooks import run, said, words
 from host_sim.conformance.listening import Heard
@@ -20,6 +20,18 @@ from hxtp.topics import topic
 
 RESET_S = 60.0
 SERVICE = "conformance"
+
+
+class Authority(HxtpAuthority):
+    """`elsewhere`: the last topic on which the device published though it is none of its own."""
+
+    elsewhere: str | None = None
+
+    def may_publish(self, username: str | None, topic: str) -> bool:
+        allowed = super().may_publish(username, topic)
+        if not allowed:
+            self.elsewhere = topic
+        return allowed
 
 
 class OwnBroker:
@@ -33,8 +45,8 @@ class OwnBroker:
         self.username = ""
         self._identity = identity
         password = secrets.token_urlsafe(24)
-        authority = HxtpAuthority({identity.device_id: identity.tenant_id}, self._check, {SERVICE: password})
-        self.broker = ThreadedBroker(host, port, authority=authority, on_event=self._event)
+        self.authority = Authority({identity.device_id: identity.tenant_id}, self._check, {SERVICE: password})
+        self.broker = ThreadedBroker(host, port, authority=self.authority, on_event=self._event)
         try:
             self.broker.start()
         except (OSError, OverflowError) as error:
@@ -126,7 +138,20 @@ class MqttLine:
             return f"it did not say hello on {self._topic('hello')}"
         if self._own.wrong:
             return f"the broker refused {self._own.wrong[-1]} (is the secret the device's own?)"
-        return "it said no hello" if self._own.seen else "it did not connect"
+        if not self._own.seen:
+            return "it did not connect"
+        why = self.hint()
+        return f"it said no hello on {self._topic('hello')}" + (f": {why}" if why else "")
+
+    def hint(self) -> str | None:
+        own = self._own
+        if own is None:
+            return None
+        command = self._topic("cmd")
+        found = [own.call(lambda: hint_at(own.broker.server.broker, self._device_client, command))]
+        if own.authority.elsewhere is not None:
+            found.append(f"it published on {own.authority.elsewhere[:200]}, which is no topic of its own")
+        return "; ".join(filter(None, found)) or None
 
     def drop(self) -> None:
         if self._own is not None:

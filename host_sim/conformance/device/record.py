@@ -72,6 +72,9 @@ class Record:
             self.said.append(said)
             return said
         message = self._verifier.judge(heard.payload, now, heard.channel)
+        right = frame.TYPES.get(message.type, (0, heard.channel))[1]
+        if message.code and right != heard.channel:
+            raise Failed(f"a {message.type} on the device's topic {right}", f"one on {heard.channel}")
         if message.code:
             what = message.type or "something"
             raise Failed(

@@ -18,10 +18,7 @@ GROUP = "Commands"
 )
 def command_executed(cloud: Cloud) -> None:
     if cloud.effect != NOTHING and not cloud.shown:
-        raise Failed(
-            f"{cloud.effect.do.action} to be executed and acked, and the state to tell its effect",
-            "neither or half of it",
-        )
+        _tell_half(cloud)
     cloud.need_effect()
     draft = cloud.command()
     cloud.send(draft)
@@ -31,6 +28,18 @@ def command_executed(cloud: Cloud) -> None:
     if "result" in ack.body and not isinstance(ack.body["result"], dict):
         raise Failed("a result that is an object", repr(ack.body["result"]))
     cloud.expect_shown(True)
+
+
+def _tell_half(cloud: Cloud) -> None:
+    # Nothing showed when the kit tried the action first. Trying again tells which half is missing.
+    cloud.ready()
+    action = cloud.effect.do.action
+    cloud.run(cloud.effect.do)  # says by itself that the ack is missing
+    state = cloud.find(lambda said: said.type == "state")
+    told = (
+        "no state" if state is None else f"a state that tells no effect: {compact(state.body).decode()[:200]}"
+    )
+    raise Failed(f"{action} to be acked, and the state to tell its effect", f"the ack, and {told}")
 
 
 @case("command-without-top-level-action", "the signed action alone is enough", ("HX3-CMD-01",), group=GROUP)
