@@ -36,7 +36,8 @@ KINDS = {
     "device": (
         "host_sim.conformance.device",
         "URL",
-        "a device behind the broker at URL; `listen` or `listen:PORT`: behind a broker of the kit's own",
+        "a device behind the broker at URL; `listen`, `listen:PORT` or `listen:HOST:PORT`: behind a broker "
+        "of the kit's own, such as listen:0.0.0.0:1883 for a device on the network",
     ),
     "cloud": (
         "host_sim.conformance.cloud",
@@ -185,13 +186,13 @@ def _tell(cases: list[Case], arguments: argparse.Namespace) -> None:
     if arguments.list:
         for case in _only(cases, arguments.only):
             needs = f" [{', '.join(case.needs)}]" if case.needs else ""
-            print(f"{case.id}  {case.title}{needs}  ({' '.join(case.clauses)})")
+            print(plain(f"{case.id}  {case.title}{needs}  ({' '.join(case.clauses)})"))
         return
     case = next((case for case in cases if case.id == arguments.show), None)
     if case is None:
         raise KitError(f"no case is called {arguments.show}; --list names all")
-    print(f"{case.id}: {case.title}")
+    print(plain(f"{case.id}: {case.title}"))
     for clause in case.clauses:
-        print(f"{clause} {clauses.texts().get(clause, '')}".rstrip())
+        print(plain(f"{clause} {clauses.texts().get(clause, '')}".rstrip()))
     if case.detail:
-        print(f"\n{case.detail}")
+        print("", *map(plain, case.detail.split("\n")), sep="\n")

@@ -248,3 +248,15 @@ def test_an_interrupt_ends_cleanly_with_the_reports_of_what_ran(kit):
     assert one_line(ended.stderr).endswith("stopped after 1 of 3: interrupted\n")
     written = json.loads(report.read_text())
     assert (written["passed"], written["planned"]) == (1, 3)
+
+
+def test_what_is_listed_or_shown_cannot_drive_the_terminal(kit):
+    tests = kit.vectors(vector("one", comment="a NUL\0, a bell\a and an escape\x1b[2J"))
+    for choice in (["--list"], ["--show", "one"]):
+        told = kit("--codec", "not-started", "--vectors", tests, *choice)
+        assert r"a NUL\x00, a bell\x07 and an escape\x1b[2J" in told.out
+        assert told.out.replace("\n", "").isprintable()
+
+
+def test_help_names_every_way_to_listen(kit):
+    assert "listen:HOST:PORT" in kit("--help").out

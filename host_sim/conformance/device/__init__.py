@@ -14,6 +14,7 @@ from typing import Any
 from host_sim.conformance import endpoint
 from host_sim.conformance.case import Case, Failed, KitError, cases_of
 from host_sim.conformance.listening import SLICE
+from host_sim.conformance.reports.terminal import plain
 from host_sim.conformance.running import Mutant, Target, seconds
 
 LISTEN = "listen"
@@ -173,8 +174,11 @@ def _line(arguments: argparse.Namespace, who: endpoint.Identity) -> tuple[Any, s
         own = OwnBroker(*_address(arguments.device), who)
         where = f"mqtt://{own.host}:{own.port}"
         print(
-            f"waiting for the device at {where} (unencrypted: for the bench only): tenant {who.tenant_id}, "
-            f"device {who.device_id}, client id hxtp-{who.device_id}, the password by its secret",
+            plain(
+                f"waiting for the device at {where} (unencrypted: for the bench only): tenant "
+                f"{who.tenant_id}, device {who.device_id}, client id hxtp-{who.device_id}, "
+                "the password by its secret"
+            ),
             flush=True,
         )
         try:
