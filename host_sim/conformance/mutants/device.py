@@ -372,7 +372,7 @@ TABLE = [
     Broken("numbers-in-memory", "forgets its numbers when the power goes", "reset", by.numbers_from_start),
     Broken("nonces-fixed", "uses one nonce for everything", "command-executed", by.fixed_nonces),
     # its login
-    Broken("keepalive-other", "has a keepalive of its own", "login", connect=connecting(keepalive=10)),
+    Broken("keepalive-other", "has a keepalive of its own", "login", connect=connecting(keepalive=45)),
     Broken(
         "session-kept",
         "asks for a session that is not clean",
