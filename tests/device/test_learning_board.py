@@ -19,7 +19,7 @@ HEAP = "136K"
 def learn(one, timings, **params):
     """Order ir_learn, shine, and wait for what the state then says."""
     assert one.cloud.command("ir_learn", **params).state == "acknowledged"
-    one.cloud.wait(lambda: one.cloud.link.state["ir_learning"] == "waiting", "its beginning")
+    one.cloud.wait(lambda: (one.cloud.link.state or {}).get("ir_learning") == "waiting", "its beginning")
     one.board.edges(PIN, edges.of_timings(timings))
     one.cloud.wait(lambda: one.cloud.link.state["ir_learning"] != "waiting", "the end of learning")
     return one.cloud.link.state

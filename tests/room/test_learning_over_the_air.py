@@ -28,8 +28,9 @@ def house(tmp_path, runtime):
                 board = VirtualBoard(tmp_path / name, runtime=runtime, heap=HEAP, name=name, files=files)
                 boards[name] = (board, registration.device_id)
                 board.start()
-            for board, _ in boards.values():
+            for board, device in boards.values():
                 board.wait_for_log("READY", 30)
+                until(lambda device=device: bench.gateway.device(device).state is not None)
             room.place(boards["blaster"][0], at=(0, 0), emitter=LED, clock=1.01)
             room.place(boards["remote"][0], at=(3, 2), emitter=LED, receiver=EYE, clock=0.99)
             yield bench.gateway, boards, room
