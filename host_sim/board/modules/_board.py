@@ -167,7 +167,7 @@ def _catch_up():
 
 
 def sleep_ms(ms):
-    """Sleep at least `ms`, while timers fire and the host's commands are obeyed."""
+    """Sleep for `ms` ticks of a millisecond, while timers fire and the host's commands are obeyed."""
     if ms <= 0:
         pump()
         return
