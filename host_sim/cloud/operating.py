@@ -75,7 +75,7 @@ def _told(run: Callable[[Settings, argparse.Namespace], str]) -> Callable[..., i
         from host_sim.cloud.broker.mosquitto import SetupError
         from host_sim.cloud.security.vault import VaultError
         from host_sim.cloud.storage.database import DatabaseError
-        from host_sim.gateway.files import StoreError
+        from host_sim.files import StoreError
 
         try:
             print(run(settings, options))

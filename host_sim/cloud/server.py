@@ -33,8 +33,8 @@ from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
-from host_sim.gateway.files import StoreError, turn
-from host_sim.gateway.pki import Pki, make_pki
+from host_sim.files import StoreError, turn
+from host_sim.pki import Pki, make_pki
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from host_sim.board.cli import run
 from host_sim.cloud_device import bootstrap, identity
 from host_sim.cloud_device.api import OWN_CA, Api, CloudError, own_ca
 from host_sim.cloud_device.identity import Identity
-from host_sim.gateway.files import StoreError, lock_folder
+from host_sim.files import StoreError, lock_folder
 from host_sim.gateway.provision import SIMULATED_WIFI
 
 BOARDS = FIRMWARE / "boards"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host_sim.cloud_device.api import Answer, Api, CloudError, told
-from host_sim.gateway.files import replace_file
+from host_sim.files import replace_file
 
 FILE = "registration.json"
 

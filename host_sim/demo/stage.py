@@ -18,8 +18,8 @@ from host_sim import FIRMWARE
 from host_sim.board import BoardError, Event, VirtualBoard
 from host_sim.demo.attacker import Attacker
 from host_sim.demo.drawings import MOVES
+from host_sim.files import StoreError, lock_folder
 from host_sim.gateway.bench import Bench
-from host_sim.gateway.files import StoreError, lock_folder
 from host_sim.gateway.gateway import GatewayError
 from host_sim.gateway.hub import Device, Notice, Ticket
 from host_sim.gateway.store import Registration

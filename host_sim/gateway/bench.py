@@ -12,9 +12,9 @@ from typing import Any
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
 from host_sim.gateway.gateway import Gateway
-from host_sim.gateway.pki import Pki, make_pki
 from host_sim.gateway.provision import SIMULATED_WIFI, board_files
 from host_sim.gateway.store import Registration, Store
+from host_sim.pki import Pki, make_pki
 
 SERVICE = "gateway"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from host_sim import ROOT
 from host_sim.gateway.client import MAX_WAIT, PLACES, ControlError, ask, usual_place
-from host_sim.gateway.params import plain
+from host_sim.params import plain
 
 EPILOG = """\
 examples:

@@ -14,12 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from host_sim.files import replace_file
 from host_sim.gateway.client import FILE, MAX_WAIT
-from host_sim.gateway.files import replace_file
 from host_sim.gateway.gateway import Gateway, GatewayError
 from host_sim.gateway.hub import Device, Ticket
-from host_sim.gateway.params import Problem, checked, declared
 from host_sim.gateway.store import Registration
+from host_sim.params import Problem, checked, declared
 from hxtp.errors import COMMAND_INVALID, DEVICE_NOT_FOUND, INVALID_PARAMS, HxtpError
 from hxtp.sign import equal
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from host_sim.gateway.store import Registration, Store
-from hxtp import envelope, frame, topics
+from host_sim.portable import check_portable
+from hxtp import frame, topics
 from hxtp.cloud import LIFE, Event, Link, Order
 from hxtp.errors import (
     COMMAND_INVALID,
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 
 RESTRICTED_ACTION = "RESTRICTED_ACTION"
 INBOUND = tuple(sorted({channel for _, channel, who in frame.TYPES.values() if who & frame.TO_CLOUD}))
-MAX_BODY = 15360  # bytes of a command's body: with the envelope around it stays below the limit of a message
-MAX_DEPTH = 15  # of a body: it lies one level below the envelope, and 16 are allowed
 MAX_LIFE = 86400000  # ms
 KEPT = 1000  # settled tickets that can still be asked for
 
@@ -220,8 +219,10 @@ class Hub:
             size = len(dumps(dict(params)))
         except (TypeError, ValueError, RecursionError) as error:
             raise HxtpError(INVALID_PARAMS, str(error)) from None
-        if size > MAX_BODY:
-            raise HxtpError(PAYLOAD_TOO_LARGE, f"the parameters are {size} bytes, {MAX_BODY} are possible")
+        if size > frame.MAX_BODY:
+            raise HxtpError(
+                PAYLOAD_TOO_LARGE, f"the parameters are {size} bytes, {frame.MAX_BODY} are possible"
+            )
         if not 0 < life <= MAX_LIFE:
             raise HxtpError(COMMAND_INVALID, "a command lives more than 0 s and at most a day")
         ticket = Ticket(device_id, link.submit(action, params, now, life))
@@ -305,25 +306,3 @@ class Hub:
 
     def _tell(self, kind: str, device_id: str, now: int, name: str = "", body: Mapping | None = None) -> None:
         self._notices.append(Notice(kind, device_id, now, name, body=body or {}))
-
-
-def check_portable(value: Any, depth: int = 1) -> None:
-    """Raise ValueError or TypeError where `value` has no JSON form that every device reads alike."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    if isinstance(value, str):
-        value.encode()  # a lone surrogate has no UTF-8: UnicodeEncodeError is a ValueError
-    elif isinstance(value, int):
-        if abs(value) > envelope.MAX_INTEGER:
-            raise ValueError(f"{value}: integers go to 2^53-1")
-    elif isinstance(value, Mapping):
-        for name, member in value.items():
-            if not isinstance(name, str):
-                raise TypeError(f"{name!r}: names are strings")
-            name.encode()
-            check_portable(member, depth + 1)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            check_portable(member, depth + 1)
-    elif value is not None and not isinstance(value, float):
-        raise TypeError(f"no JSON form: {type(value).__name__}")

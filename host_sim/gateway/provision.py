@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from host_sim.gateway.files import replace_file
+from host_sim.files import replace_file
 from host_sim.gateway.store import Registration
 
 SIMULATED_WIFI = ("simulated", "not-a-secret")

@@ -10,9 +10,9 @@ from host_sim.gateway.bench import Bench
 from host_sim.gateway.control import Control
 from host_sim.gateway.gateway import GatewayError
 from host_sim.gateway.hub import Notice
-from host_sim.gateway.params import plain
 from host_sim.gateway.provision import write_board
 from host_sim.gateway.store import Registration, StoreError
+from host_sim.params import plain
 
 _QUIET = ("heartbeat", "telemetry")
 

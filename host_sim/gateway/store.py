@@ -13,7 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from host_sim import fast
-from host_sim.gateway.files import DiskFile, MemoryFile, StoreError
+from host_sim.files import StoreError
+from host_sim.gateway.places import DiskFile, MemoryFile
 from hxtp.cloud import Link, Order
 from hxtp.sign import equal, mqtt_password
 from hxtp.topics import topic

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from host_sim.gateway.pki import Pki
+from host_sim.pki import Pki
 
 SETTINGS = """\
 listener {port} 127.0.0.1

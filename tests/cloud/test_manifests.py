@@ -136,7 +136,7 @@ def schema(**rule):
         ({"paramSchema": {"properties": {"action": {"type": "string"}}}}, "action"),
         ({"paramSchema": {"properties": {"target": {"type": "string"}}}}, "target"),
         ({"category": "lock"}, "category"),
-        ({"description": "x" * 15424}, "15424 are possible"),
+        ({"description": "x" * 15360}, "15360 are possible"),
         ({"description": 1e999}, ""),
         ({"description": "\ud800"}, ""),
     ],

@@ -16,7 +16,7 @@ from host_sim import FIRMWARE
 from host_sim.board import VirtualBoard
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
-from host_sim.gateway.pki import Pki, make_pki
+from host_sim.pki import Pki, make_pki
 from hxtp import topics
 from hxtp.cloud import Link
 from hxtp.envelope import Message, parse

@@ -15,9 +15,9 @@ from test_device_clock import PERIOD, UNTIL_2000, Ntp, Rtc
 from test_device_store import PowerCut
 
 from host_sim.broker.memory import MemoryNetwork
-from host_sim.gateway.files import MemoryFile
 from host_sim.gateway.hub import Ticket
 from host_sim.gateway.memory import MemoryGateway
+from host_sim.gateway.places import MemoryFile
 from host_sim.gateway.store import Store as GatewayStore
 from hxtp_device import BUILT
 from hxtp_device.backoff import Backoff

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from host_sim.gateway.pki import make_pki
+from host_sim.pki import make_pki
 from tests.device.cloud import SECRET, World, log, make_broker, pin, wait_pin
 
 RELAY = "boards/demo-relay.json"

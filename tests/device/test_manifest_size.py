@@ -4,7 +4,8 @@ import pytest
 
 from hxtp import envelope, frame
 from hxtp.errors import HxtpError
-from hxtp.registry import MAX_MANIFEST, Registry
+from hxtp.frame import MAX_BODY
+from hxtp.registry import Registry
 from hxtp.sign import Key
 
 
@@ -26,11 +27,11 @@ class Many:
 def test_the_largest_manifest_fits_in_a_message():
     registry, part = Registry(), Many(40)
     registry.add(part)
-    room = MAX_MANIFEST - len(registry.manifest())
+    room = MAX_BODY - len(registry.manifest())
     part.actions = Many(40, room).actions  # filled up to the very last byte
     registry.refresh()
     text = registry.manifest()
-    assert len(text) == MAX_MANIFEST
+    assert len(text) == MAX_BODY
     ids = {"device_id": '"' * 36, "tenant_id": '"' * 36, "client_id": '"' * 36}
     ids |= {"message_id": "0" * 36, "request_id": "0" * 36, "nonce": "0" * 32}
     numbers = {"sequence_number": envelope.MAX_INTEGER, "timestamp": envelope.MAX_INTEGER}

@@ -7,9 +7,9 @@ import pytest
 
 from host_sim.board import VirtualBoard
 from host_sim.gateway.gateway import Gateway
-from host_sim.gateway.pki import make_pki
 from host_sim.gateway.provision import board_files
 from host_sim.gateway.store import Store
+from host_sim.pki import make_pki
 from host_sim.soak.mosquitto import Mosquitto
 from hxtp.sign import mqtt_password
 

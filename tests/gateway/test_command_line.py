@@ -17,8 +17,8 @@ from host_sim.device import SimDevice
 from host_sim.device_mqtt import MqttDevice
 from host_sim.gateway import cli, control
 from host_sim.gateway.control import Control
-from host_sim.gateway.params import Problem, checked, declared
 from host_sim.gateway.provision import write_board
+from host_sim.params import Problem, checked, declared
 from hxtp.errors import HxtpError
 
 ROOT = Path(__file__).resolve().parents[2]

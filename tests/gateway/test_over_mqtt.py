@@ -16,8 +16,8 @@ from host_sim.broker.server import ThreadedBroker
 from host_sim.device import SimDevice
 from host_sim.device_mqtt import MqttDevice
 from host_sim.gateway.gateway import Gateway, GatewayError
-from host_sim.gateway.pki import make_pki
 from host_sim.gateway.store import Registration
+from host_sim.pki import make_pki
 from hxtp.errors import DEVICE_NOT_FOUND, HxtpError
 from hxtp.sign import mqtt_password
 

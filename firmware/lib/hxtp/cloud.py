@@ -34,7 +34,7 @@ EXPIRED = "expired"
 LIFE = 300000
 RETRY = 10000
 STALE_ANSWER = 5000
-MAX_BODY = 15424  # bytes of a command's body, so that its envelope fits in a message
+MAX_BODY = frame.MAX_BODY + 64  # bytes of a command's body: its parameters, and the action beside them
 
 _STALE = (TIMESTAMP_EXPIRED, TIMESTAMP_FUTURE, SEQUENCE_VIOLATION)
 

@@ -6,6 +6,7 @@ one method per action, and `state()`. Nothing is called before its parameters ar
 
 from hxtp import schema
 from hxtp.errors import COMMAND_INVALID, INTERNAL_ERROR, INVALID_PARAMS, UNKNOWN_ACTION, HxtpError
+from hxtp.frame import MAX_BODY
 from hxtp.jsonscan import loads
 from hxtp.jsontext import dumps
 
@@ -19,7 +20,6 @@ PROTOCOL = "protocol"
 MAX_ACTION = 32
 SAFETY = ("normal", "sensitive", "critical", "restricted")
 MAX_RESULT = 8192  # bytes of JSON that a command may answer with
-MAX_MANIFEST = 15424  # bytes, so that its envelope fits in a message
 _PIECE = 200  # bytes and more in a piece of the manifest
 
 
@@ -66,7 +66,7 @@ class Registry:
             size = 0
             for piece in self.pieces():
                 size += len(piece)
-            if size > MAX_MANIFEST:
+            if size > MAX_BODY:
                 raise HxtpError(COMMAND_INVALID, "the manifest has no room for more actions")
         except Exception:
             self._actions = before

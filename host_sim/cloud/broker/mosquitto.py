@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from host_sim.cloud.exchange.uplink import GROUP
-from host_sim.gateway.files import replace_file
-from host_sim.gateway.pki import NAMES, make_pki
+from host_sim.files import replace_file
+from host_sim.pki import NAMES, make_pki
 
 USER = "hxtp-cloud"  # as whom the cloud connects
 ROLE = "hxtp-cloud"

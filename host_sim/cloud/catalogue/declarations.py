@@ -14,9 +14,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from host_sim import ROOT
-from host_sim.gateway.hub import check_portable
+from host_sim.portable import check_portable
+from hxtp.frame import MAX_BODY
 from hxtp.jsontext import dumps
-from hxtp.registry import MAX_MANIFEST, TARGET
+from hxtp.registry import TARGET
 
 SCHEMA = ROOT / "protocol_spec" / "schemas" / "capabilities.schema.json"
 MOST = 256  # actions; more do not fit into a manifest's bytes
@@ -45,8 +46,8 @@ def manifest(capabilities: Sequence[Any]) -> tuple[dict[str, Any], str]:
         text = dumps(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise Unsuitable(str(error)[:200]) from None
-    if len(text) > MAX_MANIFEST:
-        raise Unsuitable(f"the manifest is {len(text)} bytes, {MAX_MANIFEST} are possible")
+    if len(text) > MAX_BODY:
+        raise Unsuitable(f"the manifest is {len(text)} bytes, {MAX_BODY} are possible")
     wrong = best_match(_validator().iter_errors(body))
     if wrong is not None:
         raise Unsuitable(f"{'.'.join(map(str, wrong.absolute_path))}: {wrong.message[:200]}")

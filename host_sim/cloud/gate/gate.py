@@ -24,9 +24,9 @@ from host_sim.cloud.exchange.turn import IdUsed
 from host_sim.cloud.gate.limits import HOUR, MINUTE, Limits
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database, has_nul
-from host_sim.gateway.hub import MAX_BODY, check_portable
-from host_sim.gateway.params import Problem, checked, declared, describe
-from hxtp import schema
+from host_sim.params import Problem, checked, declared, describe
+from host_sim.portable import check_portable
+from hxtp import frame, schema
 from hxtp.cloud import LIFE
 from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, UNKNOWN_ACTION, HxtpError
 from hxtp.jsontext import dumps
@@ -318,9 +318,12 @@ def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
         raise ApiError(400, "PARAMS_INVALID", f"{refusal.detail} does not fit{told}", hint) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise ApiError(400, "PARAMS_INVALID", str(error), hint) from None
-    if size > MAX_BODY:
+    if size > frame.MAX_BODY:
         raise ApiError(
-            400, "PARAMS_INVALID", f"the parameters are {size} bytes, {MAX_BODY} are possible", "send less"
+            400,
+            "PARAMS_INVALID",
+            f"the parameters are {size} bytes, {frame.MAX_BODY} are possible",
+            "send less",
         )
     return params
 

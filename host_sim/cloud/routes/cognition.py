@@ -16,7 +16,7 @@ from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
 from host_sim.cloud.times import iso
-from host_sim.gateway.hub import check_portable
+from host_sim.portable import check_portable
 from hxtp.jsontext import dumps
 
 router = APIRouter(tags=["cognition"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from host_sim.gateway.files import create_file, replace_file
+from host_sim.files import create_file, replace_file
 
 KEY = 32  # bytes
 _VERSION = b"\x01"

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from host_sim.cloud.storage.database import LOCK_S, Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate
-from host_sim.gateway.files import replace_file
+from host_sim.files import replace_file
 
 
 @dataclass(frozen=True, slots=True)

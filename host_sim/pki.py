@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from host_sim.gateway.files import replace_file
+from host_sim.files import replace_file
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 # A board that never met its cloud believes it is the day its firmware was built, so certificates begin early.
