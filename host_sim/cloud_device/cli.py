@@ -14,9 +14,10 @@ from pathlib import Path
 from host_sim import FIRMWARE, ROOT
 from host_sim.board import BoardError, VirtualBoard
 from host_sim.board.cli import run
-from host_sim.cloud_device import bootstrap, identity
-from host_sim.cloud_device.api import OWN_CA, Api, CloudError, own_ca
-from host_sim.cloud_device.identity import Identity
+from host_sim.cloud_client import bootstrap
+from host_sim.cloud_client.api import OWN_CA, Api, CloudError, own_ca
+from host_sim.cloud_client.registration import Identity, register
+from host_sim.cloud_device.identity import kept
 from host_sim.files import StoreError, lock_folder
 from host_sim.gateway.provision import SIMULATED_WIFI
 
@@ -134,9 +135,9 @@ def _run(options: argparse.Namespace, board: Path, folder: Path) -> int:
     api = Api(options.cloud, ca)
 
     def make() -> Identity:
-        return identity.register(api, _token(options), device_type, options.home, options.room)
+        return register(api, _token(options), device_type, options.home, options.room)
 
-    device, new = identity.kept(folder, make, device_type, api.base)
+    device, new = kept(folder, make, device_type, api.base)
     print(f"{'registered' if new else 'known as'} {device.device_id} ({device_type})", flush=True)
     try:
         found = bootstrap.ask(api, device)

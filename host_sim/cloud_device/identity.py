@@ -5,56 +5,13 @@ Must never print the secret, nor register a second device where one is kept.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from host_sim.cloud_device.api import Answer, Api, CloudError, told
+from host_sim.cloud_client.api import CloudError
+from host_sim.cloud_client.registration import Identity
 from host_sim.files import replace_file
 
 FILE = "registration.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A registered device. `cloud`: the API's address that it was registered at."""
-
-    cloud: str
-    device_id: str
-    tenant_id: str
-    device_type: str
-    secret: bytes = field(repr=False)
-
-
-def register(api: Api, token: str, device_type: str, home_id: str | None, room_id: str | None) -> Identity:
-    """Make a device. Raises CloudError."""
-    body = {"device_type": device_type, "home_id": home_id, "room_id": room_id}
-    answer = api.ask(
-        "POST",
-        "/device/register",
-        {name: value for name, value in body.items() if value is not None},
-        Authorization=f"Bearer {token}",
-    )
-    if answer.status == 401:
-        raise CloudError(
-            f"the cloud does not take this token ({told(answer)}): make one with "
-            "python -m host_sim cloud token --tenant NAME --email E",
-            401,
-        )
-    if answer.status != 201:
-        raise CloudError(f"the device was not registered: {told(answer)}", answer.status)
-    return _read(api.base, device_type, answer)
-
-
-def _read(base: str, device_type: str, answer: Answer) -> Identity:
-    body = answer.json()
-    try:
-        device_id, tenant_id = body["device_id"], body["tenant_id"]
-        secret = bytes.fromhex(body["device_secret"])
-        if not isinstance(device_id, str) or not isinstance(tenant_id, str):
-            raise TypeError
-    except (KeyError, TypeError, ValueError):
-        raise CloudError("the registration's answer lacks the device's id, tenant or secret") from None
-    return Identity(base, device_id, tenant_id, device_type, secret)
 
 
 def kept(folder: Path, make: Callable[[], Identity], device_type: str, cloud: str) -> tuple[Identity, bool]:

@@ -12,9 +12,9 @@ import pytest
 
 from host_sim import ROOT
 from host_sim.cloud.provisioning import token_for
-from host_sim.cloud_device import bootstrap
-from host_sim.cloud_device.api import Api
-from host_sim.cloud_device.identity import register
+from host_sim.cloud_client import bootstrap
+from host_sim.cloud_client.api import Api
+from host_sim.cloud_client.registration import register
 from tests.conformance.kit import Kit
 
 QUICK = [

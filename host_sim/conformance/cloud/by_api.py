@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from host_sim.cloud_device import bootstrap, identity
-from host_sim.cloud_device.api import Answer, Api, CloudError, own_ca, told
+from host_sim.cloud_client import bootstrap, registration
+from host_sim.cloud_client.api import Answer, Api, CloudError, own_ca, told
 from host_sim.conformance import endpoint
 from host_sim.conformance.case import KitError
 from host_sim.conformance.cloud.line import Outcome
@@ -63,16 +63,16 @@ class CloudApi:
                 self.close()
             raise KitError(str(error)) from None
 
-    def _known(self, arguments: argparse.Namespace) -> identity.Identity:
+    def _known(self, arguments: argparse.Namespace) -> registration.Identity:
         """The device that the options name, else a new one."""
         if arguments.config is None and arguments.device_id is None:
-            made = identity.register(self._api, self._token, DEVICE_TYPE, None, None)
+            made = registration.register(self._api, self._token, DEVICE_TYPE, None, None)
             self._made = True
             return made
         who = endpoint.identity(arguments)
-        return identity.Identity(self._api.base, who.device_id, who.tenant_id, DEVICE_TYPE, who.secret)
+        return registration.Identity(self._api.base, who.device_id, who.tenant_id, DEVICE_TYPE, who.secret)
 
-    def _meet(self, device: identity.Identity) -> tuple[Identity, Endpoint]:
+    def _meet(self, device: registration.Identity) -> tuple[Identity, Endpoint]:
         found = bootstrap.ask(self._api, device)
         who = Identity(device.tenant_id, device.device_id, device.secret, found.expiry)
         ca = None if self._ca is None else str(self._ca)

@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from host_sim.cloud_device.api import Api, CloudError, told
-from host_sim.cloud_device.identity import Identity
+from host_sim.cloud_client.api import Api, CloudError, told
+from host_sim.cloud_client.registration import Identity
 from hxtp import VERSION
 from hxtp.session import uuid4
 from hxtp.sign import Key, derive, equal
