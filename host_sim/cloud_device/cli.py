@@ -17,9 +17,9 @@ from host_sim.board.cli import run
 from host_sim.cloud_client import bootstrap
 from host_sim.cloud_client.api import OWN_CA, Api, CloudError, own_ca
 from host_sim.cloud_client.registration import Identity, register
+from host_sim.cloud_device.flash import flash_files
 from host_sim.cloud_device.identity import kept
 from host_sim.files import StoreError, lock_folder
-from host_sim.gateway.provision import SIMULATED_WIFI
 
 BOARDS = FIRMWARE / "boards"
 TOKEN = "HXTP_TOKEN"  # the environment's name of it, not a token
@@ -151,26 +151,6 @@ def _run(options: argparse.Namespace, board: Path, folder: Path) -> int:
         runtime=options.runtime,
         heap=options.heap,
         name=device.device_id[:12],
-        files=_files(device, found, ca, board),
+        files={**flash_files(device, found, "board.json", ca), "board.json": board},
     )
     return run(virtual, options.seconds)
-
-
-def _files(
-    device: Identity, found: bootstrap.Bootstrap, ca: Path | None, board: Path
-) -> dict[str, str | bytes | Path]:
-    """What the flash of the board gets beside the firmware."""
-    pem = found.ca or (ca.read_text(encoding="utf-8") if ca is not None else None)
-    if pem is None:
-        raise CloudError("the cloud names no CA of its broker: give the file of its certificate with --ca")
-    config = {
-        "tenant_id": device.tenant_id,
-        "device_id": device.device_id,
-        "secret": device.secret.hex(),
-        "mqtt": found.mqtt,
-        "password_expiry": found.expiry,
-        "ca": "ca.pem",
-        "wifi": {"ssid": SIMULATED_WIFI[0], "password": SIMULATED_WIFI[1]},
-        "board": "board.json",
-    }
-    return {"ca.pem": pem, "board.json": board, "hxtp.json": json.dumps(config, indent=2) + "\n"}

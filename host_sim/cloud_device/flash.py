@@ -1,0 +1,26 @@
+"""What the flash of a registered device gets besides the firmware, to find its broker and trust its cloud.
+
+`hxtp.json` among it holds the device's secret, and must never be printed.
+"""
+
+from pathlib import Path
+
+from host_sim.cloud_client.api import CloudError
+from host_sim.cloud_client.bootstrap import Bootstrap
+from host_sim.cloud_client.registration import Identity
+from host_sim.gateway.provision import board_files
+from host_sim.gateway.store import Registration
+
+
+def flash_files(identity: Identity, found: Bootstrap, board: str, ca: Path | None = None) -> dict[str, str]:
+    """The files by name. `board`: its data, a path on the device. `ca`: taken where the cloud named none.
+
+    Raises CloudError where there is no CA at all.
+    """
+    pem = found.ca or (ca.read_text(encoding="utf-8") if ca is not None else None)
+    if pem is None:
+        raise CloudError("the cloud names no CA of its broker: give the file of its certificate with --ca")
+    registration = Registration(
+        identity.device_id, identity.tenant_id, identity.device_type, identity.secret, found.expiry
+    )
+    return board_files(registration, found.mqtt, pem, board)
