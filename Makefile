@@ -93,7 +93,7 @@ bench: setup packages .cache/bench/.ready ## measure what things cost, beside th
 # The locks hold for every Python from 3.11 on: nothing in them depends on its version.
 lock: ## renew the lock files from requirements*.in
 	@$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install -qq pip-tools
-	@for name in requirements-demo requirements-fast requirements-cloud requirements requirements-stubs requirements-bench; do \
+	@for name in requirements-demo requirements-fast requirements requirements-stubs requirements-bench; do \
 		CUSTOM_COMPILE_COMMAND="make lock" .cache/lock/bin/pip-compile -q --generate-hashes --strip-extras \
 			--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 			-o $$name.lock $$name.in || exit 1; done
