@@ -116,6 +116,8 @@ broker_logins = sa.Table(
     sa.Column("wanted", sa.Integer, nullable=False),  # rises with each change
     sa.Column("written", sa.Integer, nullable=False),  # which of them the broker has
     sa.Column("due_at", sa.BigInteger, nullable=False, index=True),
+    # Until then it is the matter of the worker that took it, whatever else is wanted meanwhile; 0: of nobody.
+    sa.Column("held_until", sa.BigInteger, nullable=False, default=0),
     sa.Column("error", sa.String(200), nullable=True),  # of the last attempt
 )
 
@@ -136,6 +138,14 @@ counts = sa.Table(
     sa.Column("ends_at", sa.BigInteger, nullable=False),  # seconds since 1970
 )
 
+chores = sa.Table(
+    "chores",  # what one worker does for all of them, and from when on another one may
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("holder", sa.String(32), nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)
+
 # -- of a tenant ----
 
 users = sa.Table(
@@ -148,6 +158,7 @@ users = sa.Table(
     _text("password_hash", 255, nullable=True),
     sa.Column("sessions_after", sa.BigInteger, nullable=False, default=0),  # older tokens are not taken
     _at("created_at"),
+    sa.Index("ix_users_tenant_id_created_at", "tenant_id", "created_at", "id"),
 )
 
 api_keys = sa.Table(
@@ -163,6 +174,7 @@ api_keys = sa.Table(
     _at("created_at"),
     _at("used_at", nullable=True),
     _at("revoked_at", nullable=True),
+    sa.Index("ix_api_keys_tenant_id_created_at", "tenant_id", "created_at", "id"),
 )
 
 clients = sa.Table(
@@ -175,12 +187,29 @@ clients = sa.Table(
     sa.Column("secret_sealed", Sealed, nullable=False),
     _at("created_at"),
     _at("revoked_at", nullable=True),
+    sa.Index("ix_clients_tenant_id_created_at", "tenant_id", "created_at", "id"),
 )
 
-homes = sa.Table("homes", metadata, _id(), _tenant(), _text("name"), _text("timezone", 64), _at("created_at"))
+homes = sa.Table(
+    "homes",
+    metadata,
+    _id(),
+    _tenant(),
+    _text("name"),
+    _text("timezone", 64),
+    _at("created_at"),
+    sa.Index("ix_homes_tenant_id_created_at", "tenant_id", "created_at", "id"),
+)
 
 rooms = sa.Table(
-    "rooms", metadata, _id(), _tenant(), _of("home_id", "homes"), _text("name"), _at("created_at")
+    "rooms",
+    metadata,
+    _id(),
+    _tenant(),
+    _of("home_id", "homes"),
+    _text("name"),
+    _at("created_at"),
+    sa.Index("ix_rooms_home_id_created_at", "home_id", "created_at", "id"),
 )
 
 devices = sa.Table(
@@ -195,6 +224,9 @@ devices = sa.Table(
     _text("firmware_version", 64),  # that its last hello told
     _at("created_at"),
     _at("revoked_at", nullable=True),
+    sa.Index("ix_devices_tenant_id_created_at", "tenant_id", "created_at", "id"),
+    sa.Index("ix_devices_home_id", "home_id"),
+    sa.Index("ix_devices_room_id", "room_id"),
 )
 
 device_keys = sa.Table(
@@ -273,6 +305,17 @@ states = sa.Table(
     "states",  # the last one that a device told
     metadata,
     sa.Column("device_id", sa.String(ID), sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _json("body"),
+    _at("updated_at"),
+)
+
+state_history = sa.Table(
+    "state_history",  # the last ones, a ring: version n has the slot n mod size
+    metadata,
+    sa.Column("device_id", sa.String(ID), sa.ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True),
     _tenant(),
     sa.Column("version", sa.BigInteger, nullable=False),
     _json("body"),
@@ -361,6 +404,7 @@ rules = sa.Table(
     _json("intent"),
     sa.Column("automatic", sa.Boolean, nullable=False, default=False),
     _at("created_at"),
+    sa.Index("ix_rules_tenant_id", "tenant_id"),
 )
 
 scenes = sa.Table(

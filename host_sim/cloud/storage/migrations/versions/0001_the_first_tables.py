@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("wanted", sa.Integer(), nullable=False),
         sa.Column("written", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("held_until", sa.BigInteger(), nullable=False),
         sa.Column("error", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("device_id", name="pk_broker_logins"),
     )
@@ -38,6 +39,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_broker_logins_due_at"), ["due_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_broker_logins_tenant_id"), ["tenant_id"], unique=False)
 
+    op.create_table(
+        "chores",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("holder", sa.String(length=32), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_chores"),
+    )
     op.create_table(
         "counts",
         sa.Column("name", sa.String(length=160), nullable=False),
@@ -120,6 +128,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_homes_tenant_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_homes"),
     )
+    with op.batch_alter_table("homes", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_homes_tenant_id_created_at", ["tenant_id", "created_at", "id"], unique=False
+        )
+
     op.create_table(
         "releases",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -173,6 +186,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
     )
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_users_tenant_id_created_at", ["tenant_id", "created_at", "id"], unique=False
+        )
+
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -192,6 +210,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
         sa.UniqueConstraint("prefix", name="uq_api_keys_prefix"),
     )
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_api_keys_tenant_id_created_at", ["tenant_id", "created_at", "id"], unique=False
+        )
+
     op.create_table(
         "clients",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -207,6 +230,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_clients_user_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_clients"),
     )
+    with op.batch_alter_table("clients", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_clients_tenant_id_created_at", ["tenant_id", "created_at", "id"], unique=False
+        )
+
     op.create_table(
         "rooms",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -218,6 +246,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_rooms_tenant_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_rooms"),
     )
+    with op.batch_alter_table("rooms", schema=None) as batch_op:
+        batch_op.create_index("ix_rooms_home_id_created_at", ["home_id", "created_at", "id"], unique=False)
+
     op.create_table(
         "rules",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -232,6 +263,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_rules_user_id", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name="pk_rules"),
     )
+    with op.batch_alter_table("rules", schema=None) as batch_op:
+        batch_op.create_index("ix_rules_tenant_id", ["tenant_id"], unique=False)
+
     op.create_table(
         "devices",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -250,6 +284,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_devices"),
     )
+    with op.batch_alter_table("devices", schema=None) as batch_op:
+        batch_op.create_index("ix_devices_home_id", ["home_id"], unique=False)
+        batch_op.create_index("ix_devices_room_id", ["room_id"], unique=False)
+        batch_op.create_index(
+            "ix_devices_tenant_id_created_at", ["tenant_id", "created_at", "id"], unique=False
+        )
+
     op.create_table(
         "commands",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -389,6 +430,22 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "state_history",
+        sa.Column("device_id", sa.String(length=36), nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("body", JSON, nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name="fk_state_history_device_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name="fk_state_history_tenant_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("device_id", "slot", name="pk_state_history"),
+    )
+    op.create_table(
         "states",
         sa.Column("device_id", sa.String(length=36), nullable=False),
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
@@ -431,6 +488,7 @@ def downgrade() -> None:
 
     op.drop_table("telemetry")
     op.drop_table("states")
+    op.drop_table("state_history")
     with op.batch_alter_table("observations", schema=None) as batch_op:
         batch_op.drop_index("ix_observations_tenant_id_created_at")
 
@@ -448,14 +506,37 @@ def downgrade() -> None:
         batch_op.drop_index("ix_commands_device_id_created_at")
 
     op.drop_table("commands")
+    with op.batch_alter_table("devices", schema=None) as batch_op:
+        batch_op.drop_index("ix_devices_tenant_id_created_at")
+        batch_op.drop_index("ix_devices_room_id")
+        batch_op.drop_index("ix_devices_home_id")
+
     op.drop_table("devices")
+    with op.batch_alter_table("rules", schema=None) as batch_op:
+        batch_op.drop_index("ix_rules_tenant_id")
+
     op.drop_table("rules")
+    with op.batch_alter_table("rooms", schema=None) as batch_op:
+        batch_op.drop_index("ix_rooms_home_id_created_at")
+
     op.drop_table("rooms")
+    with op.batch_alter_table("clients", schema=None) as batch_op:
+        batch_op.drop_index("ix_clients_tenant_id_created_at")
+
     op.drop_table("clients")
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.drop_index("ix_api_keys_tenant_id_created_at")
+
     op.drop_table("api_keys")
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.drop_index("ix_users_tenant_id_created_at")
+
     op.drop_table("users")
     op.drop_table("scenes")
     op.drop_table("releases")
+    with op.batch_alter_table("homes", schema=None) as batch_op:
+        batch_op.drop_index("ix_homes_tenant_id_created_at")
+
     op.drop_table("homes")
     op.drop_table("groups")
     op.drop_table("tenants")
@@ -470,6 +551,7 @@ def downgrade() -> None:
 
     op.drop_table("directory")
     op.drop_table("counts")
+    op.drop_table("chores")
     with op.batch_alter_table("broker_logins", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_broker_logins_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_broker_logins_due_at"))
