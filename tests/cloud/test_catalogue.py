@@ -1,5 +1,7 @@
 """What the catalogue keeps, on SQLite and on PostgreSQL: samples, nonces, keys, places, groups, manifests."""
 
+import json
+
 import pytest
 import sqlalchemy as sa
 
@@ -20,23 +22,10 @@ from host_sim.cloud.catalogue.samples import Span
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
-from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.migrate import migrate
 from hxtp.cloud import Order
 
 NOW = 1767225600000
 VAULT = Vault([b"\xab" * 32])
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    if request.param == "postgresql":
-        database = Database(request.getfixturevalue("postgres_settings")()["database"])
-    else:
-        database = Database(f"sqlite:///{tmp_path_factory.mktemp('catalogue') / 'cloud.db'}")
-        migrate(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture
@@ -59,12 +48,9 @@ def measured(database, tenant, device):
     """measured([(ms, body)]) stores samples; the same call gives the span of them all."""
 
     def store(told):
-        rows = [
-            {"tenant_id": tenant, "device_id": device, "sampled_at": at, "received_at": at, "body": body}
-            for at, body in told
-        ]
+        rows = [(device, at, samples.text_of(json.dumps(body).encode(), body)) for at, body in told]
         with database.writing(tenant) as connection:
-            ledger.add_telemetry(connection, rows)
+            samples.add(connection, tenant, NOW, rows)
         return Span(tenant, device, 0, 10**12)
 
     return store
@@ -109,6 +95,31 @@ def test_a_number_that_no_double_holds_spoils_its_bucket_alone(database, measure
     span = measured([(1, {"t": 10**400}), (1001, {"t": 1}), (2001, {"t": 1e308}), (2002, {"t": 1e308})])
     found = summed(database, span, "sum", 1000, "t")
     assert [(start, value) for start, value, _ in found] == [(0, None), (1000, 1), (2000, None)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{ "t" : 1.50,"é":"\u2028 ~",\n"of":[-0,{}],"big":1%s}' % ("0" * 400),
+        '{"t":0e999999}',
+        '{"t":1E-99999,"u":5}',
+        '{"t":"\\u0000","\\u0000\\\\u0000":1}',
+        "{}",
+    ],
+)
+def test_a_sample_is_kept_as_it_came_where_the_database_can(database, tenant, device, raw):
+    with database.writing(tenant) as connection:
+        samples.add(connection, tenant, 7, [(device, 5, samples.text_of(raw.encode(), json.loads(raw)))])
+    with database.reading(tenant) as connection:
+        (row,) = samples.newest(connection, Span(tenant, device, 0, 10), 2)
+    assert (row.sampled_at, row.received_at) == (5, 7)
+    assert row.body == json.loads(raw.replace("\\u0000", "\ufffd", 2))
+
+
+def test_more_samples_than_a_statement_holds_are_all_kept(database, measured):
+    span = measured([(number, {"n": number}) for number in range(200)])
+    assert summed(database, span, "count", 50) == [(start, 50, 50) for start in range(0, 200, 50)]
+    assert summed(database, span, "sum", 1000, "n") == [(0, 19900, 200)]
 
 
 def test_samples_of_another_tenant_are_not_there(database, measured):

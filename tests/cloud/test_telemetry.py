@@ -1,10 +1,11 @@
 """Telemetry over REST: what a device measured, by sample and by time."""
 
+import json
 import time
 
 import pytest
 
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.catalogue import samples
 from tests.cloud.waiting import until
 
 
@@ -18,17 +19,15 @@ def measured(api, cloud):
     registered = api().post("/device/register", json={"device_type": "x"}).json()
     tenant_id, device_id, at = registered["tenant_id"], registered["device_id"], 1767225600000
     rows = [
-        {
-            "tenant_id": tenant_id,
-            "device_id": device_id,
-            "sampled_at": at + 60000 * minute,
-            "received_at": at + 60000 * minute + 5,
-            "body": {"temperature": 200 + minute, "part": {"lux": minute}},
-        }
+        (
+            device_id,
+            at + 60000 * minute,
+            json.dumps({"temperature": 200 + minute, "part": {"lux": minute}}),
+        )
         for minute in range(10)
     ]
     with cloud.services.database.writing(tenant_id) as connection:
-        ledger.add_telemetry(connection, rows)
+        samples.add(connection, tenant_id, at + 600000, rows)
     return f"/devices/{device_id}/telemetry", at
 
 

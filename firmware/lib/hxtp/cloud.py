@@ -60,12 +60,15 @@ class Order:
 
 
 class Event:
-    """What an authentic message told: its `type`, its `body` (dict), and the orders that ended by it."""
+    """What an authentic message told: its `type`, its `body` (dict; `raw` as the bytes that came), and the
+    orders that ended by it.
+    """
 
-    def __init__(self, type, body, ended):
+    def __init__(self, type, body, ended, raw):
         self.type = type
         self.body = body
         self.ended = ended
+        self.raw = raw
 
 
 class Link:
@@ -148,7 +151,7 @@ class Link:
         elif message.type == "ack":
             self._settle_by(ended[0], body)
         self._commit(self)
-        return Event(message.type, body, ended)
+        return Event(message.type, body, ended, message.body)
 
     def _check_hello(self, body):
         challenge = body.get("challenge")

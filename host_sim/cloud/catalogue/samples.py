@@ -5,14 +5,60 @@ read more rows into this process than were asked for.
 """
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.storage.database import json_text
 from host_sim.cloud.storage.tables import telemetry
 
 AGGREGATES = ("avg", "min", "max", "sum", "count")
+
+
+_COLUMNS = "INSERT INTO telemetry (tenant_id, device_id, sampled_at, received_at, body)"
+_AT_ONCE = 64  # rows of one statement on SQLite
+# What PostgreSQL may refuse though it is JSON: an escape of U+0000, a number like 1e-99999 or 0e99999.
+_doubtful = re.compile(rb"\\|[0-9][eE]").search
+
+
+def text_of(raw: bytes, body: Mapping[str, Any]) -> str:
+    """The JSON text that is stored for a valid body: as it came, where both databases take that as it is."""
+    return json_text(body) if _doubtful(raw) else raw.decode()
+
+
+def add(
+    connection: sa.Connection, tenant_id: str, received_at: int, rows: Sequence[tuple[str, int, str]]
+) -> None:
+    """Store samples: of each the device, when it was taken (ms since 1970), and its body as JSON text.
+
+    The text is one of `text_of`: what a database refuses would undo the whole transaction.
+    """
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        # One statement whatever the number of rows, and three lists to hand over.
+        connection.exec_driver_sql(
+            f"{_COLUMNS} SELECT %s, one.device_id, one.sampled_at, %s, one.body::jsonb"
+            " FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS one (device_id, sampled_at, body)",
+            (tenant_id, received_at, *map(list, zip(*rows, strict=True))),
+        )
+        return
+    for first in range(0, len(rows), _AT_ONCE):
+        part = rows[first : first + _AT_ONCE]
+        values: list[Any] = []
+        for device_id, sampled_at, text in part:
+            values += (tenant_id, device_id, sampled_at, received_at, text)
+        connection.exec_driver_sql(_insert(len(part)), tuple(values))
+
+
+@cache
+def _insert(rows: int) -> str:
+    # Many rows a statement: SQLite's module lets go of the interpreter for each one.
+    return f"{_COLUMNS} VALUES {','.join(['(?,?,?,?,?)'] * rows)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from host_sim.cloud.storage.tables import (
     links,
     manifests,
     states,
-    telemetry,
     tenants,
 )
 from hxtp.cloud import DISPATCHED, QUEUED
@@ -384,12 +383,6 @@ def save_states(connection: sa.Connection, tenant_id: str, told: Mapping[str, Ma
             for name, body in told.items()
         ],
     )
-
-
-def add_telemetry(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Samples."""
-    if rows:
-        connection.execute(telemetry.insert(), list(rows))
 
 
 def save_manifest(

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue import samples
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.records import Held, columns, proves
@@ -156,7 +157,7 @@ class _Page:
         self.known = known  # by message id: device, action, params, dry run
         self.now = now
         self.states: dict[str, Mapping] = {}
-        self.samples: list[dict] = []
+        self.samples: list[tuple[str, int, str]] = []
         self.manifests: dict[str, tuple[str, Mapping]] = {}
         self.firmware: dict[str, str] = {}
         self.added: list[tuple[Held, Order, NewOrder]] = []
@@ -188,15 +189,8 @@ class _Page:
         elif event.type == "telemetry":
             sampled = body.get("sampled_at")
             whole = type(sampled) is int and 0 < sampled <= self.now
-            self.samples.append(
-                {
-                    "tenant_id": self.tenant_id,
-                    "device_id": name,
-                    "sampled_at": sampled if whole else self.now,
-                    "received_at": self.now,
-                    "body": body,
-                }
-            )
+            text = samples.text_of(event.raw, body)
+            self.samples.append((name, sampled if whole else self.now, text))
         elif event.type == "manifest":
             self.manifests[name] = (one.link.manifest_hash, body)
         elif event.type == "hello" and isinstance(body.get("firmware_version"), str):
@@ -254,7 +248,7 @@ class _Page:
             ledger.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
         ledger.save_firmware(connection, self.tenant_id, self.firmware)
         ledger.save_states(connection, self.tenant_id, self.states, self.now)
-        ledger.add_telemetry(connection, self.samples)
+        samples.add(connection, self.tenant_id, self.now, self.samples)
 
     def _tell(
         self, outcome: Outcome, kind: str, device_id: str, code: str = "", body: Mapping | None = None

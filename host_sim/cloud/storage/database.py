@@ -107,7 +107,7 @@ class Database:
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """JSON as both databases keep it: PostgreSQL has no U+0000, which a device may send: replaced."""
     text = json.dumps(value)
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
@@ -138,7 +138,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         options = {"poolclass": sa.pool.StaticPool}
     engine = sa.create_engine(
         url,
-        json_serializer=_json,
+        json_serializer=json_text,
         hide_parameters=True,  # of a statement that failed: they may be somebody's
         connect_args={"timeout": LOCK_S, "check_same_thread": False, "isolation_level": None},
         **options,
@@ -164,7 +164,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
         url,
-        json_serializer=_json,
+        json_serializer=json_text,
         hide_parameters=True,
         pool_size=POOL,
         max_overflow=0,
