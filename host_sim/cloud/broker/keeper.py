@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # how soon what another worker wants is seen
 AGAIN_MS = 5000  # after a failure
-SHARE = 10  # rows that are taken at once; they have to be done within logins.LEASE_MS, also by a slow broker
 
 
 class Keeper:
@@ -66,7 +65,7 @@ class Keeper:
     def _run(self) -> None:
         while not self._ending:
             try:
-                busy = self._turn()
+                busy = self.turn()
             except DBAPIError as error:
                 log.error("logins cannot be read: %s", type(error).__name__)
                 busy = False
@@ -77,20 +76,22 @@ class Keeper:
                 self._awake.wait(LOOK_S)
             self._awake.clear()
 
-    def _turn(self) -> bool:
-        rows = logins.take(self._database, _now(), SHARE)
-        for row in rows:
-            if self._ending:
-                break  # the lease ends, and somebody goes on
-            self._write(row)
-            with self._done:
-                self._done.notify_all()
-        return len(rows) == SHARE
+    def turn(self) -> bool:
+        """Tell the broker of the device that is due longest; whether there was one."""
+        row = logins.take(self._database, _now())
+        if row is None:
+            return False
+        self._write(row)
+        with self._done:
+            self._done.notify_all()
+        return True
 
     def _write(self, row: Any) -> None:
         try:
             with self._database.reading(row.tenant_id) as connection:
                 login = logins.login_of(connection, self._vault, row, _now())
+            if not logins.in_time(row, _now()):
+                return  # a database that hangs: by now it may be another worker's
             if login.password is None:
                 dismiss(self._dynsec, login.device_id)
             else:
@@ -98,12 +99,12 @@ class Keeper:
         except (DynSecError, VaultError) as error:
             self.failures += 1
             log.error("the broker was not told of %s: %s", row.device_id, error)
-            with self._database.writing() as connection:
+            with self._database.writing(quiet=True) as connection:
                 logins.failed(connection, row, str(error), _now() + AGAIN_MS)
             return
         self.written += 1
-        with self._database.writing() as connection:
-            logins.written(connection, login)
+        with self._database.writing(quiet=True) as connection:
+            logins.written(connection, row, login)
 
 
 def _now() -> int:

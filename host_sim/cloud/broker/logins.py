@@ -2,6 +2,10 @@
 
 Must never be written to the broker before the commit, nor lost by a crash after it: the row says what is
 wanted and what the broker has. No password lies here; it is made from the device's key when it is written.
+
+Nor may two workers write one device at a time: the older of two wishes, written last, would let a revoked
+device in. So a row that was taken stays with its worker until that has ended or LEASE_MS are over, even where
+something else is wanted meanwhile.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +21,8 @@ from host_sim.cloud.storage.tables import broker_logins, device_keys, devices, t
 from hxtp.sign import mqtt_password
 
 NEVER = 1 << 62
-LEASE_MS = 30000  # for which a row belongs to the worker that took it
+WRITE_MS = 25000  # that telling the broker of one device may take: two questions, see dynsec
+LEASE_MS = 2 * WRITE_MS  # for which a row belongs to the worker that took it
 KEEP_S = PASSWORD_LIFE // 2  # an expiry that is further ahead than this is not named anew
 
 
@@ -54,6 +59,7 @@ def grant(
                 wanted=1,
                 written=0,
                 due_at=now,
+                held_until=0,
             )
         )
         return expires_s
@@ -105,30 +111,34 @@ def is_written(connection: sa.Connection, device_id: str) -> bool:
     return row is not None and row.written >= row.wanted
 
 
-def take(database: Database, now: int, most: int) -> list[Any]:
-    """Rows that are due, the oldest first, which no other worker gets within LEASE_MS."""
+def take(database: Database, now: int) -> Any:
+    """The row that is due longest, which no other worker gets before `held_until`; None where none is due.
+
+    One at a time: what waits behind a slow broker can be taken by others, and is read when its turn comes.
+    """
     due = (
         sa.select(broker_logins.c.device_id)
-        .where(broker_logins.c.due_at <= now)
+        .where(broker_logins.c.due_at <= now, broker_logins.c.held_until <= now)
         .order_by(broker_logins.c.due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
+        .limit(1)
     )
     with database.reading() as connection:
         # To look is cheap, and on SQLite keeps nobody from writing.
-        first = connection.execute(sa.select(sa.func.min(broker_logins.c.due_at))).scalar()
-    if first is None or first > now:
-        return []
-    with database.writing() as connection:
-        ids = connection.execute(due).scalars().all()
-        return list(
-            connection.execute(
-                broker_logins.update()
-                .where(broker_logins.c.device_id.in_(ids))
-                .values(due_at=now + LEASE_MS)
-                .returning(broker_logins)
-            )
-        )
+        if connection.execute(due).first() is None:
+            return None
+    with database.writing(quiet=True) as connection:
+        device_id = connection.execute(due.with_for_update(skip_locked=True)).scalar()
+        return connection.execute(
+            broker_logins.update()
+            .where(broker_logins.c.device_id == device_id)
+            .values(held_until=now + LEASE_MS)
+            .returning(broker_logins)
+        ).first()
+
+
+def in_time(row: Any, now: int) -> bool:
+    """Whether there is time left to tell the broker of a row that was taken."""
+    return now <= row.held_until - WRITE_MS
 
 
 def login_of(connection: sa.Connection, vault: Vault, row: Any, now: int) -> Login:
@@ -157,19 +167,28 @@ def login_of(connection: sa.Connection, vault: Vault, row: Any, now: int) -> Log
     return Login(row.tenant_id, row.device_id, row.wanted, ends, password)
 
 
-def written(connection: sa.Connection, login: Login) -> None:
-    """The broker has it, unless something else was wanted meanwhile."""
+def _taken(row: Any) -> tuple[Any, ...]:
+    # `held_until` rises with each worker that takes a row, and so tells whose it is.
+    return broker_logins.c.device_id == row.device_id, broker_logins.c.held_until == row.held_until
+
+
+def written(connection: sa.Connection, row: Any, login: Login) -> None:
+    """The broker has it. Where something else was wanted meanwhile, that is due as it was."""
+    still = broker_logins.c.wanted == login.wanted
     connection.execute(
         broker_logins.update()
-        .where(broker_logins.c.device_id == login.device_id, broker_logins.c.wanted == login.wanted)
-        .values(written=login.wanted, due_at=login.until, error=None)
+        .where(*_taken(row))
+        .values(
+            written=login.wanted,
+            due_at=sa.case((still, login.until), else_=broker_logins.c.due_at),
+            held_until=0,
+            error=None,
+        )
     )
 
 
 def failed(connection: sa.Connection, row: Any, error: str, again_at: int) -> None:
-    """It did not work, and will be tried again."""
+    """It did not work, or nobody knows; it is tried again, by nobody before that time, whatever is wanted."""
     connection.execute(
-        broker_logins.update()
-        .where(broker_logins.c.device_id == row.device_id, broker_logins.c.wanted == row.wanted)
-        .values(due_at=again_at, error=error[:200])
+        broker_logins.update().where(*_taken(row)).values(held_until=again_at, error=error[:200])
     )
