@@ -134,6 +134,18 @@ def postgres_settings(postgres, _template) -> Callable[[], dict]:
     return settings
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request, tmp_path_factory) -> Iterator[Database]:
+    """An empty database with its tables, of each kind; on PostgreSQL as the role that the cloud runs as."""
+    if request.param == "postgresql":
+        database = Database(request.getfixturevalue("postgres_settings")()["database"])
+    else:
+        database = Database(f"sqlite:///{tmp_path_factory.mktemp('database') / 'cloud.db'}")
+        migrate(database)
+    yield database
+    database.close()
+
+
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory) -> Iterator[Redis]:
     """A Redis of this module's own."""
