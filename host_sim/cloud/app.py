@@ -8,11 +8,12 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
@@ -115,7 +116,7 @@ class Frame:
                 error = ApiError(
                     500, "GATEWAY_ERROR", "the cloud failed", "try again; tell us the request_id"
                 )
-                await _answer(error, request_id)(scope, receive, framed)
+                await _answer(error, scope["state"])(scope, receive, framed)
         finally:
             logs.request(scope, status, began)
             if self.metrics is not None:
@@ -138,15 +139,19 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     return limited
 
 
-def _answer(error: ApiError, request_id: str) -> JSONResponse:
-    return JSONResponse(error.body(request_id), error.status, headers=error.headers)
+def _answer(error: ApiError, state: Mapping[str, Any]) -> Response:
+    """`state`: the request's. To a device that signed the request the answer is signed (HX3-PROV-05)."""
+    asker = state.get("asker")
+    if asker is not None:
+        return asker.error(error, state["request_id"])
+    return JSONResponse(error.body(state["request_id"]), error.status, headers=error.headers)
 
 
-async def _api_error(request: Request, error: Any) -> JSONResponse:
-    return _answer(error, request.state.request_id)
+async def _api_error(request: Request, error: Any) -> Response:
+    return _answer(error, request.scope["state"])
 
 
-async def _invalid(request: Request, error: Any) -> JSONResponse:
+async def _invalid(request: Request, error: Any) -> Response:
     details = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()[:20]]
     first = (
         f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
@@ -154,16 +159,16 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
     api_error = ApiError(
         400, "BAD_REQUEST", first, "see the API's description at /api/v1/docs", details=details
     )
-    return _answer(api_error, request.state.request_id)
+    return _answer(api_error, request.scope["state"])
 
 
-async def _unfit(request: Request, error: Any) -> JSONResponse:
+async def _unfit(request: Request, error: Any) -> Response:
     """What PostgreSQL cannot hold and SQLite can: a NUL character in a text, a number beyond 64 bits."""
     api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", "leave out NUL characters")
-    return _answer(api_error, request.state.request_id)
+    return _answer(api_error, request.scope["state"])
 
 
-async def _http(request: Request, error: Any) -> JSONResponse:
+async def _http(request: Request, error: Any) -> Response:
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
     headers = dict(error.headers or {})
     if error.status_code == 405:
@@ -177,7 +182,7 @@ async def _http(request: Request, error: Any) -> JSONResponse:
         "see the API's description at /api/v1/docs",
         headers,
     )
-    return _answer(api_error, request.state.request_id)
+    return _answer(api_error, request.scope["state"])
 
 
 def _methods(app: FastAPI, path: str) -> set[str]:

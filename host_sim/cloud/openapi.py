@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from host_sim.cloud.errors import Problem
+from host_sim.cloud.security.requests import SIGNATURE
 from host_sim.cloud.security.roles import ANY
 from hxtp import VERSION as PROTOCOL
 
@@ -146,6 +147,8 @@ def _operation(path: str, operation: dict[str, Any], asked: list) -> None:
         operation["security"] = [{"bearer": []}]
     else:
         operation["security"] = []
+    if any(one["name"] == SIGNATURE for one in operation.get("parameters", ())):
+        operation["security"].append({"device": []})
     if text:
         operation["description"] = text
     responses = operation["responses"]
@@ -199,7 +202,13 @@ def _components(document: dict[str, Any]) -> None:
             "type": "http",
             "scheme": "bearer",
             "description": "A token (JWT) of `host_sim cloud token` or of /auth/cli, or an API key.",
-        }
+        },
+        "device": {
+            "type": "apiKey",
+            "in": "header",
+            "name": SIGNATURE,
+            "description": "A device signs the request and its other headers: chapter 13 of the protocol.",
+        },
     }
     components["responses"] = {
         NAMES[status]: {

@@ -2,29 +2,32 @@
 
 A request counts from when its signature holds; before that nothing of it is remembered, and whatever is wrong
 with it, the answer is one and the same 401: nobody learns which devices there are (HX3-PROV-03). From then on
-every answer is signed (HX3-PROV-05).
+every answer is signed, an error too, wherever it arises (HX3-PROV-05): `app` finds the `asker` in the
+request's state.
 """
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import sha256
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Header, Request, Response
 
 from host_sim.cloud.access import address_of, limit, services_of
 from host_sim.cloud.catalogue import devices, keys, nonces, tenants
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.records import DeviceKey
-from host_sim.cloud.security.requests import Malformed, Signed
+from host_sim.cloud.security.requests import SIGNATURE, Malformed, Signed
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS
 
 REQUESTS = 120  # a minute and address
 SCHEME = "HxTP"  # what a 401 asks for: the headers that sign a request
 STALE_MS = 5000  # between two answers that bring a device the time (HX3-PROV-04)
+_ASKS = {"WWW-Authenticate": SCHEME}
 _NOBODY = os.urandom(32)  # is tried where there is no device, so that this takes as long
 
 
@@ -49,20 +52,45 @@ class Asker:
         )
         return Response(content, status, headers, "application/json")
 
+    def error(self, error: ApiError, request_id: str) -> Response:
+        """An error with its signature."""
+        answer = self.answer(error.body(request_id), error.status)
+        answer.headers.update(error.headers)
+        return answer
+
     def refused(self, request: Request) -> Response:
         """The answer to a request that is not served: the time to a stale one (HX3-PROV-04), or an error."""
         if self.refusal == "STALE":
             return self.answer({"server_time": self.now})
         if self.refusal == "NONCE_REUSED":
-            error = ApiError(401, self.refusal, "this request was answered before", "take a new nonce")
-        else:
-            error = ApiError(429, self.refusal, "the time was told a moment ago", "try again in 5 s")
-        answer = self.answer(error.body(request.state.request_id), error.status)
-        if error.status == 429:
-            answer.headers["Retry-After"] = str(STALE_MS // 1000)
-        else:
-            answer.headers["WWW-Authenticate"] = SCHEME
-        return answer
+            told, hint, headers = "this request was answered before", "take a new nonce", _ASKS
+            return self.error(ApiError(401, self.refusal, told, hint, headers), request.state.request_id)
+        told, headers = "the time was told a moment ago", {"Retry-After": str(STALE_MS // 1000)}
+        error = ApiError(429, self.refusal, told, "try again in 5 s", headers)
+        return self.error(error, request.state.request_id)
+
+
+_Text = Annotated[str | None, Header(max_length=128)]
+
+
+async def headers(
+    version: Annotated[_Text, Header(alias="X-HXTP-Version", examples=["HxTP/3.0"])] = None,
+    timestamp: Annotated[_Text, Header(alias="X-HXTP-Timestamp", description="ms since 1970")] = None,
+    nonce: Annotated[_Text, Header(alias="X-HXTP-Nonce", description="16 bytes or more, hex")] = None,
+    message_id: Annotated[_Text, Header(alias="X-HXTP-Message-ID")] = None,
+    signature: Annotated[_Text, Header(alias="X-HXTP-Signature", description="64 hex digits")] = None,
+) -> None:
+    """A dependency: the headers of a signed request, for the description and for their length."""
+
+
+def is_signed(request: Request) -> bool:
+    """Whether a device asks, where somebody with a token might: who sends a token is taken by it."""
+    return SIGNATURE in request.headers and "authorization" not in request.headers
+
+
+def digest(request: Request, body: bytes) -> str:
+    """What the signature of a request with content is over: its body, or the query as sent (HX3-PROV-02)."""
+    return sha256(body or request.scope["query_string"]).hexdigest()
 
 
 def asker(request: Request, purpose: str, device_id: str, digest: str = "") -> Asker:
@@ -87,8 +115,9 @@ def asker(request: Request, purpose: str, device_id: str, digest: str = "") -> A
             "SIGNATURE_INVALID",
             "no device of this cloud signed this",
             "check the device's id and secret",
-            {"WWW-Authenticate": SCHEME},
+            _ASKS,
         )
+    request.state.asker = found
     return found
 
 

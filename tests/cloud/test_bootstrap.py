@@ -1,67 +1,11 @@
 """Bootstrap: a device asks under its key where its broker is, and trusts an answer to its request alone."""
 
-import hashlib
-import itertools
-import os
 import time
 
 import pytest
 
-from hxtp.sign import Key, derive, mqtt_password
-
-_numbers = itertools.count(1)
-
-
-class Asking:
-    """A device's end, written from the protocol's chapters 7 and 13."""
-
-    def __init__(self, registration):
-        self.device, self.tenant = registration["device_id"], registration["tenant_id"]
-        self.secret = bytes.fromhex(registration["device_secret"])
-
-    def headers(self, age=0, **changed):
-        ms = time.time_ns() // 1000000 - age
-        fields = {
-            "ms": str(ms),
-            "message_id": f"m-{next(_numbers)}",
-            "nonce": os.urandom(16).hex(),
-            **changed,
-        }
-        text = "|".join(
-            [
-                "HxTP/3.0",
-                "bootstrap",
-                self.device,
-                self.tenant,
-                fields["ms"],
-                fields["message_id"],
-                fields["nonce"],
-            ]
-        )
-        return {
-            "X-HXTP-Version": "HxTP/3.0",
-            "X-HXTP-Timestamp": fields["ms"],
-            "X-HXTP-Nonce": fields["nonce"],
-            "X-HXTP-Message-ID": fields["message_id"],
-            "X-HXTP-Signature": Key(self.secret).mac(text.encode()).hex(),
-        }
-
-    def trusts(self, answer, headers):
-        text = "|".join(
-            [
-                "HxTP/3.0",
-                "bootstrap-answer",
-                self.device,
-                self.tenant,
-                answer.headers.get("X-HXTP-Timestamp", ""),
-                headers["X-HXTP-Message-ID"],
-                headers["X-HXTP-Nonce"],
-                str(answer.status_code),
-                hashlib.sha256(answer.content).hexdigest(),
-            ]
-        )
-        tag = Key(derive(self.secret, b"hxtp/3.0 http-answer")).mac(text.encode()).hex()
-        return answer.headers.get("X-HXTP-Signature") == tag
+from hxtp.sign import mqtt_password
+from tests.cloud.asking import Asking
 
 
 @pytest.fixture

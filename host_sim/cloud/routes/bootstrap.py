@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from host_sim.cloud import signed
@@ -13,8 +13,6 @@ from host_sim.cloud.errors import errors
 from host_sim.cloud.routes.forms import ID
 
 router = APIRouter(tags=["devices"])
-
-Text = Annotated[str, Header(max_length=128)]
 
 
 class Bootstrap(BaseModel):
@@ -33,16 +31,24 @@ class Bootstrap(BaseModel):
     server_time: int = Field(description="ms since 1970", examples=[1767225600000])
 
 
-@router.get("/device/{device_id}/bootstrap", response_model=Bootstrap, responses=errors(401, 429))
-@router.get("/devices/{device_id}/bootstrap", response_model=Bootstrap, include_in_schema=False)
+_SIGNED = [Depends(signed.headers)]
+
+
+@router.get(
+    "/device/{device_id}/bootstrap",
+    response_model=Bootstrap,
+    responses=errors(401, 429),
+    dependencies=_SIGNED,
+)
+@router.get(
+    "/devices/{device_id}/bootstrap",
+    response_model=Bootstrap,
+    dependencies=_SIGNED,
+    include_in_schema=False,
+)
 def bootstrap(
     device_id: Annotated[str, Path(pattern=ID, examples=["9f86d081884c7d659a2feaa0c55ad015"])],
     request: Request,
-    version: Annotated[Text | None, Header(alias="X-HXTP-Version", examples=["HxTP/3.0"])] = None,
-    timestamp: Annotated[Text | None, Header(alias="X-HXTP-Timestamp", description="ms since 1970")] = None,
-    nonce: Annotated[Text | None, Header(alias="X-HXTP-Nonce", description="16 bytes or more, hex")] = None,
-    message_id: Annotated[Text | None, Header(alias="X-HXTP-Message-ID")] = None,
-    signature: Annotated[Text | None, Header(alias="X-HXTP-Signature", description="64 hex digits")] = None,
 ) -> Response:
     """Where the broker is, until when a password for it may hold, and the time. For devices, which sign the
     request with their secret and trust only an answer that is signed to this very request.

@@ -1,4 +1,4 @@
-"""Firmware: making releases, asking for a newer one, downloading it."""
+"""Firmware: making releases, downloading them. `firmware_check` asks for a newer one."""
 
 import re
 from typing import Annotated, Any
@@ -14,24 +14,20 @@ from starlette.requests import HTTPConnection
 from host_sim.cloud import logs
 from host_sim.cloud.access import needs, scoped, services_of
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import devices, releases
+from host_sim.cloud.catalogue import releases
 from host_sim.cloud.catalogue.releases import Image, Refused
 from host_sim.cloud.errors import ApiError, bad_request, conflict, errors, not_found
 from host_sim.cloud.images import Images, TooLarge
 from host_sim.cloud.routes.firmware_forms import (
     SEMVER,
-    Check,
-    Checked,
     DeviceType,
     FirmwareId,
     Form,
     Made,
     Release,
     Releases,
-    SemVer,
     Wanted,
 )
-from host_sim.cloud.routes.forms import Id
 from host_sim.cloud.security.tokens import ISSUER, TokenError
 from host_sim.cloud.services import Services
 from host_sim.cloud.times import iso
@@ -41,52 +37,6 @@ router = APIRouter(tags=["firmware"])
 MAX_IMAGE = 16 * 1024 * 1024 - 64 * 1024  # bytes: an upload, less its other fields
 TICKETS = f"{ISSUER}/firmware"  # audience of what opens one download
 TICKET_S = 3600
-
-
-@router.post("/firmware/check", responses=errors(404))
-def check(request: Request, body: Check, caller: Caller = scoped("user", "read:firmware")) -> Checked:
-    """Check firmware version. The highest released version above the given one is offered, by SemVer 2.0."""
-    return _check(request, body, caller)
-
-
-@router.get("/firmware/check", responses=errors(404))
-def check_by_query(
-    request: Request,
-    device_type: Annotated[DeviceType, Query()],
-    current_version: Annotated[SemVer, Query()],
-    device_id: Annotated[Id | None, Query()] = None,
-    caller: Caller = scoped("user", "read:firmware"),
-) -> Checked:
-    """Check firmware version, asked by GET. The same answer."""
-    asked = Check(device_type=device_type, current_version=current_version, device_id=device_id)
-    return _check(request, asked, caller)
-
-
-def _check(request: Request, body: Check, caller: Caller) -> Checked:
-    services = services_of(request)
-    with services.database.reading(caller.tenant_id) as connection:
-        if body.device_id is not None and devices.find(connection, caller.tenant_id, body.device_id) is None:
-            raise not_found("device")
-        row = releases.offered(connection, caller.tenant_id, body.device_type, body.current_version)
-    url = None if row is None else row.url
-    if row is not None and row.stored:
-        ticket = services.tokens.make(f"{caller.tenant_id}/{row.id}", TICKET_S, TICKETS)
-        url = f"{_download(services, row.id)}?ticket={ticket}"
-    return Checked(
-        update_available=row is not None,
-        device_type=body.device_type,
-        current_version=body.current_version,
-        target_version=row and row.version,
-        version=row and row.version,
-        release_id=row and row.id,
-        release=row and row.number,
-        url=url,
-        download_url=url,
-        checksum=row and row.sha256,
-        size=row and row.size,
-        notes=row and row.notes,
-        signature=row and row.signature,
-    )
 
 
 @router.post("/firmware/release", status_code=201, responses=errors(409))
@@ -332,6 +282,14 @@ def images_of(services: Services) -> Images:
 
 def _download(services: Services, release_id: str) -> str:
     return f"{services.settings.base_url()}/firmware/{release_id}/download"
+
+
+def url_of(services: Services, tenant_id: str, row: Any) -> str:
+    """Where the image of a release can be had, without a token for an hour."""
+    if not row.stored:
+        return row.url
+    ticket = services.tokens.make(f"{tenant_id}/{row.id}", TICKET_S, TICKETS)
+    return f"{_download(services, row.id)}?ticket={ticket}"
 
 
 def _row(services: Services, tenant_id: str, release_id: str) -> Any:

@@ -21,7 +21,7 @@ Text = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00]*$", examples=["L
 
 
 class Check(BaseModel):
-    """`device_id`: of the device that would be updated, if one is meant."""
+    """`device_id`: of the device that would be updated, if one is meant; a device that signs names itself."""
 
     device_type: DeviceType
     current_version: SemVer
@@ -47,6 +47,12 @@ class Checked(BaseModel):
     size: int | None = Field(examples=[1048576], description="bytes")
     notes: str | None = Field(examples=["Learns infrared faster."])
     signature: str | None = Field(examples=[None], description="of the vendor, as it was given")
+
+
+class Told(BaseModel):
+    """All that a device is told whose request is signed and stale: ms since 1970."""
+
+    server_time: int = Field(examples=[1767225600000])
 
 
 class Wanted(BaseModel):

@@ -15,7 +15,8 @@ from hashlib import sha256
 from hxtp.envelope import MAX_INTEGER, MAX_NONCE, VERSION, nonce_size
 from hxtp.sign import Key, derive, equal
 
-HEADERS = ("X-HXTP-Version", "X-HXTP-Timestamp", "X-HXTP-Nonce", "X-HXTP-Message-ID", "X-HXTP-Signature")
+SIGNATURE = "X-HXTP-Signature"
+HEADERS = ("X-HXTP-Version", "X-HXTP-Timestamp", "X-HXTP-Nonce", "X-HXTP-Message-ID", SIGNATURE)
 NONCE_BYTES = 16
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
@@ -78,5 +79,5 @@ class Signed:
         return {
             "X-HXTP-Version": VERSION,
             "X-HXTP-Timestamp": str(now),
-            "X-HXTP-Signature": tag.hex(),
+            SIGNATURE: tag.hex(),
         }
