@@ -13,7 +13,16 @@ import sqlalchemy as sa
 from host_sim.cloud.broker import logins
 from host_sim.cloud.exchange.ledger import purpose
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.storage.tables import device_keys, devices, directory, homes, links, rooms, states
+from host_sim.cloud.storage.tables import (
+    device_keys,
+    devices,
+    directory,
+    homes,
+    links,
+    rooms,
+    state_history,
+    states,
+)
 
 SECRET = 32  # bytes
 HEARTBEAT_S = 30  # between two of a device's heartbeats, which hello_ack and bootstrap tell it
@@ -103,6 +112,18 @@ def state_of(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
     return connection.execute(
         sa.select(states).where(states.c.device_id == device_id, states.c.tenant_id == tenant_id)
     ).first()
+
+
+def states_of(
+    connection: sa.Connection, tenant_id: str, device_id: str, most: int, before: int | None = None
+) -> list[Any]:
+    """Rows of the states that a device told, the newest first; `before`: of lower versions than this."""
+    query = sa.select(state_history).where(
+        state_history.c.device_id == device_id, state_history.c.tenant_id == tenant_id
+    )
+    if before is not None:
+        query = query.where(state_history.c.version < before)
+    return list(connection.execute(query.order_by(state_history.c.version.desc()).limit(most)))
 
 
 def _place(connection: sa.Connection, tenant_id: str, home_id: str | None, room_id: str | None) -> str | None:

@@ -23,6 +23,7 @@ from host_sim.cloud.storage.database import Database
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
 from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID
+from hxtp.session import HEARTBEAT
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,11 @@ class Exchange:
         publish: Callable[[str, bytes], None],
         connected: Callable[[], bool],
         clock: Callable[[], int] = lambda: time.time_ns() // 1000000,
+        *,
+        heartbeat_s: int = HEARTBEAT,
+        states_kept: int = 0,
     ) -> None:
+        """`heartbeat_s`: the interval that devices are told. `states_kept`: earlier states of each device."""
         self.refused: Counter[str] = Counter()  # by code, of messages that belong to no device
         self.dropped = 0  # messages that came faster than they could be judged
         self.turns = 0
@@ -56,7 +61,7 @@ class Exchange:
         self._publish = publish
         self._connected = connected
         self._clock = clock
-        self._turn = Turn(vault, database.see)
+        self._turn = Turn(vault, database.see, heartbeat_s, states_kept)
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._listeners: list[Callable[[Notice], None]] = []
         self._next_look = 0.0

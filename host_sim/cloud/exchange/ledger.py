@@ -22,6 +22,7 @@ from host_sim.cloud.storage.tables import (
     devices,
     links,
     manifests,
+    state_history,
     states,
     tenants,
 )
@@ -67,6 +68,28 @@ def _save_states(dialect: str) -> Any:
             "body": insert.excluded.body,
             "updated_at": insert.excluded.updated_at,
         },
+    )
+
+
+@cache
+def _keep_states(dialect: str) -> Any:
+    """Copies the states of devices into their rings, each over the one that is `kept` versions older."""
+    insert = _insert(dialect, state_history)
+    names = ("device_id", "tenant_id", "slot", "version", "body", "updated_at")
+    told = sa.select(
+        states.c.device_id,
+        states.c.tenant_id,
+        sa.cast(states.c.version % sa.bindparam("kept", type_=sa.BigInteger), sa.Integer),
+        states.c.version,
+        states.c.body,
+        states.c.updated_at,
+    ).where(
+        states.c.tenant_id == sa.bindparam("tenant"),
+        states.c.device_id.in_(sa.bindparam("devices", expanding=True)),
+    )
+    new = {name: insert.excluded[name] for name in ("version", "body", "updated_at")}
+    return insert.from_select(list(names), told).on_conflict_do_update(
+        index_elements=["device_id", "slot"], set_=new
     )
 
 
@@ -372,8 +395,10 @@ def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> 
         connection.execute(commands.insert(), list(rows))
 
 
-def save_states(connection: sa.Connection, tenant_id: str, told: Mapping[str, Mapping], now: int) -> None:
-    """The last state of each device; its version rises by one."""
+def save_states(
+    connection: sa.Connection, tenant_id: str, told: Mapping[str, Mapping], now: int, kept: int
+) -> None:
+    """The last state of each device; its version rises by one, and the last `kept` versions stay."""
     if not told:
         return
     connection.execute(
@@ -383,6 +408,9 @@ def save_states(connection: sa.Connection, tenant_id: str, told: Mapping[str, Ma
             for name, body in told.items()
         ],
     )
+    if kept:
+        given = {"kept": kept, "tenant": tenant_id, "devices": list(told)}
+        connection.execute(_keep_states(connection.dialect.name), given)
 
 
 def save_manifest(

@@ -87,10 +87,18 @@ class Outcome:
 class Turn:
     """Runs turns over a cache of links. One thread at a time."""
 
-    def __init__(self, vault: Vault, see: Callable[[sa.Connection, str | None], None]) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        see: Callable[[sa.Connection, str | None], None],
+        heartbeat_s: int,
+        states_kept: int,
+    ) -> None:
         self.cache: dict[str, Held] = {}
         self._vault = vault
         self._see = see
+        self._heartbeat_s = heartbeat_s
+        self._states_kept = states_kept
 
     def run(self, connection: sa.Connection, work: list[Work], now: int, connected: bool) -> Outcome:
         """Do all of `work`. `connected`: whether messages can be published now. `now`: ms since 1970."""
@@ -130,9 +138,11 @@ class Turn:
             for item in items
             if isinstance(item, NewOrder) and item.message_id is not None
         ]
-        page = _Page(tenant_id, now, ledger.known_orders(connection, tenant_id, chosen))
+        page = _Page(tenant_id, now, ledger.known_orders(connection, tenant_id, chosen), self._states_kept)
         for device_id in sorted(work):
             one = held.get(device_id)
+            if one is not None:
+                one.link.heartbeat_interval = self._heartbeat_s
             for item in work[device_id]:
                 if one is None:
                     _unknown(item, now, outcome)
@@ -152,8 +162,9 @@ class Turn:
 class _Page:
     """What one tenant's part of a turn writes."""
 
-    def __init__(self, tenant_id: str, now: int, known: dict[str, tuple]) -> None:
+    def __init__(self, tenant_id: str, now: int, known: dict[str, tuple], states_kept: int) -> None:
         self.tenant_id = tenant_id
+        self.states_kept = states_kept
         self.known = known  # by message id: device, action, params, dry run
         self.now = now
         self.states: dict[str, Mapping] = {}
@@ -247,7 +258,7 @@ class _Page:
         for name, (hash, body) in self.manifests.items():
             ledger.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
         ledger.save_firmware(connection, self.tenant_id, self.firmware)
-        ledger.save_states(connection, self.tenant_id, self.states, self.now)
+        ledger.save_states(connection, self.tenant_id, self.states, self.now, self.states_kept)
         samples.add(connection, self.tenant_id, self.now, self.samples)
 
     def _tell(
