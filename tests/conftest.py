@@ -6,6 +6,7 @@ skip into a failure too, unless the test is marked `platform_impossible`. HYPOTH
 or long.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -84,6 +85,29 @@ def program():
         return shutil.which(name, path=path) or missing(name, "make packages")
 
     return find
+
+
+# ---------------------------------------------------------------- what the firmware's collections look at
+
+
+def _set_aside() -> None:
+    """Puts all that is alive now where the garbage collector does not look.
+
+    The firmware collects at every connection, which costs a device a millisecond; in a process that holds
+    the suite and its libraries it would be a third of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish():
+    _set_aside()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libraries_set_aside():
+    """Once more per file: some libraries are only imported when a test asks for them."""
+    _set_aside()
 
 
 # ---------------------------------------------------------------- in CI, nothing is skipped
