@@ -44,6 +44,26 @@ def token_for(
         database.close()
 
 
+def local_token(settings: Settings, tenant: str | None = None) -> str:
+    """A token for programs of whoever holds the cloud's data, as the owner `client@TENANT.localhost`: of the
+    only tenant that there is; of `home`, made now, where there is none.
+
+    Raises what `token_for` raises; ValueError too where there are several tenants.
+    """
+    if tenant is None:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = open_database(settings)
+        try:
+            with database.reading() as connection:
+                known = tenants.slugs(connection, 10)
+        finally:
+            database.close()
+        if len(known) > 1:
+            raise ValueError(f"there are several tenants, choose one with --tenant: {', '.join(known)}")
+        tenant = known[0] if known else "home"
+    return token_for(settings, f"client@{tenants.slug_of(tenant)}.localhost", tenant)
+
+
 def set_password(settings: Settings, email: str, password: str) -> bool:
     """Give a user a password, which ends the tokens so far; whether the user was made for it.
 

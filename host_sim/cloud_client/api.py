@@ -9,16 +9,16 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 15  # seconds for one request
-OWN_CA = Path("build/cloud/pki/ca.pem")  # of a cloud that was started in this folder
-MAX_ANSWER = 256 * 1024  # bytes
+MAX_ANSWER = 4 * 1024 * 1024  # bytes: a list of ten thousand devices
 
 
 class CloudError(Exception):
@@ -27,6 +27,25 @@ class CloudError(Exception):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class UsageError(CloudError):
+    """An option is missing or wrong; says what to write."""
+
+
+class Refused(CloudError):
+    """The cloud answered with an error. `code`: its name. `choices`: what is possible instead. `body`: all of
+    it, which may hold a token to confirm with."""
+
+    def __init__(self, answer: "Answer") -> None:
+        try:
+            self.body: Mapping[str, Any] = answer.json()
+        except CloudError:
+            self.body = {}
+        super().__init__(told(answer), answer.status)
+        self.code = str(self.body.get("error", ""))[:64]
+        choices = self.body.get("choices")
+        self.choices = [str(one)[:64] for one in choices[:256]] if isinstance(choices, list) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +82,11 @@ class Api:
         self.base = _checked(base)
         self.host = urlsplit(self.base).netloc
         try:
-            context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+            self.context = ssl.create_default_context(cafile=None if ca is None else str(ca))
         except (OSError, ssl.SSLError) as error:
             raise CloudError(f"--ca: {ca} cannot be read as certificates in PEM form ({error})") from None
         self._opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=context), _NoRedirect, urllib.request.ProxyHandler({})
+            urllib.request.HTTPSHandler(context=self.context), _NoRedirect, urllib.request.ProxyHandler({})
         )
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> Answer:
@@ -87,7 +106,7 @@ class Api:
                 text = response.read(MAX_ANSWER + 1)
         except urllib.error.URLError as error:
             raise CloudError(self._why(error.reason)) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise CloudError(self._why(error)) from None
         if len(text) > MAX_ANSWER:
             raise CloudError(f"{self.host} answers with over {MAX_ANSWER} bytes: check --cloud")
@@ -113,6 +132,41 @@ class Api:
         return f"{self.host} cannot be reached: {reason}"
 
 
+class Session:
+    """An Api with a token. `another` makes a new token where the cloud does not take this one (any more)."""
+
+    def __init__(self, api: Api, token: str, another: Callable[[], str] | None = None) -> None:
+        self.api = api
+        self._token = token
+        self._another = another
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """The answer, whatever its status. Raises CloudError."""
+        answer = self.api.ask(method, path, body, Authorization=self.authorization)
+        if answer.status == 401 and self._another is not None:
+            self._token, self._another = self._another(), None
+            answer = self.api.ask(method, path, body, Authorization=self.authorization)
+        return answer
+
+    @property
+    def authorization(self) -> str:
+        """The header's value, which must not be shown."""
+        return f"Bearer {self._token}"
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The answer's object. Raises Refused, CloudError."""
+        return self._done(self.ask("GET", path))
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The answer's object. Raises Refused, CloudError."""
+        return self._done(self.ask("POST", path, body))
+
+    def _done(self, answer: Answer) -> dict[str, Any]:
+        if answer.status // 100 != 2:
+            raise Refused(answer)
+        return answer.json()
+
+
 def _checked(base: str) -> str:
     try:
         parts = urlsplit(base)
@@ -134,11 +188,6 @@ def is_local(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def own_ca(base: str) -> Path | None:
-    """The CA of a cloud that was started in this folder, where `base` is on this machine and there is one."""
-    return OWN_CA if is_local(urlsplit(base).hostname or "") and OWN_CA.is_file() else None
 
 
 def told(answer: Answer) -> str:

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from host_sim.cloud_client.api import Answer, Api, CloudError, told
+from host_sim.cloud_client.api import Answer, CloudError, Session, told
+
+NO_TOKEN = (
+    "the cloud does not take this token (%s): make one with "
+    "python -m host_sim cloud token --tenant NAME --email E"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +21,19 @@ class Identity:
     secret: bytes = field(repr=False)
 
 
-def register(api: Api, token: str, device_type: str, home_id: str | None, room_id: str | None) -> Identity:
+def register(
+    session: Session, device_type: str, home_id: str | None = None, room_id: str | None = None
+) -> Identity:
     """Make a device. Raises CloudError."""
     body = {"device_type": device_type, "home_id": home_id, "room_id": room_id}
-    answer = api.ask(
-        "POST",
-        "/device/register",
-        {name: value for name, value in body.items() if value is not None},
-        Authorization=f"Bearer {token}",
+    answer = session.ask(
+        "POST", "/device/register", {name: value for name, value in body.items() if value is not None}
     )
     if answer.status == 401:
-        raise CloudError(
-            f"the cloud does not take this token ({told(answer)}): make one with "
-            "python -m host_sim cloud token --tenant NAME --email E",
-            401,
-        )
+        raise CloudError(NO_TOKEN % told(answer), 401)
     if answer.status != 201:
         raise CloudError(f"the device was not registered: {told(answer)}", answer.status)
-    return _read(api.base, device_type, answer)
+    return _read(session.api.base, device_type, answer)
 
 
 def _read(base: str, device_type: str, answer: Answer) -> Identity:

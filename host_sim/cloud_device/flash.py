@@ -8,12 +8,19 @@ from pathlib import Path
 from host_sim.cloud_client.api import CloudError
 from host_sim.cloud_client.bootstrap import Bootstrap
 from host_sim.cloud_client.registration import Identity
-from host_sim.gateway.provision import board_files
+from host_sim.gateway.provision import SIMULATED_WIFI, board_files
 from host_sim.gateway.store import Registration
 
 
-def flash_files(identity: Identity, found: Bootstrap, board: str, ca: Path | None = None) -> dict[str, str]:
+def flash_files(
+    identity: Identity,
+    found: Bootstrap,
+    board: str,
+    ca: Path | None = None,
+    wifi: tuple[str, str] = SIMULATED_WIFI,
+) -> dict[str, str]:
     """The files by name. `board`: its data, a path on the device. `ca`: taken where the cloud named none.
+    `wifi`: (name, password).
 
     Raises CloudError where there is no CA at all.
     """
@@ -23,4 +30,4 @@ def flash_files(identity: Identity, found: Bootstrap, board: str, ca: Path | Non
     registration = Registration(
         identity.device_id, identity.tenant_id, identity.device_type, identity.secret, found.expiry
     )
-    return board_files(registration, found.mqtt, pem, board)
+    return board_files(registration, found.mqtt, pem, board, wifi)

@@ -13,7 +13,7 @@ import pytest
 from host_sim import ROOT
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud_client import bootstrap
-from host_sim.cloud_client.api import Api
+from host_sim.cloud_client.api import Api, Session
 from host_sim.cloud_client.registration import register
 from tests.conformance.kit import Kit
 
@@ -103,7 +103,7 @@ def test_the_kit_may_be_given_a_device_that_is_there(cloud, api, kit, token, mon
 
 def test_bootstrap_names_the_certificates_that_vouch_for_the_broker(cloud, token):
     asked = Api(cloud.settings.base_url(), cloud.pki.ca)
-    found = bootstrap.ask(asked, register(asked, token, "conformance", None, None))
+    found = bootstrap.ask(asked, register(Session(asked, token), "conformance"))
     broker = cloud.services.uplink.address
     assert found.mqtt == f"mqtts://{broker.host}:{broker.port}"
     assert found.ca == broker.ca.read_text()

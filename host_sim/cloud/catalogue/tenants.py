@@ -112,6 +112,11 @@ def tenant_by_slug(connection: sa.Connection, slug: str) -> Any:
     return connection.execute(sa.select(tenants).where(tenants.c.slug == slug)).first()
 
 
+def slugs(connection: sa.Connection, most: int) -> list[str]:
+    """The slugs of all tenants, up to `most`, for operators."""
+    return list(connection.execute(sa.select(tenants.c.slug).order_by(tenants.c.slug).limit(most)).scalars())
+
+
 def hold(connection: sa.Connection, tenant_id: str) -> None:
     """Let nobody else who holds this tenant go on before this transaction ends: counts stay true.
 

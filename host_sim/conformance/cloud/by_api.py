@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from host_sim.cloud_client import bootstrap, registration
-from host_sim.cloud_client.api import Answer, Api, CloudError, own_ca, told
+from host_sim.cloud_client.api import Answer, CloudError, told
+from host_sim.cloud_client.options import TOKEN, place
 from host_sim.conformance import endpoint
 from host_sim.conformance.case import KitError
 from host_sim.conformance.cloud.line import Outcome
 from host_sim.conformance.endpoint import Endpoint, Identity
 
 DEVICE_TYPE = "conformance"
-TOKEN = "HXTP_TOKEN"  # the environment's name of it, not a token
 PATIENCE_S = 10.0  # for a cloud that was started again, or has not stored the manifest yet
 AGAIN_S = 0.25  # between two questions
 UNSETTLED = ("queued", "dispatched")
@@ -50,11 +50,11 @@ class CloudApi:
         token = os.environ.get(TOKEN, "").strip()
         if not token or not token.isascii() or not token.isprintable():
             raise KitError(f"the cloud's API needs a token: set {TOKEN} in the environment")
-        self._token = token
         self._made = False
         try:
-            self._ca = Path(arguments.ca) if arguments.ca else own_ca(base)
-            self._api = Api(base, self._ca)
+            where = place(base, Path(arguments.ca) if arguments.ca else None)
+            self._ca, self._session = where.ca, where.session(token)
+            self._api = self._session.api
             known = self._known(arguments)
             self._device_id = known.device_id
             self.who, self.broker = self._meet(known)
@@ -66,7 +66,7 @@ class CloudApi:
     def _known(self, arguments: argparse.Namespace) -> registration.Identity:
         """The device that the options name, else a new one."""
         if arguments.config is None and arguments.device_id is None:
-            made = registration.register(self._api, self._token, DEVICE_TYPE, None, None)
+            made = registration.register(self._session, DEVICE_TYPE)
             self._made = True
             return made
         who = endpoint.identity(arguments)
@@ -83,7 +83,7 @@ class CloudApi:
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
-                answer = self._api.ask(method, path, body, Authorization=f"Bearer {self._token}")
+                answer = self._session.ask(method, path, body)
                 break
             except CloudError as error:
                 if time.monotonic() >= until:

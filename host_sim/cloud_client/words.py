@@ -1,0 +1,109 @@
+"""What a cloud answers, in words for a terminal. Whatever a device or a cloud said is shown without control
+characters, which could steer the terminal.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from host_sim.cloud_client.api import CloudError, Refused
+from host_sim.params import declared, describe, plain
+
+MOST = 32768  # characters of a state or a result that are shown; a message has up to 16 KB
+SHOWS = "`python -m host_sim client device DEVICE` shows what it can do"
+# What to do, where the cloud's own hint is for those who write requests by hand.
+HINTS = {
+    "UNAUTHORIZED": "make a token: python -m host_sim cloud token --tenant NAME --email E",
+    "ACTION_NOT_IN_MANIFEST": SHOWS,
+    "PARAMS_INVALID": SHOWS,
+    "MANIFEST_NOT_FOUND": "let it connect once: what it can do is not known before",
+    "RESTRICTED_ACTION": SHOWS,
+}
+
+
+def refusal(error: CloudError) -> str:
+    """An error, in one line, and a line for each thing that would have been possible."""
+    if not isinstance(error, Refused):
+        return "\n".join([plain(error), *_choices(getattr(error, "choices", ()))])
+    message = str(error.body.get("message", "")) or f"HTTP {error.status}"
+    hint = "" if error.choices else HINTS.get(error.code) or str(error.body.get("hint", ""))
+    asked = message.partition("no action '")[2].rstrip("'")
+    near = get_close_matches(asked, error.choices, 1) if asked else []
+    parts = [message[:300], *(f"did you mean {one}?" for one in near), *([hint[:300]] if hint else [])]
+    told = f"{error.code}: {'; '.join(parts)}" if error.code else "; ".join(parts)
+    return "\n".join([plain(told), *_choices(error.choices)])
+
+
+def _choices(choices: Iterable[str]) -> list[str]:
+    return [f"    {plain(one)}" for one in choices]
+
+
+def devices(found: list[dict[str, Any]]) -> str:
+    """A line a device."""
+    rows = [("ID", "NAME", "TYPE", "", "LAST SEEN")]
+    rows += [
+        (one["id"], one["name"] or "-", one["device_type"], _presence(one), _moment(one.get("last_seen")))
+        for one in sorted(found, key=lambda one: (one["name"] or "", one["id"]))
+    ]
+    shown = [tuple(map(plain, row)) for row in rows]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in shown)
+
+
+def device(one: Mapping[str, Any], state: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> str:
+    """A device, its state and its actions with what each parameter may be."""
+    lines = [
+        plain(f"{one['id']}  {one['name'] or '-'} ({one['device_type']}), {_presence(one)}"),
+        f"    last seen  {plain(_moment(one.get('last_seen')))}",
+        f"    state      {body(state.get('state') or {})}",
+    ]
+    if manifest is None:
+        return "\n".join([*lines, "    what it can do is not known yet: it tells when it connects"])
+    entries = [entry for entry in manifest.get("capabilities") or () if isinstance(entry, dict)]
+    known = {str(entry.get("action")): entry for entry in entries}
+    for action, properties in declared(manifest).items():
+        entry = known[action]
+        safety = entry.get("safetyClass", "normal")
+        asks = "" if safety == "normal" else f" ({safety})"
+        lines.append(plain(f"    {action}{asks}: {str(entry.get('description', ''))[:120]}"))
+        lines += [plain(f"        {name}: {describe(rule)}") for name, rule in properties.items()]
+    return "\n".join(lines)
+
+
+def ended(command: Mapping[str, Any], online: bool | None) -> str:
+    """What became of a command. `online`: of its device, None where that is not known."""
+    action, status = command.get("action"), command.get("status")
+    if status == "acknowledged":
+        if command.get("dry_run"):
+            return plain(f"{action}: would be executed; nothing moved")
+        result = _result(command)
+        return f"{plain(action)}: executed{f' {body(result)}' if result else ''}"
+    if status in ("queued", "dispatched"):
+        away = "; the device is offline" if online is False else ""
+        waits = f"; it waits until {_moment(command.get('expires_at'))}"
+        return plain(f"{action}: no answer yet, still {status}{away}{waits}")
+    told = command.get("result")
+    member = told.get("member") if isinstance(told, Mapping) else None
+    reason = command.get("error") or "it was never sent"
+    return plain(f"{action}: {status}, {reason}{f' ({member})' if member else ''}")
+
+
+def _result(command: Mapping[str, Any]) -> Any:
+    told = command.get("result")
+    return told.get("result") if isinstance(told, Mapping) else None
+
+
+def body(value: Any) -> str:
+    """A JSON value on one line; json.dumps escapes every control character."""
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= MOST else text[:MOST] + " …"
+
+
+def _presence(one: Mapping[str, Any]) -> str:
+    return "online" if one.get("online") is True else "offline" if one.get("last_seen") else "never seen"
+
+
+def _moment(iso: object) -> str:
+    """2026-01-01T00:00:00.000Z as 2026-01-01 00:00:00 UTC."""
+    return str(iso)[:19].replace("T", " ") + " UTC" if iso else "never"
