@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import uvicorn
@@ -74,13 +75,29 @@ def _counter(settings: Settings, database: Database) -> Counter:
 
 
 class Cloud:
-    """Everything that `settings` name, from `start` to `stop`."""
+    """Everything that `settings` name, from `start` to `stop`.
 
-    def __init__(self, settings: Settings) -> None:
+    `guests`: further users of the embedded broker, who may read and write all of `hxtp/#`; the attribute has
+    their passwords. For benches that look in from outside, and so no setting. `on_broker_event`: is called on
+    the embedded broker's thread with what happens there, see `host_sim.broker.core.Broker`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        guests: Iterable[str] = (),
+        on_broker_event: Callable[[int, str, str, str], None] | None = None,
+    ) -> None:
+        """Raises ValueError where the latter two are given, and `settings` name another broker."""
         self.settings = settings
+        self.guests = {name: secrets.token_urlsafe(24) for name in guests}
         self.services: Services = None  # type: ignore[assignment]  # from start() on
         self.pki: Pki | None = None
         self.broker: ThreadedBroker | None = None
+        self._on_broker_event = on_broker_event
+        if settings.broker and (self.guests or on_broker_event is not None):
+            raise ValueError("guests and on_broker_event are for the embedded broker")
         self._stack = contextlib.ExitStack()
 
     def start(self) -> "Cloud":
@@ -104,9 +121,7 @@ class Cloud:
     @property
     def broker_url(self) -> str:
         """What devices are told."""
-        if self.broker is None:
-            return self.settings.broker
-        return f"mqtts://127.0.0.1:{self.broker.server.port}"
+        return self.services.mqtt_endpoint()
 
     def _start(self) -> None:
         settings = self.settings
@@ -130,7 +145,14 @@ class Cloud:
             uplink = Uplink(
                 address, lambda name, payload: exchange.receive(name, payload), settings.shared_subscriptions
             )
-        exchange = Exchange(database, vault, uplink.publish, uplink.connected).start()
+        exchange = Exchange(
+            database,
+            vault,
+            uplink.publish,
+            uplink.connected,
+            heartbeat_s=settings.heartbeat_s,
+            states_kept=settings.states_kept,
+        ).start()
         self._stack.callback(exchange.stop)
         uplink.start()
         self._stack.callback(uplink.stop)
@@ -172,8 +194,13 @@ class Cloud:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
         tls.load_cert_chain(self.pki.certificate, self.pki.key)
-        authority = HxtpAuthority(doorman, doorman.check_password, {SERVICE: password})
-        self.broker = ThreadedBroker(port=settings.broker_port, tls=tls, authority=authority)
+        users = {**self.guests, SERVICE: password}
+        self.broker = ThreadedBroker(
+            port=settings.broker_port,
+            tls=tls,
+            authority=HxtpAuthority(doorman, doorman.check_password, users),
+            on_event=self._on_broker_event,
+        )
         try:
             self.broker.start()
         except OSError as error:
