@@ -10,13 +10,13 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from host_sim.cloud_client import boards, words
 from host_sim.cloud_client.api import CloudError, UsageError
 from host_sim.cloud_client.client import EXECUTED, UNSETTLED, Client, NeedsYes
 from host_sim.cloud_client.options import add_options, place_of
-from host_sim.files import StoreError
 from host_sim.params import plain
 
 MAX_WAIT = 86400.0  # seconds
@@ -35,17 +35,24 @@ def main(argv: list[str]) -> int:
     """0 if it worked, 1 if not (the reason is on stderr), 2 for a wrong command line, 130 after Ctrl-C."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    return guarded(lambda: options.run(options), options.trouble)
+
+
+def guarded(run: Callable[[], int], trouble: int = 1) -> int:
+    """What `run` returns; `trouble`, with one line on stderr that says why, where it could not."""
     try:
-        return options.run(options)
+        return run()
     except UsageError as error:
         print(plain(f"host_sim client: {error}"), file=sys.stderr)
         return 2
     except CloudError as error:
         print(f"host_sim client: {words.refusal(error)}", file=sys.stderr)
-        return options.trouble
-    except (StoreError, OSError) as error:
+        return trouble
+    except BrokenPipeError:
+        raise  # nobody reads any more: what runs this ends quietly
+    except OSError as error:
         print(plain(f"host_sim client: {error}"), file=sys.stderr)
-        return options.trouble
+        return trouble
     except KeyboardInterrupt:
         return 130
 
@@ -77,15 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("device", metavar="DEVICE")
     call.add_argument("action", metavar="ACTION", help="such as light_on; `client device DEVICE` lists them")
     call.add_argument("params", nargs="*", metavar="name=value", help="parameters, or one JSON object")
-    call.add_argument("--wait", type=_seconds, default=15, metavar="S", help="seconds to wait (default 15)")
-    call.add_argument(
-        "--ttl", type=_seconds, metavar="S", help="seconds that it may wait for the device (default 300)"
-    )
-    call.add_argument("--dry-run", action="store_true", help="every check, and nothing moves")
-    call.add_argument(
-        "--yes", action="store_true", help="say yes to a sensitive or critical command beforehand"
-    )
-    call.add_argument("--json", action="store_true", help="what became of it, as JSON")
+    add_sending(call)
     call = add(
         "online", _online, "status 0 where a device is online, 1 where it is not, 2 where nobody knows", 2
     )
@@ -97,6 +96,19 @@ def _parser() -> argparse.ArgumentParser:
         add("renew", boards.renew, "write a board's files again, with a password that holds longer")
     )
     return parser
+
+
+def add_sending(call: argparse.ArgumentParser) -> None:
+    """The options that `send` reads, beside those of the cloud."""
+    call.add_argument("--wait", type=_seconds, default=15, metavar="S", help="seconds to wait (default 15)")
+    call.add_argument(
+        "--ttl", type=_seconds, metavar="S", help="seconds that it may wait for the device (default 300)"
+    )
+    call.add_argument("--dry-run", action="store_true", help="every check, and nothing moves")
+    call.add_argument(
+        "--yes", action="store_true", help="say yes to a sensitive or critical command beforehand"
+    )
+    call.add_argument("--json", action="store_true", help="what became of it, as JSON")
 
 
 def _seconds(text: str) -> float:
@@ -152,14 +164,19 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    params = _params(options.params)
+    return send(options, options.action, _params(options.params))
+
+
+def send(options: argparse.Namespace, action: str, params: Mapping[str, Any]) -> int:
+    """Send a command to `options.device` and print what became of it; 0 where it was executed, else 1.
+
+    Raises CloudError.
+    """
     client = _client(options)
     device = client.find(options.device)
     end = time.monotonic() + options.wait
     try:
-        command_id = client.send(
-            device["id"], options.action, params, dry_run=options.dry_run, ttl_s=options.ttl
-        )
+        command_id = client.send(device["id"], action, params, dry_run=options.dry_run, ttl_s=options.ttl)
     except NeedsYes as asked:
         if not options.yes and not _says_yes(asked):
             return 1

@@ -1,13 +1,15 @@
 """`python -m host_sim ir`: translates and draws infrared commands. It must never lose a thing silently."""
 
 import argparse
-import json
 import os
 import shutil
 import stat
 import sys
 
+from host_sim.cloud_client import cli as client
+from host_sim.cloud_client.options import add_options
 from host_sim.ir import formats, show
+from host_sim.ir.formats import device
 from host_sim.ir.guess import guess
 from host_sim.ir.reading import MOST_CHARACTERS, shown
 from host_sim.ir.signals import FormatError, Signal
@@ -48,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(run=run)
         if name == "send":
-            sub.add_argument("device", help="its id, or the beginning of it")
+            sub.add_argument("device", help="its id, the beginning of it, or its name")
         sub.add_argument("file", help="the file, or - for stdin")
         sub.add_argument(
             "--from",
@@ -68,10 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--colour", "--color", choices=("auto", "always", "never"), default="auto")
     call.add_argument("--width", type=int, help="columns (default: the terminal's)")
     add("list", _list, "the commands of a file")
-    call = add("send", _send, "have a device send a command of a file, by way of the gateway")
-    call.add_argument(
-        "--data", metavar="FOLDER", help="the gateway's data (default: as `gateway command` has it)"
-    )
+    call = add("send", _send, "have a device send a command of a file, by way of its cloud")
+    client.add_sending(call)
+    add_options(call)
     return parser
 
 
@@ -167,11 +168,7 @@ def _show(signals: list[Signal], options: argparse.Namespace) -> None:
 
 
 def _send(signals: list[Signal], options: argparse.Namespace) -> None:
-    from host_sim.gateway import cli as gateway
-    from host_sim.ir.formats import device
-
     if len(signals) > 1:
         raise FormatError("choose one of them with --name: " + ", ".join(shown(s.name) for s in signals[:20]))
     action, params = device.action(signals[0])
-    place = ["--data", options.data] if options.data else []
-    options.status = gateway.main(["command", *place, "--", options.device, action, json.dumps(params)])
+    options.status = client.guarded(lambda: client.send(options, action, params))

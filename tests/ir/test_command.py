@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from host_sim import ROOT
-from host_sim.gateway import cli as gateway
 from host_sim.ir import cli, formats
 from host_sim.ir.signals import from_fields
 
@@ -65,22 +64,12 @@ def test_what_cannot_be_had_ends_it_unless_it_may_be_left_out(remote, capsys):
     assert "protocol RCA" in capsys.readouterr().err
 
 
-def test_a_button_is_sent_by_way_of_the_gateway(remote, monkeypatch, capsys):
-    asked = []
-    monkeypatch.setattr(gateway, "ask", lambda *request, **_: asked.append(request) or _acknowledged())
-    assert cli.main(["send", "--data", "here", "3f2a", "--name", "Vol +", str(remote[0])]) == 0
-    ((folder, method, path, request),) = asked
-    assert (folder, method, path) == ("here", "POST", "/command")
-    assert (request["device"], request["action"]) == ("3f2a", "ir_send")
-    assert request["params"] == {"encoding": "nec", "address": 4, "command": 2}
-    assert "executed" in capsys.readouterr().out
-
-
-def _acknowledged():
-    return {
-        "online": True,
-        "command": {"state": "acknowledged", "result": {"result": {"duration": 68}}, "error": None},
-    }
+def test_a_button_is_sent_by_way_of_the_cloud(remote, sent, capsys):
+    assert cli.main(["send", "3f2a", "--name", "Vol +", str(remote[0])]) == 0
+    assert sent == [{"action": "ir_send", "params": {"encoding": "nec", "address": 4, "command": 2}}]
+    assert capsys.readouterr().out == 'ir_send: executed {"duration": 68}\n'
+    assert cli.main(["send", "nobody", "--name", "Power", str(remote[0])]) == 1
+    assert "there is no device 'nobody'" in capsys.readouterr().err and len(sent) == 1
 
 
 def test_a_format_is_not_guessed_where_it_is_in_doubt(tmp_path, capsys):

@@ -64,7 +64,7 @@ def test_a_button_comes_from_every_format_onto_the_air(name):
 
 
 def test_what_a_device_learned_can_be_taken_into_any_format():
-    """The answers of ir_learned, page by page as `gateway command` prints them, are a signal like others."""
+    """The answers of ir_learned, page by page as `client command` prints them, are a signal like others."""
     signal = from_timings(
         "tv_mute", 38000, list(from_fields("A", "samsung32", address=7, command=15).once), [500, 700]
     )

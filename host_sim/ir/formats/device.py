@@ -1,7 +1,7 @@
 """The device's own actions, a line a command: «name: ir_send {"encoding":"nec","address":4,"command":8}».
 
 It must never write what the device's own rules refuse. What stands after the name is what
-`python -m host_sim gateway command DEVICE …` takes. Read too: ir_send_nec, ir_send_raw and ir_send_pronto,
+`python -m host_sim client command DEVICE …` takes. Read too: ir_send_nec, ir_send_raw and ir_send_pronto,
 and the answers of ir_learned, page by page.
 """
 
@@ -39,7 +39,7 @@ from host_sim.ir.signals import (
     press,
 )
 
-# What ir_learned answers: alone, or as `gateway command` prints it.
+# What ir_learned answers: alone, or as `client command` prints it.
 _ANSWER = re.compile(r"(?:ir_learned: executed )?(\{.*\})")
 # The bounds of the actions' parameters.
 _MOST_REPEATS = 10
