@@ -14,12 +14,12 @@ from typing import Literal
 
 import redis
 
+from host_sim.cloud.catalogue.devices import MISSED
 from host_sim.cloud.catalogue.presence import heard_since
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.uplink import Uplink
+from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database
-from hxtp.session import HEARTBEAT
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ LIMIT_S = 2.0  # that a part may take to answer
 FRESH_S = 1.0  # that a report is good for whoever asks next
 COUNT_S = 10.0  # the same for the count of devices
 STUCK_S = 15.0  # without a turn: the exchange hangs
-ACTIVE_MS = 4 * HEARTBEAT * 1000
 
 Status = Literal["operational", "degraded", "not_configured"]
 NEEDED = ("api", "database", "redis", "mqtt", "worker")  # of those that are configured
@@ -101,7 +100,7 @@ class Health:
         settings: Settings,
         database: Database,
         exchange: Exchange,
-        uplink: Uplink,
+        uplink: Broker,
         limit_s: float = LIMIT_S,
     ) -> None:
         self._limit_s = limit_s
@@ -121,8 +120,9 @@ class Health:
                 settings.redis, socket_timeout=limit_s, socket_connect_timeout=limit_s
             )
             self._probes["redis"] = _Probe("redis", client.ping)
+        active_ms = MISSED * settings.heartbeat_s * 1000
         self._counting = _Probe(
-            "count", lambda: self._counted(heard_since(database, time.time_ns() // 1000000 - ACTIVE_MS))
+            "count", lambda: self._counted(heard_since(database, time.time_ns() // 1000000 - active_ms))
         )
 
     def report(self) -> Report:

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.uplink import Uplink
+from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.live.hub import Live
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -23,7 +23,7 @@ LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 class Metrics:
     """The numbers of one cloud, in a registry of their own."""
 
-    def __init__(self, exchange: Exchange, uplink: Uplink, live: Live) -> None:
+    def __init__(self, exchange: Exchange, uplink: Broker, live: Live) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "hxtp_http_requests",
@@ -81,7 +81,7 @@ class Metrics:
 class _Now(Collector):
     """What the exchange, the uplink and the WebSocket know of themselves, asked when Prometheus asks."""
 
-    def __init__(self, exchange: Exchange, uplink: Uplink, live: Live) -> None:
+    def __init__(self, exchange: Exchange, uplink: Broker, live: Live) -> None:
         self._exchange = exchange
         self._uplink = uplink
         self._live = live

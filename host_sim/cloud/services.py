@@ -3,18 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.local import LocalUplink
-from host_sim.cloud.exchange.uplink import Uplink
+from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Limits
 from host_sim.cloud.live.hub import Live
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.settings import Settings
+from host_sim.cloud.settings import BROKER_PORTS, Settings, bracketed
 from host_sim.cloud.storage.database import Database
 
 
@@ -34,7 +35,7 @@ class Services:
     vault: Vault = field(repr=False)
     tokens: Tokens
     exchange: Exchange
-    uplink: Uplink | LocalUplink
+    uplink: Broker
     limits: Limits
     gate: Gate
     doorman: Doorman
@@ -42,6 +43,21 @@ class Services:
     logins: Keeper | None = None  # where the broker has to be told who may come in
     live: Live = field(default_factory=Live)
     started: float = field(default_factory=time.time)
+
+    def mqtt_endpoint(self) -> str:
+        """The broker's address for devices: mqtts://HOST:PORT."""
+        if self.settings.public_broker:
+            parts = urlsplit(self.settings.public_broker)
+            host, port = parts.hostname or "", parts.port or BROKER_PORTS[parts.scheme]
+            return f"{parts.scheme}://{bracketed(host)}:{port}"
+        broker = self.uplink.address
+        return f"mqtt{'s' if broker.tls else ''}://{bracketed(broker.host)}:{broker.port}"
+
+    def broker_ca(self) -> Path | None:
+        """The CA of the certificate that devices find at the broker; None: one that everybody knows."""
+        if self.settings.public_broker_ca:
+            return Path(self.settings.public_broker_ca)
+        return self.uplink.address.ca
 
     def now(self) -> int:
         """ms since 1970."""

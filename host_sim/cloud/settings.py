@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from host_sim.cloud.security.vault import Vault, VaultError, key_file, keys_of
 
@@ -28,6 +29,24 @@ TENANT_SETTINGS: dict[str, Any] = {
     "future_s": 60,
 }
 RISKS = ("accept_device_secret_from_clients", "accept_secret_as_mqtt_password")  # while they are true
+LOCAL = ("127.0.0.1", "::1", "localhost")
+BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
+MAX_DAYS = 36500
+MAX_STATES = 1000
+NUMBERS = {  # the lowest and the highest
+    "port": (0, 65535),
+    "broker_port": (0, 65535),
+    "heartbeat_s": (5, 3600),  # what a device takes (HX3-SESS-20)
+    "states_kept": (0, MAX_STATES),
+    "telemetry_days": (0, MAX_DAYS),
+    "history_days": (0, MAX_DAYS),
+    "token_life_s": (60, 30 * 86400),
+}
+WORDS = {
+    "tier": tuple(TIERS),
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("text", "json"),
+}
 
 
 class SettingsError(Exception):
@@ -47,6 +66,8 @@ class Settings:
     broker_port: int = 8883  # of the embedded one; 0: any free one
     broker_password: str = field(default="", repr=False)
     broker_ca: str = ""
+    public_broker: str = ""  # how devices reach the broker, where that is not how the cloud does
+    public_broker_ca: str = ""  # of the certificate that they find there
     shared_subscriptions: bool = False
     dynamic_security: bool = False  # Mosquitto's plugin: it asks nobody, so the cloud writes its list
     broker_auth_secret: str = field(default="", repr=False)  # of brokers that ask: POST /mqtt/auth, /mqtt/acl
@@ -56,6 +77,10 @@ class Settings:
     certificate_key: str = ""
     public_url: str = ""  # how clients reach the API; made from host and port where it is empty
     master_key: str = field(default="", repr=False)  # newest first; otherwise DATA/master.key
+    heartbeat_s: int = 30  # between two of a device's heartbeats; it learns that from its next hello
+    states_kept: int = 50  # states of each device, the present one among them; 0: that one alone
+    telemetry_days: int = 30  # 0: for ever
+    history_days: int = 90  # of commands, observations, and of what was revoked; 0: for ever
     token_life_s: int = 12 * 3600
     tier: str = "free"  # of new tenants
     log_level: str = "info"
@@ -88,8 +113,21 @@ class Settings:
         """Of the API, without a slash at its end."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'http' if self.plain_http else 'https'}://{host}:{self.port}/api/v1"
+        return f"{'http' if self.plain_http else 'https'}://{bracketed(self.own_host())}:{self.port}/api/v1"
+
+    def own_host(self) -> str:
+        """Where somebody on this machine reaches what listens on `host`."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    def public_hosts(self) -> tuple[str, ...]:
+        """The hosts that clients and devices look for in a certificate."""
+        urls = [urlsplit(url).hostname for url in (self.public_url, self.public_broker) if url]
+        return tuple(dict.fromkeys([*(host for host in urls if host), self.own_host()]))
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
 
 
 def load(
@@ -115,6 +153,11 @@ def load(
         values[name] = _typed(name, text, names[name].default, key)
     for name, value in (given or {}).items():
         if value is not None:
+            if isinstance(value, str) and "://" in value and _split(value).password:
+                raise SettingsError(
+                    f"--{name.replace('_', '-')}: every user of this machine can read a password there; "
+                    f"put it into the environment ({PREFIX}{name.upper()}) or a file"
+                )
             values[name] = _typed(name, value, names[name].default, f"--{name.replace('_', '-')}")
     settings = Settings(**values)
     _check(settings)
@@ -151,24 +194,19 @@ def _typed(name: str, value: Any, default: Any, where: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    for name, low in (("port", 0), ("broker_port", 0)):
-        if not low <= getattr(settings, name) <= 65535:
-            raise SettingsError(f"{name} must be {low} to 65535")
-    if not 60 <= settings.token_life_s <= 30 * 86400:
-        raise SettingsError("token_life_s must be 60 s to 30 days, in seconds")
-    if settings.tier not in TIERS:
-        raise SettingsError(f"tier must be one of {', '.join(TIERS)}")
-    if settings.log_level not in ("debug", "info", "warning", "error"):
-        raise SettingsError("log_level must be debug, info, warning or error")
-    if settings.log_format not in ("text", "json"):
-        raise SettingsError("log_format must be text or json")
+    for name, (low, high) in NUMBERS.items():
+        if not low <= getattr(settings, name) <= high:
+            raise SettingsError(f"{name} must be {low} to {high}")
+    for name, words in WORDS.items():
+        if getattr(settings, name) not in words:
+            raise SettingsError(f"{name} must be one of {', '.join(words)}")
     if bool(settings.certificate) != bool(settings.certificate_key):
         raise SettingsError("certificate and certificate_key belong together: give both files, or neither")
-    for name in ("certificate", "certificate_key", "broker_ca"):
+    for name in ("certificate", "certificate_key", "broker_ca", "public_broker_ca"):
         path = getattr(settings, name)
         if path and not Path(path).is_file():
             raise SettingsError(f"{name}: there is no file {path}")
-    if settings.plain_http and settings.host not in ("127.0.0.1", "::1", "localhost"):
+    if settings.plain_http and settings.host not in LOCAL:
         raise SettingsError("plain_http is for this machine alone: leave it out, or set host to 127.0.0.1")
     for name in ("shared_subscriptions", "dynamic_security"):
         if getattr(settings, name) and not settings.broker:
@@ -177,10 +215,43 @@ def _check(settings: Settings) -> None:
             )
     if settings.broker_auth_secret and len(settings.broker_auth_secret) < 16:
         raise SettingsError("broker_auth_secret must have 16 characters or more: `openssl rand -hex 32`")
-    if settings.broker.startswith("mqtt://") and not _is_local(settings.broker):
-        raise SettingsError("broker: over a network it has to be mqtts://HOST")
+    if settings.database_owner and not settings.database:
+        raise SettingsError("database_owner is for PostgreSQL: set database too, or leave it out")
+    _check_urls(settings)
 
 
-def _is_local(url: str) -> bool:
-    host = url.split("://", 1)[-1].rsplit("@", 1)[-1].strip("/")
-    return host.startswith(("127.0.0.1", "localhost", "[::1]"))
+def _check_urls(settings: Settings) -> None:
+    if settings.public_url:
+        parts = _split(settings.public_url)
+        plain = parts.scheme in ("http", "https") and not (parts.query or parts.fragment or parts.username)
+        if not plain or not parts.hostname or not parts.path.strip("/"):
+            raise SettingsError("public_url must be the API's whole address: https://cloud.example/api/v1")
+    if settings.redis:
+        parts = _split(settings.redis)
+        if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path):
+            raise SettingsError("redis must be redis://HOST[:PORT][/NUMBER], or rediss:// with TLS")
+    for name in ("broker", "public_broker"):
+        url = getattr(settings, name)
+        if not url:
+            continue
+        parts = _split(url)
+        if parts.scheme not in BROKER_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise SettingsError(f"{name} must be mqtts://HOST[:PORT], or mqtt:// on this machine")
+        if parts.password:
+            raise SettingsError(f"{name}: a password does not belong into the URL: set broker_password")
+        if parts.scheme == "mqtt" and parts.hostname not in LOCAL:
+            raise SettingsError(f"{name}: over a network it has to be mqtts://HOST")
+    if settings.public_broker and _split(settings.public_broker).username:
+        raise SettingsError("public_broker: a device is its own user there; leave the user out")
+    if settings.public_broker_ca and not settings.public_broker:
+        raise SettingsError("public_broker_ca goes with public_broker: set both, or neither")
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; one without any where it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return urlsplit("")
+    return parts

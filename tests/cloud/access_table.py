@@ -133,6 +133,7 @@ TABLE: dict[str, Row] = {
     "GET /devices/{device_id}": Row("viewer", "read:devices"),
     "PATCH /devices/{device_id}": Row("admin", "write:devices", json(name="lamp")),
     "GET /devices/{device_id}/state": Row("viewer", "read:devices"),
+    "GET /devices/{device_id}/state/history": Row("viewer", "read:devices"),
     "GET /devices/{device_id}/telemetry": Row("viewer", "read:devices"),
     "GET /device/{device_id}/key-history": _keys,
     "GET /devices/{device_id}/key-history": _keys,

@@ -265,7 +265,7 @@ def test_who_joins_a_group_twice_is_in_it_once(database, tenant, device):
     with database.writing(tenant) as connection:
         group, slug = groups.add(connection, tenant, "Lights", "", "custom", None, [device], NOW)
         groups.join(connection, tenant, group, [device, device])
-        assert groups.members(connection, tenant) == {group: [device]}
+        assert groups.members(connection, tenant, [group]) == {group: [device]}
         assert groups.find(connection, tenant, slug).id == groups.find(connection, tenant, group).id == group
     with database.writing(tenant) as connection:
         groups.delete(connection, tenant, group)

@@ -104,7 +104,7 @@ class Link:
         self._commit = commit or _nothing
         self._verifier = self.wire.Verifier(frame.TO_CLOUD, slots, device_id, tenant_id)
         self._answers = []
-        self._stale_answered = None
+        self.stale_answered = None  # when a hello out of its time was
 
     def limit(self, max_age_s, future_s):
         """How old and how early a message of the device may be, in seconds; the next hello_ack tells it."""
@@ -170,13 +170,13 @@ class Link:
 
     def _answer_stale(self, message, now):
         # Says the time and the numbers to a device that lost them, and starts nothing.
-        if self._stale_answered is None or not 0 <= now - self._stale_answered < STALE_ANSWER:
+        if self.stale_answered is None or not 0 <= now - self.stale_answered < STALE_ANSWER:
             try:
                 body = message.params()
                 self._check_hello(body)
             except HxtpError:
                 return
-            self._stale_answered = now
+            self.stale_answered = now
             self._answer(message, body, False, now)
             self._commit(self)
 

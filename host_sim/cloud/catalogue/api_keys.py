@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.tenants import hold
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
@@ -73,12 +74,16 @@ def add(
     return Key(key_id, name, prefix, key)
 
 
-def every(connection: sa.Connection, tenant_id: str, user_id: str | None) -> list[Any]:
-    """The rows of a user's keys, or of all of the tenant's (user_id None), the oldest first."""
+def every(
+    connection: sa.Connection, tenant_id: str, user_id: str | None, page: Page | None = None
+) -> list[Any]:
+    """The rows of a user's keys, or of all of the tenant's (user_id None), the oldest first; or of a page
+    of them and one more.
+    """
     query = sa.select(api_keys).where(api_keys.c.tenant_id == tenant_id)
     if user_id is not None:
         query = query.where(api_keys.c.user_id == user_id)
-    return list(connection.execute(query.order_by(api_keys.c.created_at, api_keys.c.id)))
+    return rows_of(connection, query, api_keys.c.created_at, api_keys.c.id, page)
 
 
 def find(connection: sa.Connection, tenant_id: str, user_id: str | None, name: str) -> Any:

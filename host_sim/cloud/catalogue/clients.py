@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.api_keys import TooMany
+from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.tenants import hold
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import clients, directory
@@ -60,12 +61,16 @@ def add(connection: sa.Connection, vault: Vault, tenant_id: str, user_id: str, n
     return made
 
 
-def every(connection: sa.Connection, tenant_id: str, user_id: str | None) -> list[Any]:
-    """The rows of a user's clients, or of all of the tenant's (user_id None), the oldest first."""
+def every(
+    connection: sa.Connection, tenant_id: str, user_id: str | None, page: Page | None = None
+) -> list[Any]:
+    """The rows of a user's clients, or of all of the tenant's (user_id None), the oldest first; or of a page
+    of them and one more.
+    """
     query = sa.select(clients).where(clients.c.tenant_id == tenant_id)
     if user_id is not None:
         query = query.where(clients.c.user_id == user_id)
-    return list(connection.execute(query.order_by(clients.c.created_at, clients.c.id)))
+    return rows_of(connection, query, clients.c.created_at, clients.c.id, page)
 
 
 def find(connection: sa.Connection, tenant_id: str, client_id: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
+from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.exchange.ledger import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import (
@@ -25,7 +26,6 @@ from host_sim.cloud.storage.tables import (
 )
 
 SECRET = 32  # bytes
-HEARTBEAT_S = 30  # between two of a device's heartbeats, which hello_ack and bootstrap tell it
 MISSED = 4  # heartbeats without which it is offline
 
 
@@ -82,11 +82,11 @@ def register(
     return Issued(device_id, tenant_id, 1, secret)
 
 
-def online(row: Any, now: int) -> bool:
+def online(row: Any, now: int, heartbeat_s: int) -> bool:
     """Whether a device of `find` or `every` gave a sign of life within four heartbeats."""
     if row.revoked_at is not None or row.last_seen is None:
         return False
-    return now - row.last_seen < MISSED * HEARTBEAT_S * 1000
+    return now - row.last_seen < MISSED * heartbeat_s * 1000
 
 
 def change(connection: sa.Connection, tenant_id: str, device_id: str, values: dict[str, Any]) -> None:
@@ -158,13 +158,10 @@ def find(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
     ).first()
 
 
-def every(connection: sa.Connection, tenant_id: str) -> list[Any]:
-    """The rows of all devices, the oldest first."""
-    return list(
-        connection.execute(
-            _LISTED.where(devices.c.tenant_id == tenant_id).order_by(devices.c.created_at, devices.c.id)
-        )
-    )
+def every(connection: sa.Connection, tenant_id: str, page: Page | None = None) -> list[Any]:
+    """The rows of all devices, or of a page and one more, the oldest first."""
+    query = _LISTED.where(devices.c.tenant_id == tenant_id)
+    return rows_of(connection, query, devices.c.created_at, devices.c.id, page)
 
 
 def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) -> bool:

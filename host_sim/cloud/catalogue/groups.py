@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.catalogue.tenants import Taken, hold, slug_of
 from host_sim.cloud.storage.tables import devices, group_devices, groups, manifests
@@ -60,24 +61,23 @@ def find(connection: sa.Connection, tenant_id: str, name: str) -> Any:
     return next((row for row in rows if row.id == name), rows[0] if rows else None)
 
 
-def every(connection: sa.Connection, tenant_id: str) -> list[Any]:
-    """The rows of all groups, the oldest first."""
-    return list(
-        connection.execute(
-            sa.select(groups)
-            .where(groups.c.tenant_id == tenant_id)
-            .order_by(groups.c.created_at, groups.c.slug)
-        )
-    )
+def every(connection: sa.Connection, tenant_id: str, page: Page | None = None) -> list[Any]:
+    """The rows of all groups, or of a page and one more, the oldest first; those of one ms by their slug."""
+    query = sa.select(groups).where(groups.c.tenant_id == tenant_id)
+    return rows_of(connection, query, groups.c.created_at, groups.c.slug, page)
 
 
-def members(connection: sa.Connection, tenant_id: str) -> dict[str, list[str]]:
+def members(connection: sa.Connection, tenant_id: str, group_ids: Sequence[str]) -> dict[str, list[str]]:
     """By group, the ids of its devices that are not revoked."""
     found: dict[str, list[str]] = {}
     for row in connection.execute(
         sa.select(group_devices.c.group_id, group_devices.c.device_id)
         .join(devices, devices.c.id == group_devices.c.device_id)
-        .where(group_devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None))
+        .where(
+            group_devices.c.tenant_id == tenant_id,
+            group_devices.c.group_id.in_(group_ids),
+            devices.c.revoked_at.is_(None),
+        )
         .order_by(devices.c.created_at, devices.c.id)
     ):
         found.setdefault(row.group_id, []).append(row.device_id)

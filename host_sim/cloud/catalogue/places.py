@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.tenants import hold
 from host_sim.cloud.storage.tables import devices, homes, manifests, rooms
 
@@ -36,20 +37,16 @@ def add_home(connection: sa.Connection, tenant_id: str, name: str, timezone: str
     return home_id
 
 
-def every_home(connection: sa.Connection, tenant_id: str) -> list[Any]:
-    """The rows of all homes with the number of their `rooms` and `devices`, the oldest first."""
-    query = (
-        sa.select(
-            homes,
-            _how_many(rooms, rooms.c.tenant_id == tenant_id).label("rooms"),
-            _how_many(devices, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None)).label(
-                "devices"
-            ),
-        )
-        .where(homes.c.tenant_id == tenant_id)
-        .order_by(homes.c.created_at, homes.c.id)
-    )
-    return list(connection.execute(query))
+def every_home(connection: sa.Connection, tenant_id: str, page: Page | None = None) -> list[Any]:
+    """The rows of all homes, or of a page and one more, with the number of their `rooms` and `devices`, the
+    oldest first.
+    """
+    query = sa.select(
+        homes,
+        _how_many(rooms, rooms.c.tenant_id == tenant_id).label("rooms"),
+        _how_many(devices, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None)).label("devices"),
+    ).where(homes.c.tenant_id == tenant_id)
+    return rows_of(connection, query, homes.c.created_at, homes.c.id, page)
 
 
 def _how_many(table: sa.Table, *which: Any) -> sa.ScalarSelect:
@@ -93,15 +90,10 @@ def add_room(connection: sa.Connection, tenant_id: str, home_id: str, name: str,
     return room_id
 
 
-def rooms_of(connection: sa.Connection, tenant_id: str, home_id: str) -> list[Any]:
-    """The rows of a home's rooms, the oldest first."""
-    return list(
-        connection.execute(
-            sa.select(rooms)
-            .where(rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id)
-            .order_by(rooms.c.created_at, rooms.c.id)
-        )
-    )
+def rooms_of(connection: sa.Connection, tenant_id: str, home_id: str, page: Page | None = None) -> list[Any]:
+    """The rows of a home's rooms, or of a page and one more, the oldest first."""
+    query = sa.select(rooms).where(rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id)
+    return rows_of(connection, query, rooms.c.created_at, rooms.c.id, page)
 
 
 def delete_room(connection: sa.Connection, tenant_id: str, home_id: str, room_id: str) -> bool:

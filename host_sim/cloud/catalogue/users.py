@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from host_sim.cloud.catalogue.api_keys import TooMany
+from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.tenants import Taken, add_tenant, hold, user_id_of
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
@@ -19,6 +21,7 @@ from host_sim.cloud.storage.tables import api_keys, clients, directory, users
 
 HASHING = threading.BoundedSemaphore(2)  # Argon2 takes 64 MiB each time: strangers must not fill the memory
 
+MOST = 1000  # people of a tenant
 TRIES = 5  # to find a slug that nobody takes in between
 
 
@@ -108,15 +111,12 @@ def _note_tenant(connection: sa.Connection, user_id: str, tenant_id: str | None)
 # -- the members of a tenant ----
 
 
-def members(connection: sa.Connection, tenant_id: str) -> list[Any]:
-    """Their rows, the oldest first."""
-    return list(
-        connection.execute(
-            sa.select(users.c.id, users.c.email, users.c.role, users.c.created_at)
-            .where(users.c.tenant_id == tenant_id)
-            .order_by(users.c.created_at, users.c.id)
-        )
+def members(connection: sa.Connection, tenant_id: str, page: Page | None = None) -> list[Any]:
+    """Their rows, or of a page and one more, the oldest first."""
+    query = sa.select(users.c.id, users.c.email, users.c.role, users.c.created_at).where(
+        users.c.tenant_id == tenant_id
     )
+    return rows_of(connection, query, users.c.created_at, users.c.id, page)
 
 
 def member(connection: sa.Connection, tenant_id: str, user_id: str) -> Any:
@@ -129,7 +129,13 @@ def member(connection: sa.Connection, tenant_id: str, user_id: str) -> Any:
 
 
 def invite(connection: sa.Connection, tenant_id: str, email: str, role: str, now: int) -> str:
-    """The id of a new user of the tenant, without a password yet. Raises Taken where there is such a user."""
+    """The id of a new user of the tenant, without a password yet. Raises Taken where there is such a user,
+    TooMany.
+    """
+    hold(connection, tenant_id)
+    count = sa.select(sa.func.count()).select_from(users).where(users.c.tenant_id == tenant_id)
+    if connection.execute(count).scalar_one() >= MOST:
+        raise TooMany(f"{MOST} people are the most that a tenant may have")
     user_id = str(uuid.uuid4())
     try:
         with connection.begin_nested():

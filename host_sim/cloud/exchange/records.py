@@ -14,7 +14,16 @@ from hxtp.cloud import Link, Order
 from hxtp.envelope import Verifier
 from hxtp.window import Window
 
-_LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted")
+_LINK = (
+    "framed",
+    "session",
+    "boot_count",
+    "results_kept",
+    "hello",
+    "manifest_hash",
+    "submitted",
+    "stale_answered",
+)
 _KNOWN: Mapping[str, Any] = {}  # stands for a manifest that lies in its own table
 
 

@@ -11,17 +11,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 
 from host_sim.cloud.exchange.exchange import INBOUND
+from host_sim.cloud.settings import BROKER_PORTS
 
 log = logging.getLogger(__name__)
 
 GROUP = "hxtp-cloud"  # of the shared subscription
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class UplinkError(Exception):
@@ -47,13 +47,18 @@ class BrokerAddress:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        if parts.scheme not in PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        if (
+            parts.scheme not in BROKER_PORTS
+            or not parts.hostname
+            or parts.path not in ("", "/")
+            or parts.query
+        ):
             raise UplinkError("the broker's URL is mqtts://[USER@]HOST[:PORT], or mqtt:// on this machine")
         if parts.password:
             raise UplinkError("the broker's password does not belong into its URL: set broker_password")
         username = unquote(parts.username) if parts.username else None
         tls = parts.scheme == "mqtts"
-        return cls(parts.hostname, port or PORTS[parts.scheme], tls, username, password, ca)
+        return cls(parts.hostname, port or BROKER_PORTS[parts.scheme], tls, username, password, ca)
 
 
 def client_for(address: BrokerAddress, client_id: str, version_5: bool = False) -> mqtt.Client:
@@ -73,6 +78,21 @@ def client_for(address: BrokerAddress, client_id: str, version_5: bool = False) 
     client.max_queued_messages_set(20000)
     client.on_socket_open = _send_at_once
     return client
+
+
+class Broker(Protocol):
+    """The cloud's end at a broker, over the network (`Uplink`) or in its own process (`LocalUplink`)."""
+
+    address: BrokerAddress
+
+    def connected(self) -> bool:
+        """Whether what is published now reaches the broker."""
+
+    def round_trip(self, timeout: float) -> None:
+        """Ask the broker something. Raises UplinkError without an answer in `timeout` s."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """At QoS 1."""
 
 
 class Uplink:

@@ -74,7 +74,7 @@ def _query(services: Services, caller: Caller, payload: Mapping[str, Any]) -> di
                 {
                     **told,
                     "status": "answered",
-                    "online": devices.online(row, services.now()),
+                    "online": devices.online(row, services.now(), services.settings.heartbeat_s),
                     "state": None if state is None else state.body,
                     "updated_at": None if state is None else iso(state.updated_at),
                 }

@@ -10,7 +10,9 @@ from host_sim.cloud.access import address_of, bearer, identify, limit, scoped, s
 from host_sim.cloud.browser import HEADER, Browser
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import ApiError, conflict, errors, not_found
+from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.security import roles
 from host_sim.cloud.times import iso
 
@@ -99,9 +101,8 @@ class Key(BaseModel):
     revoked: bool
 
 
-class Keys(BaseModel):
+class Keys(Paged):
     api_keys: list[Key]
-    count: int = Field(examples=[1])
 
 
 class KeyEnded(BaseModel):
@@ -176,12 +177,15 @@ def logout(
     return Status(status="logged_out")
 
 
-@router.get("/auth/api-keys")
-def list_keys(request: Request, caller: Caller = scoped("viewer")) -> Keys:
+@router.get("/auth/api-keys", responses=LINKED, response_model_exclude_unset=True)
+def list_keys(
+    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("viewer")
+) -> Keys:
     """List API keys: one's own, and for an admin those of the tenant."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = api_keys.every(connection, caller.tenant_id, caller.sees_only)
-    return Keys(api_keys=[_shown(row) for row in rows], count=len(rows))
+        found = api_keys.every(connection, caller.tenant_id, caller.sees_only, page)
+    rows, more = parted(found, page, response)
+    return Keys(api_keys=[_shown(row) for row in rows], count=len(rows), **more)
 
 
 @router.post("/auth/api-keys", status_code=201, responses=errors(409))

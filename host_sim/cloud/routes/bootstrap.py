@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 from host_sim.cloud import signed
 from host_sim.cloud.access import services_of
 from host_sim.cloud.broker import logins
-from host_sim.cloud.catalogue.devices import HEARTBEAT_S
 from host_sim.cloud.errors import errors
 from host_sim.cloud.routes.forms import ID
 
@@ -62,18 +61,17 @@ def bootstrap(
     if services.logins is not None:
         # It connects at once. Where this takes too long it is refused, and asks again.
         services.logins.wait(device.device_id)
-    broker = services.uplink.address
-    host = f"[{broker.host}]" if ":" in broker.host else broker.host
     answer = {
         "device_id": device.device_id,
         "tenant_id": device.tenant_id,
-        "mqtt_endpoint": f"mqtt{'s' if broker.tls else ''}://{host}:{broker.port}",
-        "heartbeat_interval": HEARTBEAT_S,
+        "mqtt_endpoint": services.mqtt_endpoint(),
+        "heartbeat_interval": services.settings.heartbeat_s,
         "password_expiry": expiry,
         "server_time": device.now,
     }
-    if broker.ca is not None:
-        answer["ca"] = _certificates(broker.ca.read_text())
+    ca = services.broker_ca()
+    if ca is not None:
+        answer["ca"] = _certificates(ca.read_text())
     return device.answer(answer)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from host_sim.cloud import logs
@@ -10,8 +10,10 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import clients
 from host_sim.cloud.catalogue.api_keys import TooMany
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.auth import Name
+from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["authentication"])
@@ -47,9 +49,8 @@ class Client(BaseModel):
     revoked: bool
 
 
-class Clients(BaseModel):
+class Clients(Paged):
     clients: list[Client]
-    count: int = Field(examples=[1])
 
 
 class ClientEnded(BaseModel):
@@ -58,12 +59,15 @@ class ClientEnded(BaseModel):
     name: str = Field(examples=["my-app"])
 
 
-@router.get("/auth/clients")
-def list_clients(request: Request, caller: Caller = scoped("user")) -> Clients:
+@router.get("/auth/clients", responses=LINKED, response_model_exclude_unset=True)
+def list_clients(
+    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("user")
+) -> Clients:
     """List app clients: one's own, and for an admin those of the tenant."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = clients.every(connection, caller.tenant_id, caller.sees_only)
-    return Clients(clients=[_shown(row) for row in rows], count=len(rows))
+        found = clients.every(connection, caller.tenant_id, caller.sees_only, page)
+    rows, more = parted(found, page, response)
+    return Clients(clients=[_shown(row) for row in rows], count=len(rows), **more)
 
 
 @router.post("/auth/clients", status_code=201, responses=errors(409))

@@ -2,17 +2,21 @@
 served (`/device`, `/devices`).
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, keys
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import DeviceId, Id, Name
+from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, linked, parted
+from host_sim.cloud.services import Services
+from host_sim.cloud.settings import MAX_STATES
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["devices"])
@@ -66,9 +70,8 @@ class Device(BaseModel):
     session: bool
 
 
-class Devices(BaseModel):
+class Devices(Paged):
     devices: list[Device]
-    count: int = Field(examples=[1])
 
 
 class Revoked(BaseModel):
@@ -127,6 +130,22 @@ class State(BaseModel):
     last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
+class StateThen(BaseModel):
+    version: int = Field(examples=[7])
+    state: dict[str, Any] = Field(examples=[{"light": True, "brightness": 100}])
+    updated_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+
+
+class StateHistory(Paged):
+    """The newest first."""
+
+    device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
+    states: list[StateThen]
+    next_cursor: str | None = Field(
+        None, description="gives the next page as `cursor`; not there on the last", examples=["7"]
+    )
+
+
 @router.post("/device/register", status_code=201, responses=errors(404))
 @router.post("/devices/register", status_code=201, include_in_schema=False)
 def register(
@@ -160,14 +179,19 @@ def register(
     )
 
 
-@router.get("/devices")
-def list_devices(request: Request, caller: Caller = scoped("viewer", "read:devices")) -> Devices:
-    """All devices of the tenant."""
+@router.get("/devices", responses=LINKED, response_model_exclude_unset=True)
+def list_devices(
+    request: Request,
+    response: Response,
+    page: Page = PAGE,
+    caller: Caller = scoped("viewer", "read:devices"),
+) -> Devices:
+    """All devices of the tenant, the oldest first."""
     services = services_of(request)
     with services.database.reading(caller.tenant_id) as connection:
-        rows = devices.every(connection, caller.tenant_id)
-    now = services.now()
-    return Devices(devices=[_shown(row, now) for row in rows], count=len(rows))
+        rows, more = parted(devices.every(connection, caller.tenant_id, page), page, response)
+    shown = [_shown(row, services) for row in rows]
+    return Devices(devices=shown, count=len(shown), **more)
 
 
 @router.get("/devices/{device_id}")
@@ -180,7 +204,7 @@ def get_device(
         row = devices.find(connection, caller.tenant_id, device_id)
     if row is None:
         raise not_found("device")
-    return _shown(row, services.now())
+    return _shown(row, services)
 
 
 @router.patch("/devices/{device_id}")
@@ -197,7 +221,7 @@ def change_device(
             row = devices.find(connection, caller.tenant_id, device_id)
     except LookupError as missing:
         raise not_found(str(missing.args[0]).removesuffix("_id")) from None
-    return _shown(row, services.now())
+    return _shown(row, services)
 
 
 @router.get("/devices/{device_id}/state")
@@ -216,9 +240,40 @@ def get_state(
         state=told.body if told is not None else {},
         version=told.version if told is not None else 0,
         updated_at=iso(told.updated_at) if told is not None else None,
-        online=devices.online(row, services.now()),
+        online=devices.online(row, services.now(), services.settings.heartbeat_s),
         last_seen=iso(row.last_seen),
     )
+
+
+@router.get("/devices/{device_id}/state/history", responses=LINKED, response_model_exclude_unset=True)
+def get_state_history(
+    device_id: DeviceId,
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=MAX_STATES, description="of a page")] = 50,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+    ] = None,
+    caller: Caller = scoped("viewer", "read:devices"),
+) -> StateHistory:
+    """The states that the device told last, the present one first, as many as this cloud keeps.
+
+    A version may be missing: of states that came within the same moment only the last one stays.
+    """
+    services = services_of(request)
+    with services.database.reading(caller.tenant_id) as connection:
+        if devices.find(connection, caller.tenant_id, device_id) is None:
+            raise not_found("device")
+        before = int(cursor) if cursor is not None else None
+        rows = devices.states_of(connection, caller.tenant_id, device_id, limit + 1, before)
+    shown, more = rows[:limit], {}
+    if len(rows) > limit:
+        more["next_cursor"] = str(shown[-1].version)
+        linked(response, limit, more["next_cursor"])
+    states = [
+        StateThen(version=row.version, state=row.body, updated_at=iso(row.updated_at) or "") for row in shown
+    ]
+    return StateHistory(device_id=device_id, states=states, count=len(states), **more)
 
 
 @router.post("/device/{device_id}/rotate-secret", responses=errors(409))
@@ -316,7 +371,7 @@ def revoke(
     return Revoked(status="revoked", device_id=device_id)
 
 
-def _shown(row: Any, now: int) -> Device:
+def _shown(row: Any, services: Services) -> Device:
     record = row.record or {}
     return Device(
         id=row.id,
@@ -327,6 +382,6 @@ def _shown(row: Any, now: int) -> Device:
         firmware=row.firmware_version,
         last_seen=iso(row.last_seen),
         revoked=row.revoked_at is not None,
-        online=devices.online(row, now),
+        online=devices.online(row, services.now(), services.settings.heartbeat_s),
         session=bool(record.get("session")) and row.revoked_at is None,
     )

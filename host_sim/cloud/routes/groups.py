@@ -3,16 +3,18 @@
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import groups
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.catalogue.tenants import Taken
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import DeviceId, GroupSlug, Id, Name, Slug, Text
+from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["groups"])
@@ -71,18 +73,24 @@ class Group(BaseModel):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Groups(BaseModel):
+class Groups(Paged):
     groups: list[Group]
-    count: int = Field(examples=[1])
 
 
-@router.get("/groups")
-def list_groups(request: Request, caller: Caller = scoped("user", "read:groups")) -> Groups:
+@router.get("/groups", responses=LINKED, response_model_exclude_unset=True)
+def list_groups(
+    request: Request,
+    response: Response,
+    page: Page = SHORT_PAGE,
+    caller: Caller = scoped("user", "read:groups"),
+) -> Groups:
     """List groups."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = groups.every(connection, caller.tenant_id)
-        members = groups.members(connection, caller.tenant_id)
-    return Groups(groups=[_shown(row, members.get(row.id, [])) for row in rows], count=len(rows))
+        found = groups.every(connection, caller.tenant_id, page)
+        rows, more = parted(found, page, response, "slug")
+        members = groups.members(connection, caller.tenant_id, [row.id for row in rows])
+    shown = [_shown(row, members.get(row.id, [])) for row in rows]
+    return Groups(groups=shown, count=len(shown), **more)
 
 
 @router.post("/groups", status_code=201, responses=errors(404, 409))

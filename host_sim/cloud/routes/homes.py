@@ -2,14 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import places
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import HomeId, Name, RoomId
+from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["homes"])
@@ -62,9 +64,8 @@ class Home(BaseModel):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Homes(BaseModel):
+class Homes(Paged):
     homes: list[Home]
-    count: int = Field(examples=[1])
 
 
 class Room(BaseModel):
@@ -74,9 +75,8 @@ class Room(BaseModel):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Rooms(BaseModel):
+class Rooms(Paged):
     rooms: list[Room]
-    count: int = Field(examples=[1])
 
 
 @router.post("/homes", status_code=201, responses=errors(409))
@@ -92,12 +92,14 @@ def create_home(request: Request, body: NewHome, caller: Caller = scoped("admin"
     return Done(status="created", id=home_id)
 
 
-@router.get("/homes")
-def list_homes(request: Request, caller: Caller = scoped("viewer", "read:homes")) -> Homes:
+@router.get("/homes", responses=LINKED, response_model_exclude_unset=True)
+def list_homes(
+    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("viewer", "read:homes")
+) -> Homes:
     """List homes."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = places.every_home(connection, caller.tenant_id)
-    return Homes(homes=[_home(row) for row in rows], count=len(rows))
+        rows, more = parted(places.every_home(connection, caller.tenant_id, page), page, response)
+    return Homes(homes=[_home(row) for row in rows], count=len(rows), **more)
 
 
 @router.patch("/homes/{home_id}")
@@ -142,18 +144,25 @@ def add_room(
     return Done(status="created", id=room_id)
 
 
-@router.get("/homes/{home_id}/rooms")
-def list_rooms(home_id: HomeId, request: Request, caller: Caller = scoped("viewer", "read:homes")) -> Rooms:
+@router.get("/homes/{home_id}/rooms", responses=LINKED, response_model_exclude_unset=True)
+def list_rooms(
+    home_id: HomeId,
+    request: Request,
+    response: Response,
+    page: Page = PAGE,
+    caller: Caller = scoped("viewer", "read:homes"),
+) -> Rooms:
     """List rooms."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
         if not places.has_home(connection, caller.tenant_id, home_id):
             raise not_found("home")
-        rows = places.rooms_of(connection, caller.tenant_id, home_id)
+        found = places.rooms_of(connection, caller.tenant_id, home_id, page)
+    rows, more = parted(found, page, response)
     shown = [
         Room(id=row.id, home_id=row.home_id, name=row.name, created_at=iso(row.created_at) or "")
         for row in rows
     ]
-    return Rooms(rooms=shown, count=len(shown))
+    return Rooms(rooms=shown, count=len(shown), **more)
 
 
 @router.delete("/homes/{home_id}/rooms/{room_id}")

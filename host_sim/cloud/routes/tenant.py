@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from host_sim.cloud import logs
@@ -10,7 +10,9 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.broker import logins
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import tenants, users
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
+from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
 from host_sim.cloud.times import iso
 
@@ -108,9 +110,8 @@ class Member(BaseModel):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Members(BaseModel):
+class Members(Paged):
     users: list[Member]
-    count: int = Field(examples=[1])
 
 
 class Removed(BaseModel):
@@ -164,12 +165,14 @@ def change_settings(request: Request, body: Changes, caller: Caller = scoped("ow
     return _settings(caller, after)
 
 
-@router.get("/tenant/users")
-def list_users(request: Request, caller: Caller = scoped("admin")) -> Members:
+@router.get("/tenant/users", responses=LINKED, response_model_exclude_unset=True)
+def list_users(
+    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("admin")
+) -> Members:
     """The people of the tenant."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = users.members(connection, caller.tenant_id)
-    return Members(users=[_member(row) for row in rows], count=len(rows))
+        rows, more = parted(users.members(connection, caller.tenant_id, page), page, response)
+    return Members(users=[_member(row) for row in rows], count=len(rows), **more)
 
 
 @router.post("/tenant/users", status_code=201, responses=errors(409))
@@ -186,6 +189,8 @@ def invite(request: Request, body: Invitation, caller: Caller = scoped("owner"))
         raise conflict(
             "USER_EXISTS", str(error), "a user belongs to one tenant; take another address"
         ) from None
+    except users.TooMany as error:
+        raise conflict("LIMIT_REACHED", str(error), "let somebody go first") from None
     logs.audit("user_invited", actor=caller.actor, tenant=caller.tenant_id, user=user_id, role=body.role)
     return _member(row)
 

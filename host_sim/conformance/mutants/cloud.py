@@ -245,7 +245,7 @@ TABLE = [
         "hello-answered-always",
         "answers every stale hello",
         "cloud-stale-rarely",
-        before("_answer_stale", by.set_to(_stale_answered=None)),
+        before("_answer_stale", by.set_to(stale_answered=None)),
     ),
     Broken("hello-not-checked", "does without boot count and K", "cloud-hello-malformed", reading(_filled)),
     Broken(

@@ -1,0 +1,30 @@
+"""Pages of a list, the oldest first: so many rows, from behind a place on.
+
+Must never skip or repeat a row because others come and go: a place says where a row lies, not how many lie
+before it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`limit` rows behind `after`: the time (ms) and name of the last row that is known; None: the first."""
+
+    limit: int
+    after: tuple[int, str] | None = None
+
+
+def rows_of(connection: sa.Connection, query: Any, at: Any, name: Any, page: Page | None) -> list[Any]:
+    """The rows of a page, and one more where it is not the last; all of them without a page.
+
+    `at`, `name`: the columns that order them, which no two rows have in common.
+    """
+    if page is not None:
+        if page.after is not None:
+            query = query.where(sa.tuple_(at, name) > sa.tuple_(*map(sa.literal, page.after)))
+        query = query.limit(page.limit + 1)
+    return list(connection.execute(query.order_by(at, name)))

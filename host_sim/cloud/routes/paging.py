@@ -1,0 +1,79 @@
+"""How a client asks for a page of a list, and how it is told that there is another.
+
+A list without `limit` gives as many as it may, so a client that knows nothing of pages gets what it always
+got. Where there are more, the answer has the member `next_cursor` and the header `Link: <…>; rel="next"`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from host_sim.cloud.catalogue.pages import Page
+
+MOST = 1000  # of a page
+_CURSOR = r"^[0-9]{1,15}\.[A-Za-z0-9_.:-]{1,64}$"
+# For a route's `responses`.
+LINKED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "Link": {
+                "description": 'the next page, `rel="next"`; not there on the last one',
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+
+
+class Paged(BaseModel):
+    """The route has `response_model_exclude_unset`, so that `next_cursor` is there only where it is given."""
+
+    count: int = Field(description="of this page", examples=[1])
+    next_cursor: str | None = Field(
+        None,
+        description="gives the next page as `cursor`; not there on the last",
+        examples=["1767225600000.9f86d081884c7d659a2feaa0c55ad015"],
+    )
+
+
+def _page(most: int) -> Any:
+    def page(
+        limit: Annotated[int, Query(ge=1, le=most, description="of a page")] = most,
+        cursor: Annotated[
+            str | None, Query(pattern=_CURSOR, description="`next_cursor` of the page before")
+        ] = None,
+    ) -> Page:
+        if cursor is None:
+            return Page(limit)
+        at, _, name = cursor.partition(".")
+        return Page(limit, (int(at), name))
+
+    return Depends(page)
+
+
+PAGE = _page(MOST)
+SHORT_PAGE = _page(100)  # of things that each have a list of their own
+
+
+def parted(
+    rows: Sequence[Any], page: Page, response: Response, name: str = "id"
+) -> tuple[list[Any], dict[str, str]]:
+    """The rows of the page out of what `pages.rows_of` found, and `next_cursor` where that was one more.
+
+    `name`: of the column that tells rows of the same time apart.
+    """
+    shown = list(rows[: page.limit])
+    if len(rows) <= page.limit:
+        return shown, {}
+    cursor = f"{shown[-1].created_at}.{getattr(shown[-1], name)}"
+    linked(response, page.limit, cursor)
+    return shown, {"next_cursor": cursor}
+
+
+def linked(response: Response, limit: int, cursor: str, **more: str) -> None:
+    """The header that leads to the next page; relative, since only the client knows how it got here."""
+    query = urlencode({**more, "limit": limit, "cursor": cursor})
+    response.headers["Link"] = f'<?{query}>; rel="next"'
