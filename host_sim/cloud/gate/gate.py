@@ -2,16 +2,17 @@
 
     role, scope and rate limit (access) → device → manifest → action → parameters → safety class → order
 
-Must never pass what the device's own manifest does not list, nor tell a tenant of another's devices.
+A critical command that nobody has said yes to becomes a dry run first (`trials`). Must never pass what the
+device's own manifest does not list, nor tell a tenant of another's devices.
 """
 
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.concurrency import run_in_threadpool
 
@@ -22,6 +23,7 @@ from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange.exchange import Exchange, Unavailable
 from host_sim.cloud.exchange.turn import IdUsed
 from host_sim.cloud.gate.limits import HOUR, MINUTE, Limits
+from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database, has_nul
 from host_sim.params import Problem, checked, declared, describe
@@ -69,12 +71,26 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A command that may be sent."""
+    """A command that may be sent. `dry_runs`: the device takes dry runs of the action."""
 
     device_id: str
     action: str
     params: Mapping[str, Any]
     safety: str
+    dry_runs: bool
+
+
+@dataclass(slots=True)
+class _Asking:
+    """A command that somebody has to say yes to. `trial`: of its device, or why there could be none."""
+
+    passed: Passed
+    trial: Trial | ApiError | None = None
+
+    @property
+    def tries(self) -> bool:
+        """Whether the device is asked first (HX3-MAN-10, HX3-CMD-31)."""
+        return self.passed.safety == "critical" and self.passed.dry_runs
 
 
 class Gate:
@@ -84,25 +100,33 @@ class Gate:
         self._database = database
         self._exchange = exchange
         self._limits = limits
+        self._trials = Trials(database, exchange)
         self.refused: Callable[[str], None] = _nobody  # is told the code of every refusal
 
     def command(self, caller: Caller, device_id: str, asked: Asked) -> str:
         """The message id of the accepted command. Raises ApiError; 409 with a token where a yes is needed."""
         with self._told():
             passed = self._pass(caller, device_id, asked)
-            if not asked.dry_run:
-                self._ask(caller, passed)
+            if not asked.dry_run and passed.safety in ASKS:
+                asking = _Asking(passed)
+                self._try(caller, [asking])
+                self._ask(caller, asking)
             return _result(self._submit(caller, passed, asked))
 
     async def accept(self, caller: Caller, device_id: str, asked: Asked) -> str:
         """As `command`, on an event loop: a thread is taken only where the database has to be asked."""
         target = targets.known(self._database, caller.tenant_id, device_id)
-        if target is None:
-            return await run_in_threadpool(self.command, caller, device_id, asked)
         with self._told():
-            passed = _judge(target, device_id, asked)
-        if passed.safety in ASKS and not asked.dry_run:
-            return await run_in_threadpool(self.command, caller, device_id, asked)
+            if target is None:
+                passed = await run_in_threadpool(self._pass, caller, device_id, asked)
+            else:
+                passed = _judge(target, device_id, asked)
+            if not asked.dry_run and passed.safety in ASKS:
+                asking = _Asking(passed)
+                if asking.tries:
+                    asking.trial = self._begin(caller, passed)
+                    await self._trials.ended(asking.trial)
+                await run_in_threadpool(self._ask, caller, asking)
         future = self._submit(caller, passed, asked)
         await _done(future)
         with self._told():
@@ -114,27 +138,31 @@ class Gate:
 
     def each(self, caller: Caller, wanted: list[tuple[str, Asked]]) -> list[dict[str, Any]]:
         """A command for each device: what became of each, in their order. Nothing is raised."""
-        futures: list[tuple[str, Future[str] | ApiError]] = []
+        begun: list[tuple[str, Future[str] | _Asking | ApiError]] = []
         known = targets.read(self._database, caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
             try:
                 passed = _judge(known.get(device_id), device_id, asked)
-                if not asked.dry_run:
-                    self._ask(caller, passed)
-                futures.append((device_id, self._submit(caller, passed, asked)))
+                if not asked.dry_run and passed.safety in ASKS:
+                    begun.append((device_id, _Asking(passed)))
+                else:
+                    begun.append((device_id, self._submit(caller, passed, asked)))
             except ApiError as error:
-                futures.append((device_id, error))
+                begun.append((device_id, error))
+        self._try(caller, [one for _, one in begun if isinstance(one, _Asking)])
         results = []
-        for device_id, future in futures:
+        for device_id, one in begun:
             try:
                 with self._told():
-                    if isinstance(future, ApiError):
-                        raise future
-                    message_id = _result(future)
-                one = {"success": True, "command_id": message_id, "message_id": message_id}
+                    if isinstance(one, ApiError):
+                        raise one
+                    if isinstance(one, _Asking):
+                        self._ask(caller, one)
+                    message_id = _result(one)
+                told = {"success": True, "command_id": message_id, "message_id": message_id}
             except ApiError as error:
-                one = {"success": False, "error": error.message, "code": error.code, **error.more}
-            results.append({"device_id": device_id, **one})
+                told = {"success": False, "error": error.message, "code": error.code, **error.more}
+            results.append({"device_id": device_id, **told})
         return results
 
     @contextlib.contextmanager
@@ -181,10 +209,39 @@ class Gate:
         known = targets.read(self._database, caller.tenant_id, [device_id])
         return _judge(known.get(device_id), device_id, asked)
 
-    def _ask(self, caller: Caller, passed: Passed) -> None:
-        status = ASKS.get(passed.safety)
-        if status is None:
+    def _try(self, caller: Caller, asked: Sequence[_Asking]) -> None:
+        """Let the devices have their say first, where a command is critical and its device can."""
+        able = [one for one in asked if one.tries]
+        if not able:
             return
+        try:
+            with self._trials.thread():
+                trials = [self._begin(caller, one.passed) for one in able]
+                self._trials.wait(trials)
+        except ApiError as refusal:
+            for one in able:
+                one.trial = refusal
+            return
+        for one, trial in zip(able, trials, strict=True):
+            one.trial = trial
+
+    def _begin(self, caller: Caller, passed: Passed) -> Trial:
+        return self._trials.begin(caller, passed.device_id, passed.action, passed.params)
+
+    def _ask(self, caller: Caller, asking: _Asking) -> NoReturn:
+        """Raises ApiError: by which token it has to be confirmed, or what is in the way of that."""
+        passed, trial = asking.passed, asking.trial
+        status = ASKS[passed.safety]
+        text, more = f"{passed.action} is {passed.safety}: somebody has to say yes", {}
+        if isinstance(trial, ApiError):
+            raise trial
+        if trial is not None:
+            _result(trial.accepted, 0)
+            trial.judge()
+            more = {"dry_run": "taken", "dry_run_id": trial.command_id}
+        elif passed.safety == "critical":
+            text += "; the device was not asked, for it takes no dry run of this"
+            more = {"dry_run": "not_supported"}
         token, now = hashing.token(), self._exchange.now()
         life = CONFIRM_MS if passed.safety == "sensitive" else DRY_RUN_MS
         with self._database.writing(caller.tenant_id) as connection:
@@ -201,13 +258,14 @@ class Gate:
         raise ApiError(
             409,
             "DRY_RUN_REQUIRED" if passed.safety == "critical" else "CONFIRMATION_REQUIRED",
-            f"{passed.action} is {passed.safety}: somebody has to say yes",
+            text,
             f"within {life // 1000} s: POST /device/ID/command/confirm with this dry_run_token",
             status=status,
             reason=f"{passed.safety.capitalize()} action requires confirmation",
             dry_run_token=token,
             token=token,
             expires_in=life // 1000,
+            **more,
         )
 
     def _submit(self, caller: Caller, passed: Passed, asked: Asked) -> "Future[str]":
@@ -258,7 +316,8 @@ def _judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
     safety = capability.get("safetyClass", "normal")
     if safety not in ("normal", "sensitive", "critical"):
         raise _restricted("this action is not for the API")
-    if asked.dry_run and capability.get("supportsDryRun") is not True:
+    dry_runs = capability.get("supportsDryRun") is True
+    if asked.dry_run and not dry_runs:
         raise ApiError(
             400,
             "PARAMS_INVALID",
@@ -268,7 +327,7 @@ def _judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
     params = _parameters({"capabilities": [capability]}, asked)
     if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
         raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
-    return Passed(device_id, asked.action, params, safety)
+    return Passed(device_id, asked.action, params, safety, dry_runs)
 
 
 async def _done(future: "Future[str]") -> None:

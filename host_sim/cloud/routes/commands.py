@@ -54,7 +54,7 @@ class Confirmation(BaseModel):
 
 class Result(BaseModel):
     """What became of the command for one device: its ids, or the reason and its gateway code. Where a yes is
-    needed, `status` and `dry_run_token` are those of a single command.
+    needed, `status`, `dry_run_token` and `dry_run` are those of a single command.
     """
 
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
@@ -68,6 +68,8 @@ class Result(BaseModel):
     dry_run_token: str | None = None
     token: str | None = None
     expires_in: int | None = None
+    dry_run: str | None = None
+    dry_run_id: str | None = None
     choices: list[str] | None = None
 
 
@@ -131,7 +133,12 @@ async def command_device(
     key: Key = None,
     caller: Caller = scoped("user", "write:devices"),
 ) -> dict:
-    """Accept a command. It is stored when this answers; `GET /commands/ID` tells what became of it."""
+    """Accept a command. It is stored when this answers; `GET /commands/ID` tells what became of it.
+
+    A sensitive one answers 409 with a token to confirm it by. So does a critical one once the device has
+    taken a dry run of it; `dry_run` is then `taken`, or `not_supported` where the device could not be asked.
+    Where it refuses, or does not answer within seconds, there is no token, and `error` says why.
+    """
     message_id = await services_of(request).gate.accept(caller, device_id, body.asked(key))
     answer: dict[str, Any] = {"success": True, "command_id": message_id, "message_id": message_id}
     if at_least(caller.user.role, "admin") and "/devices/" in request.url.path:
