@@ -35,7 +35,7 @@ class Pki:
 
 
 def make_pki(folder: str | Path, names: tuple[str, ...] = NAMES) -> Pki:
-    """Make what is missing in `folder`, or about to expire, and keep the rest."""
+    """Make what is missing in `folder`, about to expire, or not for all of `names`, and keep the rest."""
     folder = Path(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     pki = Pki(folder / "ca.pem", folder / "server.pem", folder / "server-key.pem")
@@ -46,13 +46,19 @@ def make_pki(folder: str | Path, names: tuple[str, ...] = NAMES) -> Pki:
         ca = _ca(ca_key)
         replace_file(ca_key_file, _pem(ca_key))
         replace_file(pki.ca, _pem(ca))
-    if fresh or not (pki.key.exists() and _lasts(pki.certificate)):
+    if fresh or not (pki.key.exists() and _lasts(pki.certificate) and _is_for(pki.certificate, names)):
         ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
         ca = x509.load_pem_x509_certificate(pki.ca.read_bytes())
         key = ec.generate_private_key(ec.SECP256R1())
         replace_file(pki.key, _pem(key))
         replace_file(pki.certificate, _pem(_server(key, names, ca, ca_key)))
     return pki
+
+
+def _is_for(file: Path, names: tuple[str, ...]) -> bool:
+    found = x509.load_pem_x509_certificate(file.read_bytes()).extensions
+    there = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    return all(_general(name) in there for name in names)
 
 
 def _ca(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

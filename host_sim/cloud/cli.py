@@ -4,6 +4,7 @@ Must never take a secret as an argument, where every user of the machine could r
 """
 
 import argparse
+import dataclasses
 import getpass
 import re
 import signal
@@ -23,16 +24,53 @@ examples:
   python -m host_sim cloud user --email me@example.org
   python -m host_sim device --cloud https://127.0.0.1:8443/api/v1 --token TOKEN --board demo-light"""
 
+# Every setting but the secrets, which no argument may hold.
+HELP = {
+    "host": "to listen on",
+    "port": "of HTTPS, 0 for any free one",
+    "database_owner": "PostgreSQL: as the role that owns the tables, which makes and changes them",
+    "broker": "mqtts://[USER@]HOST[:PORT] (default: the embedded one)",
+    "broker_port": "of the embedded broker, 0 for any free one",
+    "broker_ca": "the CA that vouches for the broker (default: the system's)",
+    "public_broker": "how devices reach the broker: mqtts://HOST[:PORT] (default: as the cloud does)",
+    "public_broker_ca": "the CA of the certificate that they find there (default: that of --broker-ca)",
+    "shared_subscriptions": "several workers share the devices' messages (MQTT 5)",
+    "dynamic_security": "the broker is Mosquitto with that plugin: write who may come in",
+    "redis": "redis[s]://HOST, for limits and live messages that all workers share",
+    "plain_http": "HTTP without TLS, on this machine alone",
+    "certificate": "of the API (default: of a development CA)",
+    "certificate_key": "its key",
+    "public_url": "how clients reach the API: https://HOST/api/v1",
+    "heartbeat_s": "seconds between two heartbeats of a device",
+    "states_kept": "states of each device that can be asked for",
+    "telemetry_days": "age at which samples are deleted; 0: never",
+    "history_days": "the same for commands, observations, and what was revoked",
+    "token_life_s": "seconds that a token holds",
+    "tier": f"of new tenants: {', '.join(TIERS)}",
+    "log_level": "debug, info, warning or error",
+    "log_format": "text, or json: an object a line",
+}
+META = {
+    "host": "ADDRESS",
+    "database_owner": "URL",
+    "broker": "URL",
+    "broker_ca": "FILE",
+    "public_broker": "URL",
+    "public_broker_ca": "FILE",
+    "redis": "URL",
+    "certificate": "FILE",
+    "certificate_key": "FILE",
+    "public_url": "URL",
+}
 MAX_LINE = 4096  # characters of a password file that are looked at
 
 
 def main(argv: list[str]) -> int:
     """0 if it worked, 1 if not (the reason is on stderr), 2 for a wrong command line."""
     options = _parser().parse_args(argv)
-    given = {name: getattr(options, name, None) for name in ("port", "data", "broker", "database", "host")}
-    given["plain_http"] = True if getattr(options, "plain_http", False) else None
+    given = {one.name: getattr(options, one.name, None) for one in dataclasses.fields(Settings)}
     try:
-        settings = load(given, options.config)
+        settings = load(given, getattr(options, "config", None))
         return options.run(settings, options)
     except SettingsError as error:
         print(f"host_sim cloud: {error}", file=sys.stderr)
@@ -48,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common = argparse.ArgumentParser(add_help=False)
+    # Without defaults: those of a command would take the place of what stands before the command.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="settings as TOML")
     common.add_argument("--data", metavar="DIR", help="keys, certificates and SQLite (default build/cloud)")
     common.add_argument(
@@ -61,7 +100,12 @@ def _parser() -> argparse.ArgumentParser:
         "--tenant", metavar="NAME", help="without it: role none, to register a tenant by the API"
     )
     call.add_argument("--email", required=True, type=_email, metavar="E", help="whose token it is")
-    call.add_argument("--role", choices=("owner", "admin", "user", "viewer"), default="owner")
+    call.add_argument(
+        "--role",
+        choices=("owner", "admin", "user", "viewer"),
+        help="of somebody who is new in the tenant (default owner)",
+    )
+    call.add_argument("--change-role", action="store_true", help="and of somebody who has another one there")
     call.add_argument("--tier", choices=tuple(TIERS), help="of a tenant that is made now")
     call.set_defaults(run=_token)
     call = calls.add_parser(
@@ -82,12 +126,16 @@ def _parser() -> argparse.ArgumentParser:
 def _serving(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     for action in common._actions:
         parser._add_action(action)
-    parser.add_argument("--port", type=int, metavar="N", help="of HTTPS, 0 for any free one (default 8443)")
-    parser.add_argument("--host", metavar="ADDRESS", help="to listen on (default 127.0.0.1)")
-    parser.add_argument(
-        "--broker", metavar="URL", help="mqtts://[USER@]HOST[:PORT] (default: the embedded one)"
-    )
-    parser.add_argument("--plain-http", action="store_true", help="HTTP without TLS, on this machine alone")
+    there = {action.dest for action in parser._actions}
+    for one in dataclasses.fields(Settings):
+        if one.name not in there and one.name in HELP:
+            option = "--" + one.name.replace("_", "-")
+            if isinstance(one.default, bool):
+                parser.add_argument(option, action="store_const", const=True, help=HELP[one.name])
+            else:
+                default = "" if one.default in ("", 0) else f" (default {one.default})"
+                meta = "N" if isinstance(one.default, int) else META.get(one.name, "WORD")
+                parser.add_argument(option, metavar=meta, help=HELP[one.name] + default)
     parser.set_defaults(run=_serve)
 
 
@@ -131,7 +179,16 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
     from host_sim.cloud.storage.database import DatabaseError
 
     try:
-        print(token_for(settings, options.email, options.tenant, options.role, options.tier))
+        print(
+            token_for(
+                settings,
+                options.email,
+                options.tenant,
+                options.role,
+                options.tier,
+                change_role=options.change_role,
+            )
+        )
     except (DatabaseError, VaultError, ValueError) as error:
         print(f"host_sim cloud: {error}", file=sys.stderr)
         return 1

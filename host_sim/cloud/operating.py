@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_sim.cloud.settings import Settings
+from host_sim.cloud.settings import Settings, no_password
 
 HOST = r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:]{2,39}"
 
@@ -26,6 +26,7 @@ def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
     )
     call.add_argument(
         "--database-owner",
+        default=argparse.SUPPRESS,  # it is a setting, and may stand before the command
         metavar="URL",
         help="as the role that owns the tables: postgresql://OWNER@HOST/NAME",
     )
@@ -91,7 +92,8 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.storage.database import DatabaseError
     from host_sim.cloud.storage.prepare import prepare
 
-    owner = options.database_owner or settings.database_owner
+    owner = settings.database_owner
+    no_password("--admin", options.admin, "the environment (PGPASSWORD)")
     if not settings.database or not owner:
         raise DatabaseError("give --database and --database-owner, or set both")
     made = prepare(settings.database, owner, options.admin, options.passwords)

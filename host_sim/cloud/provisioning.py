@@ -10,11 +10,19 @@ from host_sim.cloud.settings import Settings
 
 
 def token_for(
-    settings: Settings, email: str, tenant: str | None, role: str = "owner", tier: str | None = None
+    settings: Settings,
+    email: str,
+    tenant: str | None,
+    role: str | None = None,
+    tier: str | None = None,
+    *,
+    change_role: bool = False,
 ) -> str:
     """A bearer token for a user, who is made if new; so is the tenant, which the user then belongs to.
 
-    Raises DatabaseError, VaultError, and ValueError where the user belongs to another tenant already.
+    `role`: of one who is new in the tenant, by default owner. `change_role`: and of one who is there.
+    Raises DatabaseError, VaultError, and ValueError where the user belongs to another tenant already, has
+    another role, or would be the last owner to go.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     vault = Vault(settings.master_keys())
@@ -38,7 +46,15 @@ def token_for(
                 else:
                     tenant_id = known.id
                 database.see(connection, tenant_id, user_id)
-                tenants.join(connection, user_id, tenant_id, role)
+                if user.tenant_id is None:
+                    tenants.join(connection, user_id, tenant_id, role or "owner")
+                elif role is not None and role != user.role:
+                    if not change_role:
+                        raise ValueError(
+                            f"{email} has the role {user.role} in {slug}: leave --role out for a token with "
+                            f"that one; --change-role makes it {role}"
+                        )
+                    users.change_role(connection, tenant_id, user_id, role)
         return Tokens(database, vault, settings.token_life_s).make(user_id)
     finally:
         database.close()

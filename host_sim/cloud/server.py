@@ -35,7 +35,7 @@ from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
 from host_sim.files import StoreError, turn
-from host_sim.pki import Pki, make_pki
+from host_sim.pki import NAMES, Pki, make_pki
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Cloud:
         if not settings.broker or not settings.certificate:
             try:
                 with turn(settings.data):  # of workers that start together one makes it
-                    self.pki = make_pki(settings.data / "pki")
+                    self.pki = make_pki(settings.data / "pki", settings.names(NAMES))
             except StoreError as error:
                 raise StartError(str(error)) from None
         address = self._broker(doorman)
@@ -196,7 +196,8 @@ class Cloud:
         tls.load_cert_chain(self.pki.certificate, self.pki.key)
         users = {**self.guests, SERVICE: password}
         self.broker = ThreadedBroker(
-            port=settings.broker_port,
+            settings.host,
+            settings.broker_port,
             tls=tls,
             authority=HxtpAuthority(doorman, doorman.check_password, users),
             on_event=self._on_broker_event,
@@ -209,7 +210,9 @@ class Cloud:
                 "choose another with broker_port, 0 for any free one"
             ) from None
         self._stack.callback(self.broker.stop)
-        return BrokerAddress("127.0.0.1", self.broker.server.port, True, SERVICE, password, self.pki.ca)
+        return BrokerAddress(
+            settings.own_host(), self.broker.server.port, True, SERVICE, password, self.pki.ca
+        )
 
     def _serve(self) -> None:
         settings = self.settings

@@ -6,6 +6,7 @@ those come from the environment or from files, never from the command line.
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -119,10 +120,10 @@ class Settings:
         """Where somebody on this machine reaches what listens on `host`."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
 
-    def public_hosts(self) -> tuple[str, ...]:
-        """The hosts that clients and devices look for in a certificate."""
-        urls = [urlsplit(url).hostname for url in (self.public_url, self.public_broker) if url]
-        return tuple(dict.fromkeys([*(host for host in urls if host), self.own_host()]))
+    def names(self, local: tuple[str, ...]) -> tuple[str, ...]:
+        """The hosts that clients and devices look for in a certificate, besides those of this machine."""
+        public = [urlsplit(url).hostname for url in (self.public_url, self.public_broker) if url]
+        return tuple(dict.fromkeys([*local, *(host for host in public if host), self.own_host()]))
 
 
 def bracketed(host: str) -> str:
@@ -153,15 +154,20 @@ def load(
         values[name] = _typed(name, text, names[name].default, key)
     for name, value in (given or {}).items():
         if value is not None:
-            if isinstance(value, str) and "://" in value and _split(value).password:
-                raise SettingsError(
-                    f"--{name.replace('_', '-')}: every user of this machine can read a password there; "
-                    f"put it into the environment ({PREFIX}{name.upper()}) or a file"
-                )
-            values[name] = _typed(name, value, names[name].default, f"--{name.replace('_', '-')}")
+            option = f"--{name.replace('_', '-')}"
+            no_password(option, str(value), f"the environment ({PREFIX}{name.upper()})")
+            values[name] = _typed(name, value, names[name].default, option)
     settings = Settings(**values)
     _check(settings)
     return settings
+
+
+def no_password(option: str, url: str, where: str) -> None:
+    """Raises SettingsError for a URL on the command line that has one; `where` it belongs instead."""
+    if "://" in url and _split(url).password:
+        raise SettingsError(
+            f"{option}: every user of this machine can read a password there; put it into {where} or a file"
+        )
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -224,7 +230,7 @@ def _check_urls(settings: Settings) -> None:
     if settings.public_url:
         parts = _split(settings.public_url)
         plain = parts.scheme in ("http", "https") and not (parts.query or parts.fragment or parts.username)
-        if not plain or not parts.hostname or not parts.path.strip("/"):
+        if not plain or not _host(parts) or not parts.path.strip("/"):
             raise SettingsError("public_url must be the API's whole address: https://cloud.example/api/v1")
     if settings.redis:
         parts = _split(settings.redis)
@@ -235,7 +241,7 @@ def _check_urls(settings: Settings) -> None:
         if not url:
             continue
         parts = _split(url)
-        if parts.scheme not in BROKER_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+        if parts.scheme not in BROKER_PORTS or not _host(parts) or parts.path.strip("/") or parts.query:
             raise SettingsError(f"{name} must be mqtts://HOST[:PORT], or mqtt:// on this machine")
         if parts.password:
             raise SettingsError(f"{name}: a password does not belong into the URL: set broker_password")
@@ -245,6 +251,12 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError("public_broker: a device is its own user there; leave the user out")
     if settings.public_broker_ca and not settings.public_broker:
         raise SettingsError("public_broker_ca goes with public_broker: set both, or neither")
+
+
+def _host(parts: SplitResult) -> str:
+    """The host of a URL, where a certificate could name it."""
+    host = parts.hostname or ""
+    return host if re.fullmatch(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}", host) else ""
 
 
 def _split(url: str) -> SplitResult:

@@ -25,7 +25,7 @@ MOST = 1000  # people of a tenant
 TRIES = 5  # to find a slug that nobody takes in between
 
 
-class LastOwner(Exception):
+class LastOwner(ValueError):
     """The tenant would be left without an owner."""
 
 

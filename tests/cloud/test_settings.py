@@ -1,0 +1,178 @@
+"""Settings from everywhere, a clear sentence for each mistake, and what the operator's `token` may change."""
+
+import dataclasses
+import re
+
+import pytest
+
+from host_sim.cloud.cli import HELP, main
+from host_sim.cloud.settings import Settings, SettingsError, load
+
+SECRETS = {one.name for one in dataclasses.fields(Settings) if not one.repr}
+# A value of each setting that is not the default.
+OTHER = {
+    "host": "0.0.0.0",
+    "port": 9000,
+    "data": "elsewhere",
+    "database": "postgresql://app@db.example/hxtp",
+    "database_owner": "postgresql://owner@db.example/hxtp",
+    "broker": "mqtts://cloud@broker.example",
+    "broker_port": 1,
+    "broker_password": "of the broker",
+    "broker_ca": __file__,
+    "public_broker": "mqtts://devices.example:8884",
+    "public_broker_ca": __file__,
+    "shared_subscriptions": True,
+    "dynamic_security": True,
+    "broker_auth_secret": "of sixteen characters",
+    "redis": "redis://cache.example/1",
+    "plain_http": True,
+    "certificate": __file__,
+    "certificate_key": __file__,
+    "public_url": "https://cloud.example/api/v1",
+    "master_key": "ab" * 32,
+    "heartbeat_s": 60,
+    "states_kept": 0,
+    "telemetry_days": 0,
+    "history_days": 1,
+    "token_life_s": 60,
+    "tier": "pro",
+    "log_level": "error",
+    "log_format": "json",
+}
+NEEDS = {
+    "database_owner": ("database",),
+    "public_broker_ca": ("public_broker",),
+    "shared_subscriptions": ("broker",),
+    "dynamic_security": ("broker",),
+    "certificate": ("certificate_key",),
+    "certificate_key": ("certificate",),
+}
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """given([arguments]) is the settings that the command would start a cloud with."""
+    found = []
+    monkeypatch.setattr("host_sim.cloud.cli._serve", lambda settings, options: found.append(settings) or 0)
+
+    def run(*arguments):
+        assert main(list(arguments)) == 0
+        return found[-1]
+
+    return run
+
+
+def _toml(value):
+    return str(value).lower() if isinstance(value, bool | int) else f'"{value}"'
+
+
+@pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Settings)])
+def test_each_setting_is_taken_from_a_file_the_environment_and_but_for_secrets_an_argument(
+    name, given, tmp_path
+):
+    file = tmp_path / "cloud.toml"
+    names = (name, *NEEDS.get(name, ()))
+    file.write_text("".join(f"{one} = {_toml(OTHER[one])}\n" for one in names))
+    environment = {f"HXTP_CLOUD_{one.upper()}": str(OTHER[one]) for one in names}
+    read = [load(None, file, {}), load(None, None, environment)]
+    if name in SECRETS:
+        assert name not in HELP
+    else:
+        words = []
+        for one in names:
+            option = "--" + one.replace("_", "-")
+            words += [option] if OTHER[one] is True else [option, str(OTHER[one])]
+        read.append(given(*words))
+    for settings in read:
+        value = getattr(settings, name)
+        assert value != getattr(Settings(), name)
+        assert str(value) == str(OTHER[name])
+
+
+@pytest.mark.parametrize(
+    "wrong, told",
+    [
+        ({"port": "70000"}, "port must be 0 to 65535"),
+        ({"port": "many"}, "HXTP_CLOUD_PORT must be a whole number"),
+        ({"plain_http": "perhaps"}, "HXTP_CLOUD_PLAIN_HTTP must be true or false"),
+        ({"plain_http": "yes", "host": "0.0.0.0"}, "plain_http is for this machine alone"),
+        ({"heartbeat_s": "4"}, "heartbeat_s must be 5 to 3600"),
+        ({"telemetry_days": "-1"}, "telemetry_days must be 0 to"),
+        ({"states_kept": "5000"}, "states_kept must be 0 to 1000"),
+        ({"tier": "gold"}, "tier must be one of free, pro, unlimited"),
+        ({"log_level": "loud"}, "log_level must be one of debug"),
+        ({"certificate": __file__}, "certificate and certificate_key belong together"),
+        ({"broker_ca": "/nowhere"}, "broker_ca: there is no file /nowhere"),
+        ({"broker": "broker.example"}, "broker must be mqtts://HOST"),
+        ({"broker": "mqtts://a:secret@b"}, "set broker_password"),
+        ({"broker": "mqtt://127.0.0.1.example"}, "broker: over a network it has to be mqtts://"),
+        ({"public_broker": "mqtt://broker.example"}, "public_broker: over a network it has to be mqtts://"),
+        ({"public_broker": "mqtts://me@broker.example"}, "public_broker: a device is its own user"),
+        ({"public_broker": "mqtts://broker.example:x"}, "public_broker must be mqtts://HOST"),
+        ({"public_broker_ca": __file__}, "public_broker_ca goes with public_broker"),
+        ({"public_url": "cloud.example"}, "public_url must be the API's whole address"),
+        ({"public_url": "https://cloud.example"}, "public_url must be the API's whole address"),
+        ({"redis": "cache.example:6379"}, "redis must be redis://HOST"),
+        ({"database_owner": "postgresql://a@b/c"}, "database_owner is for PostgreSQL: set database too"),
+        ({"shared_subscriptions": "true"}, "shared_subscriptions is for a broker of your own"),
+        ({"broker_auth_secret": "short"}, "broker_auth_secret must have 16 characters or more"),
+        ({"prt": "1"}, "HXTP_CLOUD_PRT: there is no such setting; there are host, port"),
+    ],
+)
+def test_each_mistake_is_told_in_one_sentence_without_a_secret(wrong, told):
+    with pytest.raises(SettingsError, match=re.escape(told)) as caught:
+        load(None, None, {f"HXTP_CLOUD_{name.upper()}": value for name, value in wrong.items()})
+    assert "secret@" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [("port = [", "is no TOML"), ("prt = 1", "there is no setting 'prt'"), ("host = 1", "host must be text")],
+)
+def test_a_file_that_is_wrong_is_named(tmp_path, text, told):
+    file = tmp_path / "cloud.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=told) as caught:
+        load(None, file, {})
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--database", "postgresql://app:secret@db.example/hxtp"),
+        ("--redis", "redis://:secret@cache.example"),
+        ("migrate", "--admin", "postgresql://postgres:secret@db.example/postgres"),
+    ],
+)
+def test_no_password_is_taken_from_the_command_line(words, capsys):
+    assert main(list(words)) == 2
+    told = capsys.readouterr().err
+    assert "every user of this machine can read a password there" in told and "secret" not in told
+
+
+def test_what_stands_before_a_command_counts_as_what_stands_behind_it(tmp_path, capsys):
+    place = tmp_path / "data"
+    call = ["token", "--email", "me@home.example", "--tenant", "home"]
+    assert main(["--data", str(place), *call]) == 0
+    assert (place / "cloud.db").exists() and capsys.readouterr().out.count(".") == 2
+    assert main([*call, "--data", str(place)]) == 0
+
+
+def test_a_role_is_changed_only_by_who_says_so_and_the_last_owner_stays(tmp_path, capsys):
+    def token(email, *more):
+        call = ["--data", str(tmp_path), "token", "--email", email, "--tenant", "home", *more]
+        status = main(call)
+        out, err = capsys.readouterr()
+        assert bool(out) == (status == 0) and "Traceback" not in err
+        return err
+
+    assert not token("me@home.example") and not token("you@home.example", "--role", "viewer")
+    assert not token("you@home.example"), "a token with the role that there is"
+    assert not token("you@home.example", "--role", "viewer")
+    told = token("you@home.example", "--role", "owner")
+    assert "you@home.example has the role viewer in home" in told and "--change-role" in told
+    assert not token("you@home.example", "--role", "admin", "--change-role")
+    assert "has the role admin" in token("you@home.example", "--role", "viewer")
+    assert "the tenant needs an owner" in token("me@home.example", "--role", "user", "--change-role")
