@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from host_sim import ROOT, fast
-from host_sim.bench import fleet, fuzz, load, rows, sizes, timing, verify, verify_sdk
+from host_sim.bench import fleet, fuzz, load, plot, rows, sizes, timing, verify, verify_sdk
 from host_sim.bench import micropython as on_micropython
 from host_sim.bench.__main__ import GROUPS, main
 from host_sim.broker.authority import OpenAuthority
@@ -152,3 +152,40 @@ def test_an_hmac_on_micropython_allocates_no_copy_of_the_message(micropython):
         pytest.skip("the row is for 32 bits")
     _, allocated = on_micropython.measure()
     assert allocated.value < 500
+
+
+@pytest.mark.parametrize(
+    ("row", "share", "words"),
+    [
+        ({"name": "rest_to_ack", "value": 1000, "unit": "1/s", "floor": None}, 2, "1,000 1/s (aim ≥ 500)"),
+        (
+            {"name": "verify_hxtp", "value": 15, "unit": "1/s", "floor": 100},
+            0.5,
+            "0.15 of the floor (aim ≥ 0.3)",
+        ),
+        (
+            {"name": "fuzz_step_us", "value": 400, "unit": "us", "floor": 100},
+            0.5,
+            "4.00 of the floor (aim ≤ 2)",
+        ),
+        (
+            {"name": "mpy_bytes_device", "value": 50_000, "unit": "bytes", "floor": None},
+            0.8,
+            "(aim ≤ 40,000)",
+        ),
+    ],
+)
+def test_the_picture_shows_each_row_as_a_share_of_its_aim(row, share, words):
+    assert plot.reached(row) == pytest.approx(share)
+    drawn = plot.svg([row, {"name": "hello_storm", "value": 1, "unit": "1/s", "floor": None}])
+    assert row["name"] in drawn and words in drawn and "hello_storm" not in drawn
+    assert (plot.MET in drawn, plot.MISSED in drawn) == (share >= 1, share < 1)
+
+
+def test_every_aim_in_the_picture_is_of_a_row_that_is_measured():
+    assert set(plot.AIMS) <= {name for names in GROUPS.values() for name in names}
+
+
+def test_without_figures_the_picture_says_how_to_make_them(tmp_path, capsys):
+    assert plot.main([str(tmp_path / "bench.json")]) == 2
+    assert "make bench" in capsys.readouterr().err
