@@ -195,12 +195,12 @@ def send(options: argparse.Namespace, action: str, params: Mapping[str, Any]) ->
 
 def _says_yes(asked: NeedsYes) -> bool:
     if not sys.stdin.isatty() or not sys.stderr.isatty():
-        print(f"host_sim client: {plain(asked)}; nothing was sent: add --yes", file=sys.stderr)
+        print(f"host_sim client: {plain(asked)}; it was not executed: add --yes", file=sys.stderr)
         return False
     print(f"{plain(asked)}. Send it? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline(16).strip().lower() in ("y", "yes"):
         return True
-    print("host_sim client: nothing was sent", file=sys.stderr)
+    print("host_sim client: it was not executed", file=sys.stderr)
     return False
 
 

@@ -8,10 +8,12 @@ Must never send a command twice, nor say that one was executed of which the devi
 """
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from host_sim.cloud_client import bootstrap, registration
 from host_sim.cloud_client.api import CloudError, Refused, Session
@@ -23,6 +25,8 @@ from host_sim.gateway.provision import SIMULATED_WIFI
 ASKS = ("confirmation_required", "dry_run_required")
 UNSETTLED = ("queued", "dispatched")
 EXECUTED = "acknowledged"
+MOST_PAGES = 100  # of 1,000 devices each
+_ID = re.compile("[0-9a-f]{32}")  # of a device, as this project's cloud makes them
 FIRST_S, LATER, LAST_S = 0.1, 1.6, 3.0  # pauses between questions, each longer than the one before
 
 
@@ -53,13 +57,25 @@ class Client:
 
     def devices(self) -> list[dict[str, Any]]:
         """All devices that were not revoked."""
-        found = self.session.get("/devices").get("devices")
-        if not isinstance(found, list) or not all(_is_device(one) for one in found):
-            raise CloudError("the cloud's list of devices is none: check --cloud")
+        found: list[dict[str, Any]] = []
+        path = "/devices"
+        for _ in range(MOST_PAGES):
+            page = self.session.get(path)
+            rows = page.get("devices")
+            if not isinstance(rows, list) or not all(_is_device(one) for one in rows):
+                raise CloudError("the cloud's list of devices is none: check --cloud")
+            found += rows
+            if "next_cursor" not in page:
+                break
+            path = f"/devices?cursor={quote(str(page['next_cursor']), safe='')}"
         return [one for one in found if not one.get("revoked")]
 
     def find(self, wanted: str) -> dict[str, Any]:
         """A device by its id, its name, or the beginning of its id. Raises ManyError, CloudError."""
+        if _ID.fullmatch(wanted):
+            answer = self.session.ask("GET", f"/devices/{wanted}")
+            if answer.status == 200 and _is_device(one := answer.json()):
+                return one
         known = self.devices()
         for meant in (
             [one for one in known if one["id"] == wanted],

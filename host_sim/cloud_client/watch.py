@@ -3,8 +3,8 @@
 Must never show what a device said with control characters in it, nor put the token into an address.
 """
 
+import asyncio
 import json
-import ssl
 import time
 from typing import Any
 
@@ -23,37 +23,43 @@ def watch(client: Client, only: dict[str, Any] | None = None) -> None:
     """Print until the connection ends, which raises CloudError, or somebody presses Ctrl-C."""
     try:
         from websockets.exceptions import ConnectionClosed, InvalidHandshake
-        from websockets.sync.client import connect
     except ImportError:
         raise CloudError("this needs the package websockets: make setup") from None
-    devices = {one["id"]: one for one in ([only] if only is not None else client.devices())}
-    session = client.session
-    secure = session.api.base.startswith("https://")
     try:
-        with connect(
-            f"ws{session.api.base.removeprefix('http')}/ws/state?events=state,command",
-            ssl=session.api.context if secure else None,
-            additional_headers={"Authorization": session.authorization},
-            open_timeout=OPEN_S,
-            max_size=MAX_MESSAGE,
-            proxy=None,
-        ) as socket:
-            # After connecting, so that no change falls between.
-            _first(session, list(devices.values()))
-            while True:
-                try:
-                    text = socket.recv(timeout=QUIET_S)
-                except TimeoutError:
-                    socket.send("ping")
-                    continue
-                _show(text, devices, only)
+        asyncio.run(_watch(client, only))
     except ConnectionClosed as closed:
         reason = closed.rcvd.reason if closed.rcvd is not None else "the connection broke"
         raise CloudError(f"the cloud ended it: {reason or closed}") from None
     except InvalidHandshake:
         raise CloudError("the cloud does not open its WebSocket: check --cloud and the token") from None
-    except (OSError, TimeoutError, ssl.SSLError) as error:
+    except (OSError, TimeoutError) as error:
         raise CloudError(f"the cloud's WebSocket cannot be reached: {error}") from None
+
+
+async def _watch(client: Client, only: dict[str, Any] | None) -> None:
+    # In one thread: Python's TLS does not stand one that reads beside one that writes.
+    from websockets.asyncio.client import connect
+
+    devices = {one["id"]: one for one in ([only] if only is not None else client.devices())}
+    session = client.session
+    async with connect(
+        f"ws{session.api.base.removeprefix('http')}/ws/state?events=state,command",
+        ssl=session.api.context if session.api.base.startswith("https://") else None,
+        additional_headers={"Authorization": session.authorization},
+        open_timeout=OPEN_S,
+        max_size=MAX_MESSAGE,
+        proxy=None,
+    ) as socket:
+        # After connecting, so that no change falls between.
+        _first(session, list(devices.values()))
+        while True:
+            try:
+                async with asyncio.timeout(QUIET_S):
+                    text = await socket.recv()
+            except TimeoutError:
+                await socket.send("ping")
+                continue
+            _show(text, devices, only)
 
 
 def _first(session: Session, devices: list[dict[str, Any]]) -> None:

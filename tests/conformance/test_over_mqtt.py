@@ -1,4 +1,4 @@
-"""The kit over real MQTT: devices behind its own broker and another's, the gateway as a cloud, mistakes."""
+"""The kit over real MQTT: devices behind its own broker and another's, a cloud, mistakes."""
 
 import json
 import os
@@ -8,15 +8,17 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from host_sim.broker.authority import User, UserAuthority
 from host_sim.broker.server import ThreadedBroker
+from host_sim.cloud.server import Cloud
+from host_sim.cloud.settings import load
+from host_sim.cloud_client import cli as client
 from host_sim.device import SimDevice
 from host_sim.device_mqtt import MqttDevice
-from host_sim.gateway.bench import Bench
-from host_sim.gateway.control import Control
 
 TENANT, DEVICE, SECRET = "tenant-1", "d0" * 16, b"\xab" * 32
 WHO = ("--tenant", TENANT, "--device-id", DEVICE)
@@ -207,24 +209,27 @@ def test_without_an_mqtt_library_it_says_where_that_comes_from(kit, secret, monk
     assert "make setup" in done.err
 
 
-def test_the_gateway_as_a_cloud(kit, monkeypatch):
-    data = kit.folder / "gateway"
-    with Bench(data) as bench, Control(bench.gateway, data):
-        registration = bench.gateway.register("conformance")
-        files = bench.board_files(registration, "boards/none.json")
-        to = ("--cloud", bench.url, "--ca", kit.file("ca.pem", files["ca.pem"]))
-        config = kit.file("hxtp.json", files["hxtp.json"])
-        command = (
-            f"{sys.executable} -m host_sim gateway command --data {data} --wait 60 "
-            + "{device} {action} {params}"
+def test_a_cloud_that_a_program_makes_send(kit, monkeypatch, capsys):
+    settings = {"data": str(kit.folder / "cloud"), "port": 0, "broker_port": 0, "tier": "unlimited"}
+    with Cloud(load({**settings, "log_level": "warning"}, environment={})) as cloud:
+        monkeypatch.setenv("HXTP_CLOUD", cloud.settings.base_url())
+        where = ("--data", settings["data"])
+        out = str(kit.folder / "board")
+        assert (
+            client.main(["register", *where, "conformance", "--board", "boards/none.json", "--out", out]) == 0
         )
+        capsys.readouterr()
+        config = f"{out}/hxtp.json"
+        to = ("--cloud", cloud.broker_url, "--ca", f"{out}/ca.pem")
+        command = f"{sys.executable} -m host_sim client command --data {settings['data']} --wait 60 "
+        command += "{device} {action} {params}"
         cases = only(
             "cloud-hello-ack", "cloud-forged-message", "cloud-other-topics", "cloud-retry-after-hello"
         )
         done = kit(*to, "--config", config, *cases, "--send", command)
         without = kit(*to, "--config", config, *only("cloud-command-settled"), "-v")
-        secret = json.loads(files["hxtp.json"])["secret"]
-        wrong = kit.file("wrong.json", files["hxtp.json"].replace(secret, "cd" * 32))
+        files = Path(config).read_text()
+        wrong = kit.file("wrong.json", files.replace(json.loads(files)["secret"], "cd" * 32))
         refused = kit(*to, "--config", wrong)
     assert (done.status, done.err) == (0, "")
     assert "4 passed" in done.out
