@@ -62,7 +62,7 @@ def token_for(
 
 def local_token(settings: Settings, tenant: str | None = None) -> str:
     """A token for programs of whoever holds the cloud's data, as the owner `client@TENANT.localhost`: of the
-    only tenant that there is; of `home`, made now, where there is none.
+    only tenant that there is; of `home`, made now and without a limit of requests, where there is none.
 
     Raises what `token_for` raises; ValueError too where there are several tenants.
     """
@@ -77,7 +77,7 @@ def local_token(settings: Settings, tenant: str | None = None) -> str:
         if len(known) > 1:
             raise ValueError(f"there are several tenants, choose one with --tenant: {', '.join(known)}")
         tenant = known[0] if known else "home"
-    return token_for(settings, f"client@{tenants.slug_of(tenant)}.localhost", tenant)
+    return token_for(settings, f"client@{tenants.slug_of(tenant)}.localhost", tenant, tier="unlimited")
 
 
 def set_password(settings: Settings, email: str, password: str) -> bool:
