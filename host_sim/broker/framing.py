@@ -4,7 +4,15 @@ It must never keep more than one packet of at most `max_packet_size` bytes waiti
 read what is in a packet: that is `packets.decode`.
 """
 
-from host_sim.broker.packets import FIRST_BYTE_ERRORS, MAX_LENGTH, Packet, ProtocolError, decode
+from host_sim.broker.packets import (
+    FIRST_BYTE_ERRORS,
+    MAX_LENGTH,
+    PUBLISH,
+    Packet,
+    ProtocolError,
+    Publish,
+    decode,
+)
 
 
 class Framer:
@@ -96,10 +104,63 @@ class Framer:
 
 
 class Parser(Framer):
-    """`Framer` plus `decode`: `feed()`, then `next_packet()` until None. Slicing makes no difference."""
+    """`Framer` plus `decode`: `feed()`, then `next_packet()` until None. Slicing makes no difference.
 
-    __slots__ = ()
+    Clients mostly publish to the topic that they published to before: that one is not decoded again.
+    """
+
+    __slots__ = ("_field", "_name")
+
+    def __init__(self, max_packet_size: int = 5 + MAX_LENGTH) -> None:
+        super().__init__(max_packet_size)
+        self._name = ""  # the topic of the last message
+        self._field = b""  # the same as it stands in a packet
 
     def next_packet(self) -> Packet | None:
+        """The next whole packet, or None for want of more. Raises ProtocolError: the stream is lost."""
+        data, pos = self._data, self._pos
+        available = len(data) - pos
+        if available < self._need or available < 4:
+            return self._next()
+        first, length, at = data[pos], data[pos + 1], pos + 2
+        if length > 127:
+            more = data[at]
+            at += 1
+            if not 0 < more < 128:
+                return self._next()
+            length += (more - 1) << 7
+        end = at + length
+        start = at + len(self._field)
+        # Whole, small enough, a PUBLISH neither retained nor sent again, to the same topic as the last.
+        if (
+            end - pos > available
+            or end - pos > self._max
+            or (first != 0x30 and first != 0x32)
+            or start > end
+            or data[at:start] != self._field
+            or not self._name
+            or PUBLISH in self._by_kind
+        ):
+            return self._next()
+        packet_id = 0
+        if first == 0x32:
+            packet_id = int.from_bytes(data[start : start + 2], "big")
+            start += 2
+            if start > end or not packet_id:
+                return self._next()
+        self._need = 2
+        self._pos = end
+        if end == len(data):
+            self._data, self._pos = b"", 0
+        plain = bytes(data[pos:end]) if first == 0x30 else None
+        return Publish(self._name, bytes(data[start:end]), first >> 1 & 1, False, False, packet_id, plain)
+
+    def _next(self) -> Packet | None:
         frame = self.next_frame()
-        return None if frame is None else decode(frame)
+        if frame is None:
+            return None
+        packet = decode(frame)
+        if type(packet) is Publish and packet.topic != self._name:
+            topic = packet.topic.encode()
+            self._name, self._field = packet.topic, len(topic).to_bytes(2, "big") + topic
+        return packet

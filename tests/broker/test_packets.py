@@ -97,6 +97,43 @@ def test_any_slicing_gives_the_same_packets(stream, cuts):
 
 
 @given(
+    st.lists(
+        st.builds(
+            Publish,
+            st.sampled_from(["a", "a/b", "é"]),
+            st.binary(max_size=150),
+            st.sampled_from([0, 0, 1]),
+            packet_id=st.sampled_from([1, 258]),
+        ),
+        max_size=6,
+    ),
+    st.lists(
+        st.tuples(st.integers(0, 10_000), st.sampled_from([0, 1, 2, 49, 50, 58, 127, 128, 255])), max_size=2
+    ),
+    st.sampled_from([4, 60, 129, 1000]),
+)
+@example([Publish("a", b"", 1, packet_id=1), Publish("a", b"", 1, packet_id=1)], [(13, 0)], 1000)
+@example([Publish("a", b"x" * 130), Publish("a", b"x" * 130)], [(138, 0)], 1000)
+def test_a_message_to_the_same_topic_is_read_like_any_other(stream, damage, largest):
+    data = bytearray(b"".join(packet.encode() for packet in stream))
+    for at, byte in damage:
+        if data:
+            data[at % len(data)] = byte
+    framer, found, clause = Framer(largest), [], None
+    try:
+        framer.feed(data)
+        while (frame := framer.next_frame()) is not None:
+            found.append(packets.decode(frame))
+    except ProtocolError as error:
+        clause = error.clause
+    got = parse([bytes(data)], largest)
+    assert got == (found, clause)
+    messages = [packet for packet in got[0] if type(packet) is Publish]
+    assert [one.plain() for one in messages] == [one.plain() for one in found if type(one) is Publish]
+    assert all(type(one.payload) is bytes for one in messages)
+
+
+@given(
     st.lists(any_packet, max_size=3),
     st.binary(max_size=60),
     st.lists(st.integers(0, 10_000), max_size=10),
