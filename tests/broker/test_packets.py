@@ -114,6 +114,8 @@ def test_any_slicing_gives_the_same_packets(stream, cuts):
 )
 @example([Publish("a", b"", 1, packet_id=1), Publish("a", b"", 1, packet_id=1)], [(13, 0)], 1000)
 @example([Publish("a", b"x" * 130), Publish("a", b"x" * 130)], [(138, 0)], 1000)
+@example([Publish("a", b""), Publish("a", bytes(100))], [], 60)
+@example([Publish("a", b""), Publish("a", b"")], [(6, 1)], 60)
 def test_a_message_to_the_same_topic_is_read_like_any_other(stream, damage, largest):
     data = bytearray(b"".join(packet.encode() for packet in stream))
     for at, byte in damage:
