@@ -34,11 +34,12 @@ from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
-from host_sim.files import StoreError, turn
+from host_sim.files import StoreError, replace_file, turn
 from host_sim.pki import NAMES, Pki, make_pki
 
 log = logging.getLogger(__name__)
 
+ADDRESS = "address"  # of the API, in the folder of the data
 SERVICE = "cloud"  # the cloud's own user at the embedded broker
 START_S = 20
 MAX_MESSAGE = 16640  # bytes on the WebSocket: a little more than a framed message may have
@@ -249,6 +250,8 @@ class Cloud:
             if not thread.is_alive() or time.monotonic() > end:
                 raise StartError("the HTTP server did not start; its log says why")
             time.sleep(0.01)
+        # Programs that are given the folder, or are started beside it, need no address.
+        replace_file(settings.data / ADDRESS, settings.base_url() + "\n")
 
         def stop() -> None:
             server.should_exit = True

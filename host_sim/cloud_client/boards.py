@@ -77,8 +77,8 @@ def register(options: argparse.Namespace) -> int:
     _told(folder, config)
     if wifi is not None and is_local(urlsplit(config["mqtt"]).hostname or ""):
         print(
-            f"host_sim client: the broker {plain(config['mqtt'])} is for this machine alone, and a board on "
-            "a Wi-Fi cannot reach it: docs/cloud-operations.md sets one up that it can",
+            f"host_sim client: the broker {plain(config['mqtt'])} is for this machine alone: for a board on "
+            "a Wi-Fi start the cloud with --host and this machine's address there, then client renew",
             file=sys.stderr,
         )
     return 0

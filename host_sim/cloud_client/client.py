@@ -27,6 +27,7 @@ UNSETTLED = ("queued", "dispatched")
 EXECUTED = "acknowledged"
 MOST_PAGES = 100  # of 1,000 devices each
 _ID = re.compile("[0-9a-f]{32}")  # of a device, as this project's cloud makes them
+MANIFEST_S, AGAIN_S = 3.0, 0.25  # that a manifest may take to come, and how often is asked
 FIRST_S, LATER, LAST_S = 0.1, 1.6, 3.0  # pauses between questions, each longer than the one before
 
 
@@ -173,18 +174,26 @@ class Client:
         dry_run: bool = False,
         ttl_s: float | None = None,
     ) -> str:
-        """The id of the accepted command. Raises NeedsYes, Refused, CloudError."""
+        """The id of the accepted command. Raises NeedsYes, Refused, CloudError.
+
+        A device that has just come tells what it can do a moment later; that is waited for.
+        """
         body: dict[str, Any] = {"action": action, "params": dict(params)}
         if dry_run:
             body["dry_run"] = True
         if ttl_s is not None:
             body["ttl_s"] = ttl_s
-        try:
-            return _id(self.session.post(f"/device/{device_id}/command", body))
-        except Refused as refused:
-            if refused.status == 409 and refused.body.get("status") in ASKS:
-                raise NeedsYes(refused) from None
-            raise
+        end = time.monotonic() + MANIFEST_S
+        while True:
+            try:
+                return _id(self.session.post(f"/device/{device_id}/command", body))
+            except Refused as refused:
+                if refused.status == 409 and refused.body.get("status") in ASKS:
+                    raise NeedsYes(refused) from None
+                early = refused.code == "MANIFEST_NOT_FOUND" and time.monotonic() < end
+                if not early or self.state(device_id).get("online") is not True:
+                    raise
+                time.sleep(AGAIN_S)
 
     def confirm(self, device_id: str, token: str) -> str:
         """Say yes; the id of the command. Raises Refused, CloudError."""

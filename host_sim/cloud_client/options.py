@@ -1,6 +1,6 @@
 """Which cloud is meant, the CA of its certificate, and the token: found in one way for every program.
 
-    --cloud, HXTP_CLOUD           the API's address; else the cloud of this machine
+    --cloud, HXTP_CLOUD           the API's address; else that of the cloud whose data folder is at hand
     --token-file, HXTP_TOKEN      else one is made from the cloud's data folder, where that is on this machine
     --ca                          else that folder's CA, else those that the system trusts
 
@@ -22,6 +22,7 @@ CLOUD = "HXTP_CLOUD"
 TOKEN = "HXTP_TOKEN"  # the environment's name of it, not a token
 DEFAULT = "https://127.0.0.1:8443/api/v1"
 MAX_TOKEN = 2048  # characters
+ADDRESS = "address"  # in the data folder: where its cloud is
 KEPT = "client.token"  # beside the keys that whoever may read it could make it with
 
 
@@ -33,7 +34,9 @@ def data_folder() -> Path:
 def add_options(parser: argparse.ArgumentParser, data: str = "--data") -> None:
     """The options that `place_of` reads. `data`: what the one for the cloud's folder is called."""
     group = parser.add_argument_group("which cloud, and who asks")
-    group.add_argument("--cloud", metavar="URL", help=f"the API (default: {CLOUD}, else {DEFAULT})")
+    group.add_argument(
+        "--cloud", metavar="URL", help=f"the API (default: {CLOUD}, else that of the data, else {DEFAULT})"
+    )
     group.add_argument(
         "--ca",
         type=Path,
@@ -135,18 +138,30 @@ def place(
     tenant: str | None = None,
 ) -> Place:
     """A cloud; what is not given is found as at the top of this module. Raises UsageError."""
-    url = url or os.environ.get(CLOUD) or DEFAULT
+    url = url or os.environ.get(CLOUD)
     if ca is not None and not ca.is_file():
         raise UsageError(f"--ca: there is no file {ca}")
     if data is not None and not _is_a_clouds(data):
         raise UsageError(
             f"there is no cloud's data in {data}: start it (python -m host_sim cloud --data {data})"
         )
-    if data is None and ca is None and _on_this_machine(url) and _is_a_clouds(data_folder()):
-        data = data_folder()
+    near = data_folder()
+    if data is None and ca is None and _is_a_clouds(near):
+        data = near if url is None or url == _address(near) or _on_this_machine(url) else None
+    if url is None:
+        url = (_address(data) if data is not None else None) or DEFAULT
     if ca is None and data is not None and (data / "pki" / "ca.pem").is_file():
         ca = data / "pki" / "ca.pem"
     return Place(url, ca, data, token_file, tenant)
+
+
+def _address(folder: Path) -> str | None:
+    """Where the folder's cloud said last that it is."""
+    try:
+        with open(folder / ADDRESS, encoding="utf-8") as stream:
+            return stream.readline(256).strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _on_this_machine(url: str) -> bool:
