@@ -2,6 +2,8 @@
 
 import pytest
 
+from host_sim.cloud.catalogue import manifests
+from host_sim.device import Lamp, Relay, SimDevice
 from tests.cloud.waiting import until
 
 
@@ -125,3 +127,52 @@ def test_a_device_that_comes_back_gets_what_waited(api, device):
     assert (ended["status"], ended["error"]) in [("acknowledged", None), ("failed", "OUTCOME_UNKNOWN")]
     assert sum(run.action == "light_on" for run in back.sim.runs) <= 1
     until(lambda: api().command(back.id, "light_on")["status"] == "acknowledged", "it to obey again")
+
+
+def test_between_a_hello_and_the_manifest_that_it_names_nothing_is_sent(api, device, monkeypatch):
+    # HX3-MAN-04: what the device could do before is forgotten, here and by the gate
+    changing = device(parts=lambda: [Lamp()])
+    path, take = f"/devices/{changing.id}/manifest", SimDevice.take
+    assert api().command(changing.id, "light_on")["status"] == "acknowledged"  # the gate knows the device
+    held: list = []
+
+    def without_manifests(sim, now):
+        message = take(sim, now)
+        if sim is changing.sim and message is not None and message[0].endswith("/manifest"):
+            held.append(message)
+            return take(sim, now)
+        return message
+
+    with monkeypatch.context() as holding:
+        holding.setattr(SimDevice, "take", without_manifests)
+        changing.sim._make_parts = lambda: [Lamp(), Relay()]
+        changing.mqtt.reboot()
+        until(lambda: held, "the device to be asked for its manifest")
+        runs = len(changing.sim.runs)
+        for action in ("light_on", "relay_on"):
+            answer = api().post(f"/device/{changing.id}/command", json={"action": action})
+            assert (answer.status_code, answer.json()["error"]) == (404, "MANIFEST_NOT_FOUND")
+            assert "in a moment" in answer.json()["hint"] and answer.headers["Retry-After"] == "1"
+        batch = {"action": "light_on", "device_ids": [changing.id]}
+        results = api().post("/devices/command", json=batch).json()["results"]
+        assert results[0]["code"] == "MANIFEST_NOT_FOUND"
+        assert api().get(path).status_code == 404
+        assert len(changing.sim.runs) == runs
+    changing.mqtt.reboot()
+    told = until(lambda: (found := api().get(path)).status_code == 200 and found.json(), "the manifest")
+    assert {"relay_on", "light_on"} <= {one["action"] for one in told["capabilities"]}
+    assert told["version"] == 2
+    assert api().command(changing.id, "relay_on")["status"] == "acknowledged"
+
+
+@pytest.mark.parametrize("named", [None, 5, {}, ["a"], "\x00", "x" * 5000, "AB" * 32])
+def test_whatever_a_device_names_in_place_of_a_hash_its_manifest_is_forgotten(api, cloud, lamp, named):
+    # HX3-MAN-04, HX3-MAN-05: a database that failed here would fail everybody's turn
+    tenant_id = lamp.registration["tenant_id"]
+    with cloud.services.database.writing(tenant_id) as connection, connection.begin_nested() as undone:
+        kept = manifests.of(connection, tenant_id, lamp.id)
+        manifests.forget(connection, tenant_id, lamp.id, kept.hash)
+        assert manifests.of(connection, tenant_id, lamp.id) is not None
+        manifests.forget(connection, tenant_id, lamp.id, named)
+        assert manifests.of(connection, tenant_id, lamp.id) is None
+        undone.rollback()

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import built_in
+from host_sim.cloud.catalogue.manifests import NONE
 from host_sim.cloud.storage.tables import manifests
 from hxtp.registry import MAX_ACTION, SAFETY
 
@@ -53,7 +54,7 @@ def _told(connection: sa.Connection, tenant_id: str) -> list[Mapping[str, Any]]:
     # Devices of one kind tell the same manifest, so one of each hash is enough.
     ones = (
         sa.select(sa.func.min(manifests.c.device_id))
-        .where(manifests.c.tenant_id == tenant_id)
+        .where(manifests.c.tenant_id == tenant_id, manifests.c.hash != NONE)
         .group_by(manifests.c.hash)
         .order_by(sa.func.min(manifests.c.device_id))
         .limit(MANIFESTS)

@@ -1,5 +1,9 @@
-"""Manifests: what each device says that it can do. A device said it, so nothing in one has a shape."""
+"""Manifests: what each device says that it can do. A device said it, so nothing in one has a shape.
 
+A row whose hash is NONE is of a device that has named another manifest, which has not come yet (HX3-MAN-04).
+"""
+
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +12,34 @@ import sqlalchemy as sa
 from host_sim.cloud.catalogue.devices import touch
 from host_sim.cloud.storage.tables import manifests
 
+NONE = ""
+_HASH = re.compile("[0-9a-f]{64}")
+
 
 def of(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
     """The row of a device's manifest, or None."""
+    row = _row(connection, tenant_id, device_id)
+    return row if row is not None and row.hash != NONE else None
+
+
+def forget(connection: sa.Connection, tenant_id: str, device_id: str, named: Any) -> None:
+    """The device has named another manifest: the one that is kept, if it is not that, is none any more. Its
+    version goes on. `named`: its hash, or whatever a device says in its place.
+    """
+    if not isinstance(named, str) or not _HASH.fullmatch(named):
+        named = None
+    connection.execute(
+        manifests.update()
+        .where(
+            manifests.c.device_id == device_id,
+            manifests.c.tenant_id == tenant_id,
+            manifests.c.hash.is_distinct_from(named),
+        )
+        .values(hash=NONE, body={})
+    )
+
+
+def _row(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
     return connection.execute(
         sa.select(manifests).where(manifests.c.device_id == device_id, manifests.c.tenant_id == tenant_id)
     ).first()
@@ -41,8 +70,8 @@ def put(
     """
     # First, since it waits for whoever does the same, and for a turn that takes the device's own.
     touch(connection, tenant_id, device_id)
-    known = of(connection, tenant_id, device_id)
-    if (known is None) != first:
+    known = _row(connection, tenant_id, device_id)
+    if (known is None or known.hash == NONE) != first:
         return None
     values = {"hash": hash, "source": "api", "body": dict(body), "updated_at": now}
     if known is None:

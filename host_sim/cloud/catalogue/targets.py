@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.manifests import NONE
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.remembered import HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests
@@ -15,10 +16,13 @@ ALONE_S = 60.0  # seconds that a device is remembered where nobody else changes 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A device of the tenant's. `manifest`: its body, None where it has told none."""
+    """A device of the tenant's. `manifest`: its body, None where it has told none. `awaited`: it has named
+    another one than it told last, which has not come yet.
+    """
 
     revoked: bool
     manifest: Mapping[str, Any] | None
+    awaited: bool
 
 
 def known(database: Database, tenant_id: str, device_id: str) -> Target | None:
@@ -36,12 +40,12 @@ def read(database: Database, tenant_id: str, device_ids: Sequence[str]) -> dict[
         hold_s = ALONE_S if database.is_sqlite else HOLD_S
         with database.reading(tenant_id) as connection:
             rows = connection.execute(
-                sa.select(devices.c.id, devices.c.revoked_at, manifests.c.body)
+                sa.select(devices.c.id, devices.c.revoked_at, manifests.c.body, manifests.c.hash)
                 .outerjoin(manifests, manifests.c.device_id == devices.c.id)
                 .where(devices.c.tenant_id == tenant_id, devices.c.id.in_(missing))
             ).all()
         for row in rows:
-            target = Target(row.revoked_at is not None, row.body)
+            target = Target(row.revoked_at is not None, row.body, row.hash == NONE)
             found[row.id] = target
             database.remembered.keep(("target", tenant_id, row.id), target, mark, hold_s)
     return found

@@ -198,7 +198,7 @@ class Exchange:
                     return
                 time.sleep(0.05 * 2**attempt)
         self.turns += 1
-        if any(notice.kind == "manifest" for notice in outcome.notices):
+        if outcome.redeclared:
             self._database.remembered.forget()
         for topic, payload in outcome.messages:
             self._publish(topic, payload)

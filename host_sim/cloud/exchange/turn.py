@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue import samples
+from host_sim.cloud.catalogue import manifests, samples
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.records import Held, columns, proves
@@ -67,11 +67,15 @@ Work = Message | NewOrder | Look
 
 @dataclass(slots=True)
 class Outcome:
-    """What a turn gives: to be published, to be told, to be answered; all of it only after the commit."""
+    """What a turn gives: to be published, to be told, to be answered; all of it only after the commit.
+
+    `redeclared`: what a device can do is something else now.
+    """
 
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     answers: list[tuple["Future[str]", str | Exception]] = field(default_factory=list)
+    redeclared: bool = False
 
     def answer(self) -> None:
         """Tell those who ordered."""
@@ -170,6 +174,7 @@ class _Page:
         self.states: dict[str, Mapping] = {}
         self.samples: list[tuple[str, int, str]] = []
         self.manifests: dict[str, tuple[str, Mapping]] = {}
+        self.named: dict[str, Any] = {}  # the hash of a manifest that is another one than before
         self.firmware: dict[str, str] = {}
         self.added: list[tuple[Held, Order, NewOrder]] = []
         self.ended: list[dict] = []
@@ -179,6 +184,7 @@ class _Page:
         if not message.payload and message.channel == "heartbeat":
             self._tell(outcome, "will", link.device_id)
             return
+        named = link.manifest_hash
         try:
             event = link.receive(message.channel, message.payload, self.now)
         except Exception:
@@ -189,7 +195,12 @@ class _Page:
         if event is None:
             self._tell(outcome, "refused", link.device_id, link.refusal or "")
             return
+        if link.manifest_hash != named:
+            self.named[link.device_id] = link.manifest_hash
+            self.manifests.pop(link.device_id, None)
+            outcome.redeclared = True
         self._keep(one, event)
+        outcome.redeclared |= event.type == "manifest"
         self._tell(outcome, event.type, link.device_id, "", event.body)
         self.settle(one, event.ended, outcome)
 
@@ -255,6 +266,8 @@ class _Page:
         for one in changed:
             one.changed = False
         ledger.save_plan(connection, self.tenant_id, later, never)
+        for name, named in self.named.items():
+            manifests.forget(connection, self.tenant_id, name, named)
         for name, (hash, body) in self.manifests.items():
             ledger.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
         ledger.save_firmware(connection, self.tenant_id, self.firmware)

@@ -297,6 +297,14 @@ def _judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
         raise not_found("device")
     if target.revoked:
         raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
+    if target.awaited:
+        raise ApiError(
+            404,
+            "MANIFEST_NOT_FOUND",
+            "this device can do something else now, and has not told what",
+            "ask again in a moment: its capability manifest is on its way",
+            {"Retry-After": "1"},
+        )
     if target.manifest is None:
         raise ApiError(
             404,
