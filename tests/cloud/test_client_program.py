@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -422,3 +423,16 @@ def test_a_program_commands_a_device(cloud, door, token):
     with pytest.raises(Refused) as refused:
         client.command(door.id, "door_close")
     assert refused.value.code == "ACTION_NOT_IN_MANIFEST" and "door_open" in refused.value.choices
+
+
+def test_the_readmes_example_runs_the_firmware_and_commands_it(cloud, micropython, monkeypatch, tmp_path):
+    (program,) = re.findall(
+        r"```python\n(from host_sim\.board .*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HXTP_TOKEN", token_for(cloud.settings, "maker@home.example", "home"))
+    os.makedirs("build")
+    os.symlink(cloud.settings.data, "build/cloud")
+    known = {}
+    exec(compile(program, "README.md", "exec"), known)
+    assert [event["value"] for event in known["board"].trace if event.get("pin") == 26][:2] == [0, 1]
