@@ -6,7 +6,7 @@ types; the device checks every parameter itself.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,6 +15,7 @@ from hxtp.errors import INVALID_PARAMS, UNKNOWN_ACTION, HxtpError
 
 _TYPES = ("string", "number", "integer", "boolean", "array")
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+_KEYWORDS = frozenset(("type", "items", "enum", "pattern", "required", "description", *_LIMITS))
 _BOOLEANS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
@@ -30,17 +31,26 @@ class Problem(HxtpError):
 
 
 def declared(manifest: Mapping[str, Any] | None) -> dict[str, dict[str, dict]]:
-    """The properties of each action in a manifest's body; entries without the right shape are left out."""
-    entries = manifest.get("capabilities") if isinstance(manifest, Mapping) else None
-    actions = {}
-    for entry in entries if isinstance(entries, list) else ():
-        if not isinstance(entry, dict) or not isinstance(entry.get("action"), str):
-            continue
-        param_schema = entry.get("paramSchema")
-        properties = param_schema.get("properties") if isinstance(param_schema, dict) else None
-        rules = properties.items() if isinstance(properties, dict) else ()
-        actions[entry["action"]] = {name: rule for name, rule in map(_rule, rules) if rule is not None}
-    return actions
+    """The properties of each action in a manifest's body; entries without the right shape are left out, and
+    so are properties that only the device can check (`left`).
+    """
+    return {
+        action: {name: rule for name, rule in map(_rule, properties.items()) if rule is not None}
+        for action, properties in _properties(manifest)
+    }
+
+
+def left(manifest: Mapping[str, Any] | None, action: str) -> frozenset[str]:
+    """The parameters of an action whose check is the device's: their declaration has a type or a keyword that
+    is not known here (HX3-MAN-16).
+    """
+    return frozenset(
+        name
+        for declaring, properties in _properties(manifest)
+        if declaring == action
+        for name, rule in properties.items()
+        if isinstance(rule, dict) and _rule((name, rule))[1] is None
+    )
 
 
 def checked(
@@ -49,9 +59,9 @@ def checked(
     """The parameters of a command, strings made into the declared types, checked against the manifest.
 
     `quotes`: of a text in the quotes of JSON the inside is meant, as somebody types it to whom 5 is a number.
-    Values that are no strings are taken as they are. Raises Problem: UNKNOWN_ACTION with the device's
-    actions as choices, INVALID_PARAMS with the member in the text. Without a manifest nothing is checked,
-    and a string becomes what it is as JSON, if it is JSON.
+    Values that are no strings are taken as they are, and so is what only the device can check. Raises
+    Problem: UNKNOWN_ACTION with the device's actions as choices, INVALID_PARAMS with the member in the text.
+    Without a manifest nothing is checked, and a string becomes what it is as JSON, if it is JSON.
     """
     actions = declared(manifest)
     if not actions:
@@ -60,15 +70,18 @@ def checked(
         near = get_close_matches(action, actions, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise Problem(UNKNOWN_ACTION, f"the device has no action {action!r}{hint}", actions)
-    properties = actions[action]
+    properties, unknown = actions[action], left(manifest, action)
     values = {}
     for name, value in params.items():
+        if name in unknown:
+            values[name] = _guess(value) if quotes else value
+            continue
         if name not in properties:
-            raise Problem(INVALID_PARAMS, f"{action} has no parameter {name!r}", properties)
+            raise Problem(INVALID_PARAMS, f"{action} has no parameter {name!r}", {*properties, *unknown})
         as_it_is = not isinstance(value, str) or (properties[name]["type"] == "string" and not quotes)
         values[name] = value if as_it_is else _typed(name, properties[name], value)
     try:
-        schema.check(properties, values)
+        schema.check(properties, {name: value for name, value in values.items() if name not in unknown})
     except HxtpError as refusal:
         name = refusal.detail
         what = "is missing" if name not in values else f"cannot be {json.dumps(values[name])}"
@@ -99,10 +112,21 @@ def plain(text: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
+def _properties(manifest: Mapping[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each action of a manifest's body with what it declares of its parameters."""
+    entries = manifest.get("capabilities") if isinstance(manifest, Mapping) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or not isinstance(entry.get("action"), str):
+            continue
+        param_schema = entry.get("paramSchema")
+        properties = param_schema.get("properties") if isinstance(param_schema, dict) else None
+        yield entry["action"], properties if isinstance(properties, dict) else {}
+
+
 def _rule(named: tuple[str, Any]) -> tuple[str, dict | None]:
     # The parts of a property that can be used here. A pattern is not: matching it could take for ever.
     name, rule = named
-    if not isinstance(rule, dict) or rule.get("type") not in _TYPES:
+    if not isinstance(rule, dict) or rule.get("type") not in _TYPES or not _KEYWORDS.issuperset(rule):
         return name, None
     kept: dict[str, Any] = {"type": rule["type"], "required": rule.get("required") is True}
     for limit in _LIMITS:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_sim.cloud.catalogue import built_in, capabilities, declarations
+from host_sim.cloud.catalogue import built_in, capabilities, declarations, manifests
+from host_sim.cloud.exchange import ledger
 from host_sim.device import Lamp
 from hxtp.registry import Registry
 from tests.cloud.waiting import until
@@ -84,6 +85,32 @@ def test_a_parameter_that_could_not_be_kept_as_it_is_is_not_sent(api, bare):
 
     assert error(ask("a\x00b")) == (400, "PARAMS_INVALID")
     assert ask("\\u0000").status_code == 202
+
+
+@pytest.mark.parametrize("rule", [{"type": "permille"}, {"type": "integer", "maximum": 5, "multipleOf": 5}])
+def test_a_declaration_in_words_of_a_later_text_is_for_the_device_to_check(api, cloud, device, rule):
+    # HX3-MAN-16
+    newer = device(parts=lambda: [Lamp()])
+    tenant_id = newer.registration["tenant_id"]
+    with cloud.services.database.writing(tenant_id) as connection:
+        kept = manifests.of(connection, tenant_id, newer.id)
+        for entry in kept.body["capabilities"]:
+            if entry["action"] == "light_brightness":
+                entry["paramSchema"]["properties"]["brightness"] = rule
+                entry["safetyClass"] = "sensitive"  # to be checked again when somebody has said yes
+        ledger.save_manifest(connection, tenant_id, newer.id, kept.hash, kept.body, 0)
+
+    def ended(brightness):
+        body = {"action": "light_brightness", "params": {"brightness": brightness}}
+        token = api().post(f"/device/{newer.id}/command", json=body).json()["dry_run_token"]
+        sent = api().post(f"/device/{newer.id}/command/confirm", json={"dry_run_token": token})
+        command = api().settled(sent.json()["command_id"])
+        return command["status"], command["error"]
+
+    assert (ended(60), newer.sim.parts[0].brightness) == (("acknowledged", None), 60)
+    assert ended(500) == ended("bright") == ("failed", "INVALID_PARAMS")
+    other = {"action": "light_brightness", "params": {"hue": 1}}
+    assert error(api().post(f"/device/{newer.id}/command", json=other)) == (400, "PARAMS_INVALID")
 
 
 def test_what_is_left_out_has_its_default_and_order_does_not_matter(api, bare):

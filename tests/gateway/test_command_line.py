@@ -370,6 +370,26 @@ def test_values_that_do_not_fit_are_named(typed):
     assert problem.value.detail.startswith(next(iter(typed)) + " cannot be")
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"type": "colour"}, {"type": ["string"]}, {"minimum": 5}, {"type": "array"},
+        {"type": "array", "items": {"type": "colour"}},
+        {"type": "integer", "maximum": 5, "multipleOf": 2}, {"type": "string", "maxLength": 1, "x_unit": "%"},
+    ],
+)  # fmt: skip
+def test_what_is_declared_in_words_that_are_not_known_is_for_the_device_to_check(rule):
+    # HX3-MAN-16
+    rules = {"new": {**rule, "required": True}, "whole": {"type": "integer", "maximum": 5, "required": True}}
+    manifest = {"capabilities": [{"action": "a", "paramSchema": {"properties": rules}}]}
+    assert checked(manifest, "a", {"new": "77", "whole": "5"}) == {"new": 77, "whole": 5}
+    assert checked(manifest, "a", {"new": "77", "whole": 5}, quotes=False) == {"new": "77", "whole": 5}
+    assert checked(manifest, "a", {"whole": 5}) == {"whole": 5}
+    for params in ({"new": 1, "whole": 6}, {"new": 1}, {"new": 1, "whole": 5, "other": 1}):
+        with pytest.raises(Problem):
+            checked(manifest, "a", params)
+
+
 ODD = {"type": "integer", "minimum": "z", "enum": 5, "pattern": "(a+)+$"}
 
 

@@ -26,7 +26,7 @@ from host_sim.cloud.gate.limits import HOUR, MINUTE, Limits
 from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database, has_nul
-from host_sim.params import Problem, checked, declared, describe
+from host_sim.params import Problem, checked, declared, describe, left
 from host_sim.portable import check_portable
 from hxtp import frame, schema
 from hxtp.cloud import LIFE
@@ -369,8 +369,8 @@ def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
             params = checked(manifest, asked.action, asked.params, quotes=False)
         else:
             params = dict(asked.params)
-            properties = declared(manifest)[asked.action]
-            schema.check(properties, params)
+            properties, unknown = declared(manifest)[asked.action], left(manifest, asked.action)
+            schema.check(properties, {name: one for name, one in params.items() if name not in unknown})
         check_portable(params)
         text = dumps(dict(params))
         if has_nul(text):
