@@ -14,16 +14,7 @@ from hxtp.cloud import Link, Order
 from hxtp.envelope import Verifier
 from hxtp.window import Window
 
-_LINK = (
-    "framed",
-    "session",
-    "boot_count",
-    "results_kept",
-    "hello",
-    "manifest_hash",
-    "submitted",
-    "stale_answered",
-)
+_LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted")
 _KNOWN: Mapping[str, Any] = {}  # stands for a manifest that lies in its own table
 
 
@@ -90,6 +81,7 @@ def build(
     link.last_seen = last_seen
     link.manifest = _KNOWN if manifest_known else None
     link.sent = sent[keys[0].version]
+    link.stale_answered = numbers.get(str(keys[0].version), {}).get("stale_answered")
     link.orders = list(orders)
     held = Held(tenant_id, link, version, keys[0].version, windows, sent)
     held.stored = {order.message_id: columns(order) for order in orders}
@@ -114,6 +106,8 @@ def dump(held: Held) -> dict[str, Any]:
         str(version): {"highest": window.highest, "taken": window.taken, "sent": held.sent[version]}
         for version, window in held.windows.items()
     }
+    # So that several workers answer together no more than one would. A new key begins anew in this as well.
+    record["keys"][str(held.signing)]["stale_answered"] = held.link.stale_answered
     return record
 
 

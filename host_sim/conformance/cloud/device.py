@@ -167,9 +167,13 @@ class Device(Listener[Said]):
 
     def expect_hello_ack(self, hello: Draft, session: bool = True, within: int = ANSWER) -> Said:
         """The answer to this hello, and what it says of the session."""
-        challenge = json.loads(hello.body or b"{}").get("challenge")
+        return self.expect_an_ack([hello], session, within)
+
+    def expect_an_ack(self, hellos: list[Draft], session: bool = True, within: int = ANSWER) -> Said:
+        """The answer to one of these hellos, whichever the cloud, or one of its workers, looked at first."""
+        challenges = [json.loads(hello.body or b"{}").get("challenge") for hello in hellos]
         said = self.find(
-            lambda said: said.type == "hello_ack" and said.body.get("challenge") == challenge, within
+            lambda said: said.type == "hello_ack" and said.body.get("challenge") in challenges, within
         )
         if said is None:
             raise Failed(f"a hello_ack with the challenge within {within / 1000:g} s", self.heard())
