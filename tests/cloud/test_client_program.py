@@ -403,6 +403,12 @@ def test_a_limit_of_requests_is_waited_for_within_the_time_given(cloud, api, doo
     assert ended["status"] == "acknowledged" and slept[1] == 7
 
 
+def test_output_that_nobody_reads_any_more_ends_quietly():
+    call = f"{sys.executable} -m host_sim --help | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
 def test_every_page_of_a_long_list_is_read(cloud, door, token):
     client = connect(cloud.settings.base_url(), ca=cloud.pki.ca, token=token)
     ask = client.session.ask
