@@ -34,6 +34,7 @@ from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
+from host_sim.cloud.sweeper import Sweeper
 from host_sim.files import StoreError, replace_file, turn
 from host_sim.pki import NAMES, Pki, make_pki
 
@@ -168,6 +169,7 @@ class Cloud:
             self._stack.callback(dynsec.stop)
             self.services.logins = Keeper(database, vault, dynsec).start()
             self._stack.callback(self.services.logins.stop)
+        self._stack.callback(Sweeper(database, settings).start().stop)
         self.services.live = self._live(exchange)
         self._serve()
 

@@ -176,8 +176,12 @@ def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) 
     ).rowcount
     connection.execute(
         device_keys.update()
-        .where(device_keys.c.device_id == device_id, device_keys.c.tenant_id == tenant_id)
-        .values(slot="retired", secret_sealed=None)
+        .where(
+            device_keys.c.device_id == device_id,
+            device_keys.c.tenant_id == tenant_id,
+            device_keys.c.slot != "retired",
+        )
+        .values(slot="retired", secret_sealed=None, expires_at=now)
     )
     touch(connection, tenant_id, device_id)
     logins.renew(connection, device_id, now)
