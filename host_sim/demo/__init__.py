@@ -1,5 +1,5 @@
-"""The demonstration: broker, gateway and three virtual boards with the real firmware, and a story about them.
+"""The demonstration: the reference cloud, three virtual boards with the real firmware, a story about them.
 
-`stage` starts and ends everything, `story` is the story, `attacker` what it is defended against, `drawings`
-and `screen` put it on a terminal, `stay` is what `--keep` adds.
+`stage` starts and ends everything, `story` is the story, `dashboard` watches, `attacker` is what it is all
+defended against, `drawings` and `screen` put it on a terminal, `stay` is what `--keep` adds.
 """

@@ -4,15 +4,13 @@ It must never leave a process behind, whichever way it ends.
 """
 
 import argparse
-import logging
 import signal
 from pathlib import Path
 
 from host_sim import ROOT
+from host_sim.cloud import logs
+from host_sim.demo.errors import DemoError
 from host_sim.demo.screen import Screen
-from host_sim.demo.stage import DemoError, Stage
-from host_sim.demo.stay import stay
-from host_sim.demo.story import Story
 
 FOLDER = ROOT / "build" / "demo"
 
@@ -20,15 +18,20 @@ FOLDER = ROOT / "build" / "demo"
 def main(argv: list[str]) -> int:
     """0 if all came true, 1 if not, 130 after Ctrl-C in the middle of the story."""
     options = _options(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    logs.configure("warning")
     screen = Screen(colour=False if options.no_colour else None)
     staying = False
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        screen.title(
-            "HxTP/3.0: three virtual ESP32 boards run the real firmware against a broker and a gateway"
+        screen.title("HxTP/3.0: three virtual ESP32 boards run the real firmware and obey a cloud")
+        screen.note(
+            f"The boards are simulated ({options.runtime}); HTTPS, MQTT over TLS and signatures are real."
         )
-        screen.note(f"The boards are simulated ({options.runtime}); TLS, MQTT and signatures are real.")
+        # Here and not above: `--help` needs none of it, and it takes its time.
+        from host_sim.demo.stage import Stage
+        from host_sim.demo.stay import stay
+        from host_sim.demo.story import Story
+
         with Stage(options.folder, options.runtime, options.firmware) as stage:
             Story(stage, screen).tell()
             screen.title(f"\nAll of it came true in {screen.seconds():.1f} s.")
@@ -53,7 +56,7 @@ def main(argv: list[str]) -> int:
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m host_sim demo",
-        description="Broker, gateway and three virtual boards with the real firmware play a story.",
+        description="The reference cloud and three virtual boards with the real firmware play a story.",
     )
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, for commands by hand")
     parser.add_argument(
@@ -66,7 +69,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
         "--folder",
         type=Path,
         default=FOLDER,
-        help="for consoles, flashes and the gateway's data (build/demo)",
+        help="for consoles, flashes and the cloud's data (build/demo)",
     )
     parser.add_argument("--firmware", type=Path, help="another copy of firmware/ to put onto the boards")
     options = parser.parse_args(argv)

@@ -6,9 +6,11 @@ A step that does not come true raises DemoError; nothing here is told that was n
 import time
 from collections import Counter
 
+from host_sim.cloud_client.api import CloudError, Refused
 from host_sim.demo import attacker, drawings
+from host_sim.demo.errors import DemoError
 from host_sim.demo.screen import Screen
-from host_sim.demo.stage import DemoBoard, DemoError, Stage
+from host_sim.demo.stage import DemoBoard, Stage
 
 FADE_MS = 2000
 PULSE_MS = 300
@@ -30,39 +32,44 @@ class Story:
         """All of it, in order."""
         for step in (
             self.hello, self.manifest, self.light, self.relay, self.infrared, self.wrong_parameter,
-            self.attack, self.still_there, self.outage, self.totals,
+            self.yes, self.attack, self.still_there, self.outage, self.totals,
         ):  # fmt: skip
-            step()
+            try:
+                step()
+            except CloudError as error:
+                raise DemoError(str(error), self.stage.hints()) from None
 
     # -- meeting --------------------------------------------------------------------------------
 
     def hello(self) -> None:
         self.screen.step(
             "Hello",
-            "Each board joins Wi-Fi, connects to the broker over TLS and says hello, signed with its own "
-            "key. The gateway's signed answer brings it the time and lets it begin.",
+            "The owner has registered three devices by the cloud's REST API. Each board has the secret that "
+            "its registration gave, joins Wi-Fi, connects to the cloud's broker over TLS and says hello, "
+            "signed. The cloud's signed answer brings it the time and lets it begin.",
         )
         for board in self.stage.boards.values():
             self.stage.until(
-                lambda board=board: self.stage.device(board).state is not None,
-                25,
+                lambda board=board: board.device_id in self.stage.dashboard.states,
+                40,
                 f"the {board.name} never got as far as telling its state",
             )
-            device = self.stage.device(board)
-            hello = dict(device.hello or {})
+            device = self._get(f"/devices/{board.device_id}")
+            if not device["session"]:
+                raise DemoError(f"the cloud knows of no hello of the {board.name}", self.stage.hints(board))
             self.screen.fact(
-                f"{board.name:<8} {board.device_id[:8]}…  {hello['device_type']}, firmware "
-                f"{hello['firmware_version']}, after {hello['reset_reason']}"
+                f"{device['name']:<8} {device['id'][:8]}…  {device['device_type']}, firmware "
+                f"{device['firmware']}: it has a session"
             )
 
     def manifest(self) -> None:
         self.screen.step(
             "Manifest",
-            "Each board tells what it can do; the gateway takes the list whose hash was in the hello.",
+            "Each board tells what it can do; the cloud takes the list whose hash was in the hello.",
         )
         for board in self.stage.boards.values():
-            manifest = self.stage.device(board).manifest
-            if not manifest:
+            manifest = self.stage.client.manifest(board.device_id)
+            if manifest is None or manifest["source"] != "device":
                 raise DemoError(f"the {board.name} sent no manifest", self.stage.hints(board))
             names = [entry["action"] for entry in manifest["capabilities"]]
             self.screen.fact(f"{board.name:<8} {board.what}: {', '.join(names)}")
@@ -72,8 +79,9 @@ class Story:
     def light(self) -> None:
         self.screen.step(
             "Light to 80 %",
-            f"The gateway signs light_brightness with a transition of {FADE_MS / 1000:g} s; the lamp answers "
-            "at once and fades by itself. This is the duty of its PWM pin, in the board's own time:",
+            f"POST /device/ID/command: light_brightness with a transition of {FADE_MS / 1000:g} s. The cloud "
+            "checks and signs it; the lamp answers at once and fades by itself. This is the duty of its PWM "
+            "pin, in the board's own time:",
         )
         mark = self.lamp.mark()
         self.stage.execute(self.lamp, "light_brightness", brightness=80, transition=FADE_MS)
@@ -98,9 +106,7 @@ class Story:
         )
         mark = self.relays.mark()
         self.stage.execute(self.relays, "relay_pulse", duration=PULSE_MS)
-        pulse = self.stage.until(
-            lambda: drawings.pulse(self.relays.since(mark), 26), 10, "GPIO26 did not go high and low again"
-        )
+        pulse = self._pulse(mark)
         self.screen.drawing(pulse.drawing)
         # The board counts whole milliseconds; how late it may be is for a busy machine to say.
         as_asked = PULSE_MS - 2 < pulse.ms < PULSE_MS + 1000
@@ -117,7 +123,7 @@ class Story:
         mark = self.blaster.mark()
         self.stage.execute(self.blaster, "ir_send_nec", address=NEC_ADDRESS, command=NEC_COMMAND)
         sent = self.stage.until(
-            lambda: drawings.nec(self.blaster.since(mark)), 5, "no NEC frame left the infrared LED"
+            lambda: drawings.nec(self.blaster.since(mark)), 20, "no NEC frame left the infrared LED"
         )
         self.screen.drawing(sent.drawing)
         self.screen.drawing(
@@ -132,20 +138,56 @@ class Story:
             f"{sent.command:#04x}, complements right, carrier {sent.carrier / 1000:g} kHz"
         )
 
+    # -- what the cloud does not let pass --------------------------------------------------------
+
     def wrong_parameter(self) -> None:
         self.screen.step(
             "A wrong parameter",
-            "Signed by the gateway, but there is no brightness 300: the lamp says so, and names the member.",
+            "There is no brightness 300. The cloud knows the lamp's manifest and says so at once; nothing is "
+            "signed.",
         )
-        mark = self.lamp.mark()
-        ticket = self.stage.send(self.lamp, "light_brightness", brightness=300)
-        self.stage.until(ticket.done, 15, "the lamp did not answer")
-        if ticket.error != "INVALID_PARAMS":
-            raise DemoError(
-                f"brightness 300 ended as {ticket.state}: {ticket.error}", self.stage.hints(self.lamp)
-            )
-        self._unmoved(self.lamp, mark)
-        self.screen.fact(f"{ticket.error} ({ticket.result.get('member')}); no pin moved")
+        refused = self._refused(self.lamp, "PARAMS_INVALID", "light_brightness", brightness=300)
+        self.screen.fact(f"{refused.status} {refused.code}: {refused.body['message']}")
+        self.screen.fact(f"what to do: {refused.body['hint']}")
+        self.screen.fact("nothing was published, no pin moved")
+
+    def yes(self) -> None:
+        stage, relays = self.stage, self.relays
+        self.screen.step(
+            "Somebody has to say yes",
+            "A garage door is worth a question: its owner marks relay_pulse as sensitive in the relays' "
+            "manifest (PUT /devices/ID/manifest), and asks for a pulse again.",
+        )
+        stage.set_safety(relays, "relay_pulse", "sensitive")
+        asked = self._refused(relays, "CONFIRMATION_REQUIRED", "relay_pulse", duration=PULSE_MS)
+        token = asked.body["dry_run_token"]
+        self.screen.fact(
+            f"{asked.status} {asked.code}, with a token that holds for {asked.body['expires_in']} s: nothing "
+            "was published, no pin moved"
+        )
+        mark = relays.mark()
+        stage.executed(relays, "relay_pulse", stage.confirm(relays, token))
+        pulse = self._pulse(mark)
+        self.screen.fact(
+            f"POST /device/ID/command/confirm: acknowledged, GPIO26 was high for {pulse.ms:.1f} ms"
+        )
+        again = stage.refused(relays, "NOT_FOUND", "/confirm", {"dry_run_token": token})
+        self.screen.fact(f"the same token once more: {again.status}, {again.body['message']}")
+
+    def _refused(self, board: DemoBoard, code: str, action: str, **params: object) -> Refused:
+        """Ask for a command that the cloud must not take now. Raises DemoError unless it says `code`, nothing
+        is published and no pin moves.
+        """
+        mark, sent = board.mark(), self._sent(board)
+        refused = self.stage.refused(board, code, "", {"action": action, "params": params})
+        self._unmoved(board, mark)
+        if self._sent(board) != sent:
+            raise DemoError(f"{action} was published to the {board.name}", self.stage.hints(board))
+        return refused
+
+    def _sent(self, board: DemoBoard) -> int:
+        """Commands that were published to the board so far."""
+        return len(self.stage.attacker.heard(board.device_id, "cmd", "command"))
 
     # -- attacks --------------------------------------------------------------------------------
 
@@ -157,7 +199,8 @@ class Story:
         self.screen.step(
             "The garage again, please",
             "Somebody with a service's login at the broker has heard it all, has no key, and now publishes "
-            "to the relays. A refused message is counted by its code and answered with nothing.",
+            "to the relays, the command that was confirmed first. A refused message is counted by its code "
+            "and answered with nothing.",
         )
         self._begun = time.monotonic()
         self._attack("the very same bytes again", "NONCE_REUSED", last.payload)
@@ -189,10 +232,10 @@ class Story:
             return len(mallory.heard(board.device_id, "cmd_ack")) != answers
 
         self._at.append(time.monotonic())
-        mallory.publish(f"hxtp/{board.registration.tenant_id}/device/{board.device_id}/cmd", payload)
+        mallory.publish(f"hxtp/{board.tenant_id}/device/{board.device_id}/cmd", payload)
         refused = self.stage.until(
             lambda: board.refusals() - before or board.since(mark) or answered(),
-            10,
+            20,
             f"the relays did not say that they refused it ({what})",
         )
         self._unmoved(board, mark)
@@ -206,43 +249,39 @@ class Story:
     def still_there(self) -> None:
         self.screen.step(
             "Still there",
-            "The forged messages carried numbers far ahead. None was remembered, so nobody is locked out.",
+            "The forged messages carried numbers far ahead. None was remembered, so nobody is locked out: "
+            "the owner asks for a pulse, and says yes.",
         )
         mark = self.relays.mark()
-        self.stage.execute(self.relays, "relay_pulse", duration=100)
-        pulse = self.stage.until(
-            lambda: drawings.pulse(self.relays.since(mark), 26), 10, "GPIO26 did not go high and low again"
-        )
+        self.stage.execute(self.relays, "relay_pulse", sure=True, duration=100)
+        pulse = self._pulse(mark)
         self.screen.drawing(pulse.drawing)
         self.screen.fact(f"acknowledged; GPIO26 was high for {pulse.ms:.1f} ms")
 
     # -- outage ---------------------------------------------------------------------------------
 
     def outage(self) -> None:
-        stage = self.stage
+        stage, dashboard = self.stage, self.stage.dashboard
         self.screen.step(
             "The network is cut, and comes back",
-            "All connections break. Two commands are given meanwhile: they wait in the gateway's store, and "
-            "arrive, freshly signed, once everybody has found back.",
+            "All connections to the broker break. The cloud takes two commands meanwhile: they wait in its "
+            "database, and arrive, freshly signed, once everybody has found back.",
         )
-        stage.bench.broker.cut()
-        stage.until(lambda: not stage.bench.gateway.connected, 10, "the gateway did not notice the cut")
+        stage.broker.cut()
         lamp_mark, relay_mark = self.lamp.mark(), self.relays.mark()
-        tickets = [
-            stage.send(self.lamp, "light_off", transition=1000),
-            stage.send(self.relays, "relay_on", target="relay2"),
-        ]
+        off = stage.send(self.lamp, "light_off", transition=1000)
+        on = stage.send(self.relays, "relay_on", target="relay2")
         time.sleep(AWAY)
         stage.check()
-        if any(ticket.done() for ticket in tickets) or self.lamp.since(lamp_mark):
+        waiting = [self._get(f"/commands/{command_id}")["status"] for command_id in (off, on)]
+        if waiting != ["queued", "queued"] or self.lamp.since(lamp_mark) or self.relays.since(relay_mark):
             raise DemoError("something got through although the network is cut", stage.hints())
-        self.screen.fact(f"cut for {AWAY:g} s: light_off and relay_on (of relay2) wait, no pin moved")
-        stage.bench.broker.restore()
+        self.screen.fact(f"cut for {AWAY:g} s: light_off and relay_on (of relay2) are queued, no pin moved")
+        told = dashboard.told.copy()
+        stage.broker.restore()
         restored = time.monotonic()
-        for ticket in tickets:
-            stage.until(ticket.done, 40, f"{ticket.action} was not delivered after the outage")
-            if not ticket.executed:
-                raise DemoError(f"{ticket.action} ended as {ticket.state}: {ticket.error}", stage.hints())
+        stage.executed(self.lamp, "light_off", off, 60)
+        stage.executed(self.relays, "relay_on", on, 60)
         seconds = time.monotonic() - restored
         self._settled(self.lamp, lamp_mark, "the lamp's pin never came to rest", 1.0)
         fade = drawings.fade(self.lamp.since(lamp_mark), 25, self._last_duty(lamp_mark))
@@ -252,32 +291,48 @@ class Story:
         moved = [event["pin"] for event in self.relays.since(relay_mark)]
         if moved != [27]:
             raise DemoError(f"the relays moved {moved}, not GPIO27 once", stage.hints(self.relays))
-        self.screen.fact(f"both delivered {seconds:.1f} s after the network came back; GPIO27 is high")
+        self.screen.fact(f"both acknowledged {seconds:.1f} s after the network came back; GPIO27 is high")
         self._state(self.lamp, "light", "off")
         self._state(self.relays, "relay2", {"relay": "on"})
         for board in stage.boards.values():
-            stage.until(lambda board=board: stage.device(board).online, 20, f"the {board.name} stayed away")
-        self.screen.fact("the gateway's picture has caught up with the boards' states")
+            stage.until(
+                lambda board=board: dashboard.told[board.device_id] > told[board.device_id],
+                60,
+                f"the {board.name} stayed away",
+            )
+        self.screen.fact("every board is back, and GET /devices/ID/state says what their pins do")
 
     # -- the end --------------------------------------------------------------------------------
 
     def totals(self) -> None:
-        stage = self.stage
-        counts = stage.bench.broker.counts
-        done = sum(ticket.executed for ticket in stage.tickets)
-        nacked = len(stage.tickets) - done
-        self.screen.step("Totals", "What this account was made of:")
+        stage, counts = self.stage, self.stage.broker.counts
+        self.screen.step("Totals", "What this account was made of; the cloud's part as GET /metrics has it:")
+        commands = stage.counted("hxtp_commands", "state")
+        gate = stage.counted("hxtp_gate_refusals", "code")
+        if commands["acknowledged"] != len(stage.commands):
+            raise DemoError(f"the cloud counts {_each(commands)}, not {len(stage.commands)}", stage.hints())
         pins = sum(len(board.since(0)) for board in stage.boards.values())
-        refused = ", ".join(f"{code} ×{count}" for code, count in sorted(self._codes.items()))
         for line in (
-            f"{len(stage.tickets)} commands signed, {done} executed, {nacked} refused by its device",
-            f"{len(self._at)} forged or replayed messages, {self._codes.total()} refused: {refused}",
-            f"{counts.received} messages through the broker, {counts.connected} logins over TLS",
+            f"{stage.counted('hxtp_http_requests', 'method').total()} requests; {commands['acknowledged']} "
+            f"commands signed and executed; {gate.total()} not taken: {_each(gate)}",
+            f"{len(self._at)} forged or replayed messages, the boards refused {self._codes.total()}: "
+            f"{_each(self._codes)}",
+            f"{counts.sent} messages from the broker, {counts.connected} logins over TLS; "
+            f"{stage.dashboard.told.total()} of the WebSocket",
             f"{pins} pin events on {len(stage.boards)} boards ({stage.runtime})",
         ):
             self.screen.fact(line)
 
     # -- what steps share -----------------------------------------------------------------------
+
+    def _get(self, path: str) -> dict:
+        return self.stage.client.session.get(path)
+
+    def _pulse(self, mark: int) -> drawings.Pulse:
+        """The relays' one pulse on GPIO26 since then, once it has ended."""
+        return self.stage.until(
+            lambda: drawings.pulse(self.relays.since(mark), 26), 10, "GPIO26 did not go high and low again"
+        )
 
     def _settled(self, board: DemoBoard, mark: int, otherwise: str, seconds: float) -> None:
         """Wait until its pins have moved and then rested for a moment."""
@@ -289,7 +344,7 @@ class Story:
                 state["count"], state["at"] = count, time.monotonic()
             return count > 0 and time.monotonic() - state["at"] > QUIET
 
-        self.stage.until(rested, seconds + 10, otherwise)
+        self.stage.until(rested, seconds + 20, otherwise)
 
     def _unmoved(self, board: DemoBoard, mark: int) -> None:
         """Raise DemoError if a pin moves within a moment."""
@@ -300,10 +355,15 @@ class Story:
             raise DemoError(f"GPIO{moved[0]['pin']} of the {board.name} moved", self.stage.hints(board))
 
     def _state(self, board: DemoBoard, member: str, wanted: object) -> None:
-        def caught_up() -> bool:
-            return (self.stage.device(board).state or {}).get(member) == wanted
+        """Wait until the WebSocket tells it, and see whether the API says the same."""
 
-        self.stage.until(caught_up, 10, f"the {board.name} never reported {member} {wanted}")
+        def told() -> bool:
+            return self.stage.dashboard.states[board.device_id].get(member) == wanted
+
+        self.stage.until(told, 20, f"the {board.name} never reported {member} {wanted}")
+        said = self.stage.client.state(board.device_id)["state"].get(member)
+        if said != wanted:
+            raise DemoError(f"the cloud says {member} {said} of the {board.name}", self.stage.hints(board))
 
     def _last_duty(self, mark: int) -> float:
         duties = [
@@ -312,3 +372,7 @@ class Story:
             if event.n <= mark and event.ev == "pwm" and event["pin"] == 25
         ]
         return duties[-1] if duties else 0.0
+
+
+def _each(codes: Counter[str]) -> str:
+    return ", ".join(f"{code} ×{count}" for code, count in sorted(codes.items()))

@@ -1,4 +1,4 @@
-"""The demonstration's eavesdropper has a login at the cloud's broker where it was given one, and only there."""
+"""The demonstration's eavesdropper has a login at the cloud's broker where it was given one, only there."""
 
 import pytest
 
