@@ -160,6 +160,8 @@ def test_a_code_of_any_length_ends_a_command(database, tenant, device):
         "number": 1,
         "action": "light_on",
         "params": {},
+        "dry_run": False,
+        "attempts": 0,
     }
     row |= {"state": "queued", "due_at": 0, "actor": "x", "created_at": NOW, "expires_at": NOW}
     with database.writing(tenant) as connection:

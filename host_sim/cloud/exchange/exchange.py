@@ -19,6 +19,7 @@ from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.turn import Look, Message, NewOrder, Turn, Work
 from host_sim.cloud.security.vault import Vault, VaultError
+from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import Database
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
@@ -187,7 +188,7 @@ class Exchange:
                 todo = work + self._due(now)
                 if not todo:
                     return
-                with self._database.writing(quiet=True) as connection:
+                with self._database.writing(quiet=True) as connection, trips.on(connection):
                     outcome = self._turn.run(connection, todo, now, self._connected())
                 break
             except (DBAPIError, VaultError) as error:

@@ -14,6 +14,7 @@ from host_sim.cloud.exchange import records
 from host_sim.cloud.exchange.records import DeviceKey, Held
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import TENANT_SETTINGS
+from host_sim.cloud.storage import bulk, trips
 from host_sim.cloud.storage.tables import (
     agenda,
     broker_logins,
@@ -30,6 +31,23 @@ from hxtp.cloud import DISPATCHED, QUEUED
 
 UNSETTLED = (QUEUED, DISPATCHED)
 PREVIOUS_MS = 24 * 3600 * 1000  # that a key still verifies after its successor's promotion (HX3-KEY-14)
+# For PostgreSQL, where each wait counts: see storage.trips.
+_LOCK = (
+    "SELECT device_id, version FROM links WHERE tenant_id = %s AND device_id = ANY(%s)"
+    " ORDER BY device_id FOR UPDATE"
+)
+_STATE = ("device_id", "tenant_id", "version", "body", "updated_at")
+_SAVE_STATES = (
+    f"{bulk.insert(states, _STATE)} ON CONFLICT (device_id) DO UPDATE"
+    " SET version = states.version + 1, body = excluded.body, updated_at = excluded.updated_at"
+)
+_SAVE_AND_KEEP_STATES = (
+    f"WITH told AS ({_SAVE_STATES} RETURNING {', '.join(_STATE)})"
+    " INSERT INTO state_history (device_id, tenant_id, slot, version, body, updated_at)"
+    " SELECT device_id, tenant_id, (version %% %s)::integer, version, body, updated_at FROM told"
+    " ON CONFLICT (device_id, slot) DO UPDATE"
+    " SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at"
+)
 _SLOTS = {"active": 0, "next": 1, "previous": 2}
 
 
@@ -42,25 +60,38 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping], 
     """Insert rows, or give those that exist the new values."""
     if not rows:
         return
-    statement = _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keys))
-    connection.execute(statement, list(rows))
-
-
-def _insert(dialect: str, table: sa.Table) -> Any:
-    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    names = tuple(rows[0])
+    if connection.dialect.name == "sqlite":
+        connection.execute(_upsert(table, names, tuple(keys)), list(rows))
+    else:
+        trips.send(connection, bulk.upsert(table, names, tuple(keys)), (bulk.rows_text(rows),))
 
 
 # Statements are made once: to make one costs more than to run it.
 @cache
-def _upsert(dialect: str, table: sa.Table, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    insert = _insert(dialect, table)
+def _upsert(table: sa.Table, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    insert = sqlite.insert(table)
     rest = {name: insert.excluded[name] for name in names if name not in keys}
     return insert.on_conflict_do_update(index_elements=list(keys), set_=rest)
 
 
+def _change(
+    connection: sa.Connection, table: sa.Table, key: str, tenant_id: str, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """New values for the rows of a tenant whose `key` is a row's `of`."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        whose = table.c[key] == sa.bindparam(bulk.KEY), table.c.tenant_id == tenant_id
+        connection.execute(table.update().where(*whose), list(rows))
+    else:
+        names = tuple(name for name in rows[0] if name != bulk.KEY)
+        trips.send(connection, bulk.update(table, key, names), (bulk.rows_text(rows), tenant_id))
+
+
 @cache
-def _save_states(dialect: str) -> Any:
-    insert = _insert(dialect, states)
+def _save_states() -> Any:
+    insert = sqlite.insert(states)
     return insert.on_conflict_do_update(
         index_elements=["device_id"],
         set_={
@@ -72,9 +103,9 @@ def _save_states(dialect: str) -> Any:
 
 
 @cache
-def _keep_states(dialect: str) -> Any:
+def _keep_states() -> Any:
     """Copies the states of devices into their rings, each over the one that is `kept` versions older."""
-    insert = _insert(dialect, state_history)
+    insert = sqlite.insert(state_history)
     names = ("device_id", "tenant_id", "slot", "version", "body", "updated_at")
     told = sa.select(
         states.c.device_id,
@@ -118,15 +149,7 @@ def hold(
     its keys has expired.
     """
     wanted = sorted(device_ids)
-    found = {
-        row.device_id: row.version
-        for row in connection.execute(
-            sa.select(links.c.device_id, links.c.version)
-            .where(links.c.tenant_id == tenant_id, links.c.device_id.in_(wanted))
-            .order_by(links.c.device_id)
-            .with_for_update()
-        )
-    }
+    found = _locked(connection, tenant_id, wanted)
     for device_id in wanted:
         held = cache.get(device_id)
         if held is None:
@@ -136,8 +159,23 @@ def hold(
             del cache[device_id]
     missing = [device_id for device_id in found if device_id not in cache]
     if missing:
+        trips.land(connection)
         cache.update(_load(connection, vault, tenant_id, missing, now))
     return {device_id: cache[device_id] for device_id in found if device_id in cache}
+
+
+def _locked(connection: sa.Connection, tenant_id: str, wanted: list[str]) -> dict[str, int]:
+    """The versions of these devices' links, locked one after the other in the order of their ids."""
+    if connection.dialect.name != "sqlite":
+        return dict(trips.rows(connection, _LOCK, (tenant_id, wanted)))
+    return {
+        row.device_id: row.version
+        for row in connection.execute(
+            sa.select(links.c.device_id, links.c.version)
+            .where(links.c.tenant_id == tenant_id, links.c.device_id.in_(wanted))
+            .order_by(links.c.device_id)
+        )
+    }
 
 
 def promote(connection: sa.Connection, tenant_id: str, device_ids: Iterable[str], now: int) -> None:
@@ -145,6 +183,7 @@ def promote(connection: sa.Connection, tenant_id: str, device_ids: Iterable[str]
 
     Nothing happens to devices without such a key.
     """
+    trips.land(connection)
     # First the links: this waits for whoever does the same, and lets every worker read the keys anew.
     connection.execute(
         links.update()
@@ -280,9 +319,7 @@ def save_links(connection: sa.Connection, changed: Sequence[Held]) -> None:
             if held.stored.get(order.message_id) != columns:
                 held.stored[order.message_id] = columns
                 orders.append(_order_row(order, None))
-    connection.execute(
-        links.update().where(links.c.device_id == sa.bindparam("of"), links.c.tenant_id == tenant_id), rows
-    )
+    _change(connection, links, "device_id", tenant_id, rows)
     save_orders(connection, tenant_id, orders)
 
 
@@ -368,11 +405,7 @@ def settled_row(order: Any, now: int) -> dict[str, Any]:
 
 def save_orders(connection: sa.Connection, tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the columns that change in a command's life."""
-    if rows:
-        connection.execute(
-            commands.update().where(commands.c.id == sa.bindparam("of"), commands.c.tenant_id == tenant_id),
-            list(rows),
-        )
+    _change(connection, commands, "id", tenant_id, rows)
 
 
 def known_orders(
@@ -381,6 +414,7 @@ def known_orders(
     """Those of these commands that are there: device, action, params, and whether it was a dry run."""
     if not message_ids:
         return {}
+    trips.land(connection)
     rows = connection.execute(
         sa.select(
             commands.c.id, commands.c.device_id, commands.c.action, commands.c.params, commands.c.dry_run
@@ -391,8 +425,12 @@ def known_orders(
 
 def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """New commands."""
-    if rows:
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
         connection.execute(commands.insert(), list(rows))
+    else:
+        trips.send(connection, bulk.insert(commands, tuple(rows[0])), (bulk.rows_text(rows),))
 
 
 def save_states(
@@ -401,23 +439,25 @@ def save_states(
     """The last state of each device; its version rises by one, and the last `kept` versions stay."""
     if not told:
         return
-    connection.execute(
-        _save_states(connection.dialect.name),
-        [
-            {"device_id": name, "tenant_id": tenant_id, "version": 1, "body": dict(body), "updated_at": now}
-            for name, body in told.items()
-        ],
-    )
+    rows = [
+        {"device_id": name, "tenant_id": tenant_id, "version": 1, "body": dict(body), "updated_at": now}
+        for name, body in told.items()
+    ]
+    if connection.dialect.name != "sqlite":
+        text = bulk.rows_text(rows)
+        trips.send(connection, *((_SAVE_AND_KEEP_STATES, (text, kept)) if kept else (_SAVE_STATES, (text,))))
+        return
+    connection.execute(_save_states(), rows)
     if kept:
-        given = {"kept": kept, "tenant": tenant_id, "devices": list(told)}
-        connection.execute(_keep_states(connection.dialect.name), given)
+        connection.execute(_keep_states(), {"kept": kept, "tenant": tenant_id, "devices": list(told)})
 
 
 def save_manifest(
     connection: sa.Connection, tenant_id: str, device_id: str, hash: str, body: Mapping[str, Any], now: int
 ) -> None:
     """The manifest that a device told."""
-    insert = _insert(connection.dialect.name, manifests)
+    trips.land(connection)
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(manifests)
     connection.execute(
         insert.on_conflict_do_update(
             index_elements=["device_id"],
@@ -443,8 +483,5 @@ def save_manifest(
 
 def save_firmware(connection: sa.Connection, tenant_id: str, told: Mapping[str, str]) -> None:
     """The firmware version that a device's hello told."""
-    if told:
-        connection.execute(
-            devices.update().where(devices.c.id == sa.bindparam("of"), devices.c.tenant_id == tenant_id),
-            [{"of": name, "firmware_version": _word(version)} for name, version in told.items()],
-        )
+    rows = [{"of": name, "firmware_version": _word(version)} for name, version in told.items()]
+    _change(connection, devices, "id", tenant_id, rows)

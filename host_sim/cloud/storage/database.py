@@ -11,21 +11,30 @@ where one process owns the file, the queries' own conditions do it alone (and st
 
 import contextlib
 import json
+import math
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.remembered import Remembered
 
 LOCK_S = 10  # seconds that a transaction waits for another
 POOL = 12  # connections of a process
+ASK_S = 30  # after which a connection that nobody used is asked whether it is one
 TENANT = "hxtp.tenant"  # the settings that the policies read
 USER = "hxtp.user"
+_SEE = "SELECT set_config(%s, %s, true), set_config(%s, %s, true)"
+# A turn finds all rows by their keys. A plan is kept, and one that was made for small tables would go on
+# reading them from one end to the other when they have grown.
+_SEE_BY_KEYS = f"{_SEE}, set_config('enable_seqscan', 'off', true)"
 
 
 class DatabaseError(Exception):
@@ -48,6 +57,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
         self._writers = self.engine.execution_options(hxtp_writes=True)
+        self._readers = self.engine.execution_options(postgresql_readonly=True)
         self.remembered = Remembered()
 
     def use_passwords(self, file: Path) -> None:
@@ -63,10 +73,12 @@ class Database:
     @contextlib.contextmanager
     def reading(self, tenant_id: str | None = None, user_id: str | None = None) -> Iterator[sa.Connection]:
         """A transaction that changes nothing."""
-        with self.engine.connect() as connection:
-            self.see(connection, tenant_id, user_id)
+        with self._readers.connect() as connection:
+            if tenant_id or user_id:
+                self.see(connection, tenant_id, user_id)
             yield connection
-            connection.rollback()
+            # Not by a rollback: after one psycopg forgets what it has prepared, and so does the server.
+            connection.commit()
 
     @contextlib.contextmanager
     def writing(
@@ -78,22 +90,18 @@ class Database:
         """
         try:
             with self._writers.begin() as connection:
-                self.see(connection, tenant_id, user_id)
+                if tenant_id or user_id:
+                    self.see(connection, tenant_id, user_id)
                 yield connection
         finally:  # also where it is not known whether it was committed
             if not quiet:
                 self.remembered.forget()
 
     def see(self, connection: sa.Connection, tenant_id: str | None, user_id: str | None = None) -> None:
-        """Let what follows in this transaction see this tenant's rows, and no other's."""
-        if self.is_sqlite:
-            return
-        connection.execute(
-            sa.select(
-                sa.func.set_config(TENANT, tenant_id or "", True),
-                sa.func.set_config(USER, user_id or "", True),
-            )
-        )
+        """Let what follows in this transaction see this tenant's rows, and no other's (before: none)."""
+        if not self.is_sqlite:
+            text = _SEE_BY_KEYS if trips.under_way(connection) else _SEE
+            trips.send(connection, text, (TENANT, tenant_id or "", USER, user_id or ""))
 
     def check(self) -> None:
         """Raises DatabaseError where it cannot be asked."""
@@ -162,16 +170,42 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         json_serializer=json_text,
         hide_parameters=True,
         pool_size=POOL,
         max_overflow=0,
-        pool_pre_ping=True,
         connect_args={
             "connect_timeout": LOCK_S,
             "options": f"-c lock_timeout={LOCK_S}s -c statement_timeout={3 * LOCK_S}s "
             f"-c idle_in_transaction_session_timeout={6 * LOCK_S}s",
         },
     )
+
+    @sa.event.listens_for(engine, "checkin")
+    def given_back(driver: Any, record: Any) -> None:
+        record.info["hxtp.idle since"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def taken(driver: Any, record: Any, proxy: Any) -> None:
+        if not _alive(engine, driver, record.info.get("hxtp.idle since", math.inf)):
+            raise sa.exc.InvalidatePoolError  # the pool makes a new one, and does not trust the others
+
+    return engine
+
+
+def _alive(engine: sa.Engine, driver: Any, idle_since: float) -> bool:
+    """Whether a connection of the pool still leads somewhere.
+
+    A server that has gone said so, which costs no question; asked is only one that was silent for long, which
+    something between may have forgotten.
+    """
+    try:
+        for _ in range(2):  # the reason, where it told one, and then the end
+            driver.pgconn.consume_input()
+        if driver.pgconn.status != psycopg.pq.ConnStatus.OK:
+            return False
+        return time.monotonic() - idle_since < ASK_S or engine.dialect.do_ping(driver)
+    except psycopg.Error:
+        return False
