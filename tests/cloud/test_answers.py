@@ -28,6 +28,7 @@ def _asks(api):
 
 @pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 405, 409, 413])
 def test_every_answer_names_its_request_and_the_versions(api, status):
+    # HX3-TRANS-16
     answer = _asks(api)[status]()
     assert answer.status_code == status, answer.text
     assert (answer.headers["X-API-Version"], answer.headers["X-Protocol-Version"]) == ("1", "HxTP/3.0")
@@ -42,7 +43,17 @@ def test_every_answer_names_its_request_and_the_versions(api, status):
         assert told["request_id"] == answer.headers["X-Request-ID"]
 
 
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/health", "/metrics", "/auth/cli", "/no/where"])
+def test_so_does_what_is_no_json(api, path):
+    # HX3-TRANS-16
+    for method in ("GET", "HEAD", "OPTIONS", "POST"):
+        answer = api(None).request(method, path)
+        found = answer.headers["X-API-Version"], answer.headers["X-Protocol-Version"]
+        assert found == ("1", "HxTP/3.0") and answer.headers["X-Request-ID"]
+
+
 def test_a_fault_of_the_cloud_is_told_without_its_inside(api, monkeypatch):
+    # HX3-TRANS-16
     def broken(*unused):
         raise RuntimeError("the inside")
 

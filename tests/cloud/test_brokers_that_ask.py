@@ -121,6 +121,7 @@ def test_a_revoked_device_is_not_let_in(api, asks):
 
 
 def test_a_secret_is_a_password_only_where_the_tenant_takes_that_risk(api, asks):
+    # HX3-KEY-06, HX3-SDK-08
     old = api("owner", "old").post("/device/register", json={"device_type": "x"}).json()
     name = old["device_id"]
     body = {"clientid": f"hxtp-{name}", "username": name, "password": old["device_secret"]}

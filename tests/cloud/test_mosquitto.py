@@ -201,7 +201,7 @@ def test_a_granted_expiry_stays_until_half_of_it_is_over(cloud, api):
 
 
 def test_an_old_device_comes_in_with_its_secret_only_where_the_tenant_takes_that_risk(cloud, api, address):
-    # HX3-KEY-06
+    # HX3-KEY-06, HX3-SDK-08
     made = _registered(cloud, api, "old")
     owner, name = api("owner", "old"), made["device_id"]
 

@@ -10,7 +10,10 @@ import pytest
 
 from host_sim.cloud.gate.limits import Taken
 from host_sim.cloud.live.orders import ack_body
-from host_sim.device import Lamp
+from host_sim.device import Lamp, SimDevice
+from hxtp import envelope, frame
+from hxtp.replay import Floor
+from hxtp.sign import Key
 from tests.cloud.programs import PLAIN, Program, closed, dial, token_of
 from tests.cloud.waiting import WAIT
 
@@ -108,6 +111,34 @@ def test_a_command_is_executed_and_acked_in_the_programs_own_form(cloud, program
         state = one.next("state")
     assert state.device_id == lamp.id
     assert cloud.services.live.accepted[profile] == uses + 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_device_gets_the_clouds_own_message_and_nothing_of_the_programs(
+    program, lamp, monkeypatch, profile
+):
+    """HX3-SDK-01"""
+    receive, got = SimDevice.receive, []
+
+    def heard(sim, name, payload, *more):
+        if sim is lamp.sim:
+            got.append(payload)
+        return receive(sim, name, payload, *more)
+
+    monkeypatch.setattr(SimDevice, "receive", heard)
+    one = program(profile)
+    message_id = one.command("light_brightness", {"brightness": 12})
+    assert one.answer(message_id)["ack_status"] == "executed"
+    secret = bytes.fromhex(lamp.registration["device_secret"])
+    judge = envelope.Verifier(
+        frame.TO_DEVICE, [(Key(secret), Floor())], lamp.id, lamp.registration["tenant_id"], True
+    ).judge
+    sent = [(payload, judge(payload, time.time_ns() // 1000000, "cmd")) for payload in got]
+    payload, command = next((payload, told) for payload, told in sent if told.type == "command")
+    assert command.authentic and b'"client_id":"hxtp-cloud"' in payload and message_id.encode() not in payload
+    assert command.params() == {"action": "light_brightness", "brightness": 12}
+    assert command.action == b'"light_brightness"'
+    assert one.client_id.encode() not in b"".join(got)
 
 
 def test_uses_of_each_profile_and_refusals_are_in_the_metrics(api, program):

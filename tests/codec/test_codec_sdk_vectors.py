@@ -103,6 +103,7 @@ def test_the_signed_text_and_hash_are_those_of_the_sdk(name):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_must_be_refused_is_refused_with_its_code(name):
+    # HX3-SDK-05: hxtp-micro 1.0.5 among it, whose messages no profile takes
     assert judge(name, "auto") == REFUSED[name]
     assert judge(name, "pipe10") == REFUSED[name]
     assert all(judge(name, profile) != "OK" for profile in PROFILES)
@@ -110,6 +111,7 @@ def test_what_must_be_refused_is_refused_with_its_code(name):
 
 @pytest.mark.parametrize("name", [name for name in VECTORS if VECTORS[name].get("frame_header_hex")])
 def test_messages_of_the_device_sdk_in_their_frames(name):
+    # HX3-SDK-05
     framed = bytes.fromhex(VECTORS[name]["frame_header_hex"]) + wire(name)
     wanted = REFUSED.get(name, "OK")
     assert verdict(framed, secret_hex=DATA["secret_hex"], direction="to_cloud") == wanted

@@ -9,6 +9,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from world import Sayer, World, opened, ready
 
 from host_sim.profiles import auto
 from hxtp import frame
@@ -101,3 +102,35 @@ def test_members_beside_the_body_change_nothing(more):
     first, second = judged(json.dumps(plain, separators=(",", ":")).encode()), judged(as_sent)
     assert first.code is None and second.code is None
     assert (first.type, first.message_id, first.params()) == (second.type, second.message_id, second.params())
+
+
+SAID = {  # by everybody to everybody, whatever was listed
+    "to_device": {"command", "hello_ack", "ota"},
+    "to_cloud": {
+        "hello", "state", "telemetry", "heartbeat", "ack", "error", "manifest", "ota_status",
+    },
+}  # fmt: skip
+
+
+def test_nobody_says_a_type_that_the_other_may_not_know():
+    """HX3-VERS-04: no feature was listed, so nothing is said that this text does not have for all."""
+    world = ready()
+    order = world.order("light_on")
+    world.device.telemetry({"temperature_mdeg": 21500}, world.now)
+    for _ in range(40):
+        world.wait(1000)
+        world.pump()
+    assert order.state == "acknowledged" and world.device.identity.features == []
+    told, known = {"to_device": set(), "to_cloud": set()}, frame.TYPES
+    for message in map(opened, world.wire):
+        told["to_device" if known[message.type][2] & frame.TO_DEVICE else "to_cloud"].add(message.type)
+    assert told["to_device"] and told["to_device"] <= SAID["to_device"]
+    assert told["to_cloud"] and told["to_cloud"] <= SAID["to_cloud"]
+    assert set(known) == SAID["to_device"] | SAID["to_cloud"]
+
+
+def test_a_feature_that_the_cloud_does_not_have_is_not_accepted():
+    """HX3-TERM-03: what is listed is met, so what is not known is not listed."""
+    world = World()
+    Sayer(world).hello(features=["x_nobody_has_this", "hxtp_next"])
+    assert opened(world.cloud.take(world.time())).params()["features"] == []

@@ -2,6 +2,7 @@
 served (`/device`, `/devices`).
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -55,8 +56,17 @@ class Registered(BaseModel):
     room_id: str | None = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
 
 
+class Notice(BaseModel):
+    """Something about a device that somebody should know. `code` is for programs."""
+
+    code: Literal["NEVER_SAID_HELLO"]
+    message: str = Field(examples=["it sends messages, and has never said hello: nothing is sent to it"])
+
+
 class Device(BaseModel):
-    """`online`: it gave a sign of life within four heartbeats. `session`: its hello was accepted."""
+    """`online`: it gave a sign of life within four heartbeats. `session`: its hello was accepted. `notices`:
+    what an admin should look after.
+    """
 
     id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     device_type: str = Field(examples=["esp32"])
@@ -68,6 +78,7 @@ class Device(BaseModel):
     revoked: bool
     online: bool
     session: bool
+    notices: list[Notice]
 
 
 class Devices(Paged):
@@ -384,4 +395,16 @@ def _shown(row: Any, services: Services) -> Device:
         revoked=row.revoked_at is not None,
         online=devices.online(row, services.now(), services.settings.heartbeat_s),
         session=bool(record.get("session")) and row.revoked_at is None,
+        notices=_notices(row, record),
     )
+
+
+def _notices(row: Any, record: Mapping[str, Any]) -> list[Notice]:
+    # What it sent was authentic, or nobody would have seen it (HX3-SDK-07).
+    if row.revoked_at is None and row.last_seen is not None and not record.get("hello"):
+        text = (
+            "it sends messages, and has never said a hello that could be answered: its firmware is older "
+            "than that, its inbound numbers last no longer than its power, and nothing is sent to it"
+        )
+        return [Notice(code="NEVER_SAID_HELLO", message=text)]
+    return []
