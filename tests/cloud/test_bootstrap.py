@@ -3,7 +3,10 @@
 import time
 
 import pytest
+from cryptography import x509
 
+from host_sim.cloud.settings import Settings
+from host_sim.pki import NAMES, make_pki
 from hxtp.sign import mqtt_password
 from tests.cloud.asking import Asking
 
@@ -36,6 +39,41 @@ def test_a_device_learns_its_broker_the_time_and_the_ca(registered, get, cloud):
     assert cloud.broker.server.broker.authority.authenticate(
         f"hxtp-{registered.device}", registered.device, password.encode(), told["server_time"]
     )
+
+
+def test_a_device_is_told_the_public_address_where_there_is_one(
+    registered, get, cloud, monkeypatch, tmp_path
+):
+    # HX3-PROV-07: behind a router or in a container the cloud reaches its broker otherwise than devices do.
+    for given, told in (
+        ("mqtts://broker.example", "mqtts://broker.example:8883"),
+        ("mqtts://[2001:db8::1]:8884/", "mqtts://[2001:db8::1]:8884"),
+    ):
+        monkeypatch.setattr(cloud.settings, "public_broker", given)
+        assert get(registered, registered.headers()).json()["mqtt_endpoint"] == told
+        assert cloud.broker_url == told
+    other = make_pki(tmp_path, ("broker.example",))
+    monkeypatch.setattr(cloud.settings, "public_broker_ca", str(other.ca))
+    monkeypatch.setattr(cloud.settings, "heartbeat_s", 120)
+    answer = get(registered, registered.headers()).json()
+    assert (answer["ca"], answer["heartbeat_interval"]) == ([other.ca.read_text()], 120)
+
+
+def test_the_development_certificate_is_for_the_public_names(tmp_path):
+    settings = Settings(
+        host="0.0.0.0", public_url="https://cloud.example/api/v1", public_broker="mqtts://192.0.2.7:8883"
+    )
+    names = settings.names(NAMES)
+    first = make_pki(tmp_path, NAMES)
+    before = first.certificate.read_bytes(), first.ca.read_bytes()
+    again = make_pki(tmp_path, names)
+    certificate = x509.load_pem_x509_certificate(again.certificate.read_bytes())
+    told = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert told.get_values_for_type(x509.DNSName) == ["localhost", "cloud.example"]
+    assert {str(one) for one in told.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1", "192.0.2.7"}
+    assert again.certificate.read_bytes() != before[0] and again.ca.read_bytes() == before[1]
+    kept = again.certificate.read_bytes()
+    assert make_pki(tmp_path, NAMES).certificate.read_bytes() == kept, "of those names it is as well"
 
 
 def test_a_request_is_answered_once(registered, get):

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.pages import beyond
 from host_sim.cloud.storage.tables import commands, confirmations
 
 
@@ -15,20 +16,24 @@ def find(connection: sa.Connection, tenant_id: str, command_id: str) -> Any:
     ).first()
 
 
-def history(connection: sa.Connection, tenant_id: str, device_id: str, most: int, before: int) -> list[Any]:
-    """The rows of a device's commands that were accepted before a time (ms), the newest first."""
-    return list(
-        connection.execute(
-            sa.select(commands)
-            .where(
-                commands.c.device_id == device_id,
-                commands.c.tenant_id == tenant_id,
-                commands.c.created_at < before,
-            )
-            .order_by(commands.c.created_at.desc(), commands.c.number.desc())
-            .limit(most)
-        )
-    )
+def history(
+    connection: sa.Connection,
+    tenant_id: str,
+    device_id: str,
+    most: int,
+    before: int | None = None,
+    after: tuple[int, ...] | None = None,
+) -> list[Any]:
+    """The rows of a device's commands, the newest first: those accepted before a time (ms), and those behind
+    the (time, number) of one that is known.
+    """
+    query = sa.select(commands).where(commands.c.device_id == device_id, commands.c.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(commands.c.created_at < before)
+    if after is not None:
+        query = query.where(beyond(commands.c.created_at, commands.c.number, after, newest_first=True))
+    query = query.order_by(commands.c.created_at.desc(), commands.c.number.desc())
+    return list(connection.execute(query.limit(most)))
 
 
 def add_confirmation(

@@ -25,6 +25,12 @@ def rows_of(connection: sa.Connection, query: Any, at: Any, name: Any, page: Pag
     """
     if page is not None:
         if page.after is not None:
-            query = query.where(sa.tuple_(at, name) > sa.tuple_(*map(sa.literal, page.after)))
+            query = query.where(beyond(at, name, page.after))
         query = query.limit(page.limit + 1)
     return list(connection.execute(query.order_by(at, name)))
+
+
+def beyond(at: Any, name: Any, after: tuple[Any, ...], newest_first: bool = False) -> Any:
+    """The rows that lie behind a place, in the order of these two columns."""
+    known = sa.tuple_(sa.literal(after[0], at.type), sa.literal(after[1], name.type))
+    return sa.tuple_(at, name) < known if newest_first else sa.tuple_(at, name) > known

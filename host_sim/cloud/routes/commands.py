@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AliasChoices, BaseModel, Field, StrictBool
 
 from host_sim.cloud.access import scoped, services_of
@@ -11,6 +11,7 @@ from host_sim.cloud.catalogue import commands, devices
 from host_sim.cloud.errors import bad_request, errors, not_found
 from host_sim.cloud.gate.gate import STEPS, Asked
 from host_sim.cloud.routes.forms import Id
+from host_sim.cloud.routes.paging import LINKED, linked
 from host_sim.cloud.security.roles import at_least
 from host_sim.cloud.times import iso
 
@@ -106,7 +107,10 @@ class CommandShown(BaseModel):
 
 
 class History(BaseModel):
+    """`next_cursor`: gives the next page as `cursor`; not there on the last."""
+
     commands: list[CommandShown]
+    next_cursor: str | None = Field(None, examples=["1767225600000.7"])
 
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **errors(409, 503)}
@@ -159,13 +163,22 @@ def confirm(
     return {"success": True, "command_id": message_id, "message_id": message_id}
 
 
-@router.get("/device/{device_id}/commands", response_model=None, responses={200: {"model": History}})
+@router.get(
+    "/device/{device_id}/commands",
+    response_model=None,
+    responses={200: {"model": History, **LINKED[200]}},
+)
 @router.get("/devices/{device_id}/commands", include_in_schema=False)
 def history(
     device_id: Id,
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=500, description="of a page")] = 50,
     before: Annotated[int | None, Query(ge=0, le=1 << 53, description="ms since 1970")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(pattern=r"^[0-9]{1,15}\.[0-9]{1,15}$", description="`next_cursor` of the page before"),
+    ] = None,
     caller: Caller = scoped("user", "read:devices"),
 ) -> dict:
     """A device's commands, the newest first."""
@@ -173,10 +186,15 @@ def history(
     with services.database.reading(caller.tenant_id) as connection:
         if devices.find(connection, caller.tenant_id, device_id) is None:
             raise not_found("device")
-        rows = commands.history(
-            connection, caller.tenant_id, device_id, limit, before if before is not None else 1 << 62
-        )
-    return {"commands": [_shown(row) for row in rows]}
+        after = tuple(map(int, cursor.split("."))) if cursor else None
+        rows = commands.history(connection, caller.tenant_id, device_id, limit + 1, before, after)
+    shown: dict[str, Any] = {"commands": [_shown(row) for row in rows[:limit]]}
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        shown["next_cursor"] = f"{last.created_at}.{last.number}"
+        more = {} if before is None else {"before": str(before)}
+        linked(response, limit, shown["next_cursor"], **more)
+    return shown
 
 
 @router.get("/commands/{command_id}", response_model=None, responses={200: {"model": CommandShown}})
