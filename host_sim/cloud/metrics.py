@@ -4,7 +4,8 @@ Must never have a label that names a tenant, a device or a person, nor one whose
 """
 
 import time
-from collections.abc import Iterator
+from collections import Counter as Counts
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -52,7 +53,7 @@ class Metrics:
         )
         self.registry.register(_Now(exchange, uplink, live))
         ProcessCollector(registry=self.registry)
-        exchange.listen(self._notice)
+        exchange.listen_by_turn(self._count)
 
     def request(self, scope: Any, status: int | None, began: float) -> None:
         """A request that has ended. `status` None: the peer went away. `began`: time.perf_counter()."""
@@ -69,13 +70,16 @@ class Metrics:
         """In Prometheus' text format."""
         return generate_latest(self.registry)
 
-    def _notice(self, notice: Notice) -> None:
-        if notice.kind == "refused":
-            self._refusals.labels(notice.code).inc()
-        elif notice.kind == "command":
-            self._commands.labels(notice.body["state"]).inc()
-        else:
-            self._messages.labels(notice.kind).inc()
+    def _count(self, notices: Sequence[Notice]) -> None:
+        # By turn: to find a counter costs more than to count.
+        for kind, number in Counts(notice.kind for notice in notices).items():
+            if kind not in ("refused", "command"):
+                self._messages.labels(kind).inc(number)
+        for code, number in Counts(notice.code for notice in notices if notice.kind == "refused").items():
+            self._refusals.labels(code).inc(number)
+        ended = Counts(notice.body["state"] for notice in notices if notice.kind == "command")
+        for state, number in ended.items():
+            self._commands.labels(state).inc(number)
 
 
 class _Now(Collector):

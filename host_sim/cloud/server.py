@@ -177,7 +177,7 @@ class Cloud:
         fanout = RedisFanout(self.settings.redis) if self.settings.redis else LocalFanout()
         fanout.start()
         self._stack.callback(fanout.stop)
-        self._stack.callback(exchange.listen(fanout.publish))
+        self._stack.callback(exchange.listen_by_turn(fanout.publish_all))
         return Live(fanout)
 
     def _expel(self, device_id: str) -> bool:

@@ -21,13 +21,16 @@ AGGREGATES = ("avg", "min", "max", "sum", "count")
 
 _COLUMNS = "INSERT INTO telemetry (tenant_id, device_id, sampled_at, received_at, body)"
 _AT_ONCE = 64  # rows of one statement on SQLite
-# What PostgreSQL may refuse though it is JSON: an escape of U+0000, a number like 1e-99999 or 0e99999.
-_doubtful = re.compile(rb"\\|[0-9][eE]").search
+_FLAT = frozenset((int, str, bool, type(None)))
+_exponent = re.compile(rb"[0-9][eE]").search
 
 
 def text_of(raw: bytes, body: Mapping[str, Any]) -> str:
     """The JSON text that is stored for a valid body: as it came, where both databases take that as it is."""
-    return json_text(body) if _doubtful(raw) else raw.decode()
+    # What PostgreSQL may refuse though it is JSON: an escape of U+0000, a number like 1e-99999 or 0e99999.
+    if b"\\" in raw or (not _FLAT.issuperset(map(type, body.values())) and _exponent(raw)):
+        return json_text(body)
+    return raw.decode()
 
 
 def add(

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -33,7 +33,7 @@ TURN_S = 0.25  # how soon something that became due is noticed when nothing arri
 SHARE = 512  # items that share a transaction
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
-CACHED = 20000  # links in memory
+CACHED = 20000  # links in memory, and topics
 
 
 class Unavailable(Exception):
@@ -64,7 +64,8 @@ class Exchange:
         self._clock = clock
         self._turn = Turn(vault, database.see, heartbeat_s, states_kept)
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._listeners: list[Callable[[Notice], None]] = []
+        self._sources: dict[str, tuple[str, str, str]] = {}  # tenant, device and channel of the last topics
+        self._listeners: list[Callable[[Sequence[Notice]], None]] = []
         self._next_look = 0.0
         self._passed = time.monotonic()  # when the thread last began to look for work
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
@@ -98,15 +99,22 @@ class Exchange:
 
     def receive(self, name: str, payload: bytes) -> None:
         """A message of the topic `name`."""
-        parts = topics.split(name)
-        if parts is None or parts[2] not in INBOUND:
-            self.refused[FRAME_TYPE_INVALID] += 1
-        elif max(len(parts[0]), len(parts[1])) > MAX_ID:
-            self.refused[DEVICE_NOT_FOUND] += 1
-        elif self._work.qsize() >= WAITING:
+        known = self._sources.get(name)
+        if known is None:
+            parts = topics.split(name)
+            if parts is None or parts[2] not in INBOUND:
+                self.refused[FRAME_TYPE_INVALID] += 1
+                return
+            if max(len(parts[0]), len(parts[1])) > MAX_ID:
+                self.refused[DEVICE_NOT_FOUND] += 1
+                return
+            if len(self._sources) >= CACHED:
+                self._sources.clear()
+            known = self._sources[name] = parts
+        if self._work.qsize() >= WAITING:
             self.dropped += 1
         else:
-            self._work.put(Message(*parts, payload))
+            self._work.put(Message(*known, payload))
 
     def order(
         self,
@@ -145,6 +153,18 @@ class Exchange:
 
         Returns a function that ends it.
         """
+
+        def each(notices: Sequence[Notice]) -> None:
+            for notice in notices:
+                try:
+                    listener(notice)
+                except Exception:
+                    log.exception("a listener failed")
+
+        return self.listen_by_turn(each)
+
+    def listen_by_turn(self, listener: Callable[[Sequence[Notice]], None]) -> Callable[[], None]:
+        """As `listen`, but `listener(notices)` is called once for all of a turn."""
         self._listeners = [*self._listeners, listener]
 
         def end() -> None:
@@ -204,12 +224,11 @@ class Exchange:
         for topic, payload in outcome.messages:
             self._publish(topic, payload)
         outcome.answer()
-        for notice in outcome.notices:
-            for listener in self._listeners:
-                try:
-                    listener(notice)
-                except Exception:
-                    log.exception("a listener failed")
+        for listener in self._listeners:
+            try:
+                listener(outcome.notices)
+            except Exception:
+                log.exception("a listener failed")
         if len(self._turn.cache) > CACHED:
             self._turn.cache.clear()
 

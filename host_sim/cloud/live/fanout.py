@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import redis
@@ -36,6 +36,9 @@ class Fanout(Protocol):
     def publish(self, notice: Notice) -> None:
         """Let every receiver of the notice's tenant have it, here and in the other workers."""
 
+    def publish_all(self, notices: Sequence[Notice]) -> None:
+        """The same for each."""
+
     def subscribe(self, tenant_id: str, receiver: Receiver) -> Callable[[], None]:
         """Call `receiver` with what is published of a tenant from now on; returns what ends that."""
 
@@ -54,6 +57,11 @@ class LocalFanout:
     def publish(self, notice: Notice) -> None:
         if notice.kind in KINDS:
             self._deliver(notice)
+
+    def publish_all(self, notices: Sequence[Notice]) -> None:
+        if self._receivers:
+            for notice in notices:
+                self.publish(notice)
 
     def subscribe(self, tenant_id: str, receiver: Receiver) -> Callable[[], None]:
         with self._lock:
@@ -129,6 +137,10 @@ class RedisFanout(LocalFanout):
             self._out.put_nowait(notice)
         except queue.Full:
             self.dropped += 1
+
+    def publish_all(self, notices: Sequence[Notice]) -> None:
+        for notice in notices:
+            self.publish(notice)
 
     def _changed(self) -> None:
         self._wanted.set()
