@@ -4,7 +4,15 @@ import json
 
 import pytest
 
+from host_sim import FIRMWARE
 from tests.device.cloud import RELAY_PIN, World, log, pin, wait_pin
+
+
+def hurry(one: World, name: str, ms: int) -> None:
+    """The board is to wait so long where the firmware waits longer: `name` is a constant's, in ms."""
+    module, _, constant = name.rpartition(".")
+    main = (FIRMWARE / "main.py").read_text()
+    (one.board.fs / "main.py").write_text(f"import {module} as hurried\nhurried.{constant} = {ms}\n{main}")
 
 
 def test_the_broker_is_cut_and_restored(world, tls):
@@ -51,6 +59,7 @@ def test_wifi_is_lost_and_found(world):
 @pytest.mark.slow
 def test_a_wrong_wifi_password_is_told_without_it_and_the_right_one_tried_later(tmp_path):
     with World(tmp_path, "cpython", False, "boards/demo-relay.json") as one:
+        hurry(one, "hxtp_device.wifi.TIMEOUT", 2000)
         one.board.wifi_password(False)
         one.board.start()
         one.board.wait_for_log("WRONG_PASSWORD", 60)
@@ -122,6 +131,7 @@ def test_last_state_comes_back_after_a_power_cut(world):
     board = {"device_type": "x", "parts": [{"kind": "relay", "pin": RELAY_PIN, "power_on": "last"}]}
     one = world(False, "boards/mine.json")
     (one.board.fs / "boards/mine.json").write_text(json.dumps(board))
+    hurry(one, "hxtp_device.device.DEBOUNCE", 500)
     one.board.start()
     one.cloud.wait_ready()
     assert one.cloud.command("relay_on").state == "acknowledged"

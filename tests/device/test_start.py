@@ -15,6 +15,7 @@ class Capability:
 """
 # A part whose program hangs, so that the watchdog bites; and one that resets at once.
 HANGING = """
+import time
 from capabilities import Part
 class Hanging(Part):
     KIND = "hanging"
@@ -24,7 +25,7 @@ class Hanging(Part):
         self.begun = context.now()
     def tick(self, now):
         while now - self.begun > 50:
-            pass
+            time.sleep_ms(50)
 Capability = Hanging
 """
 RESETTING = """
