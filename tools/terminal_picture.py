@@ -1,7 +1,7 @@
 """Draws text from standard input as a picture of a terminal, an SVG.
 
-docs/demo.svg: `python -m host_sim demo --no-colour | python tools/terminal_picture.py docs/demo.svg 3. 8.`,
-which is what stands from the line that begins with `3.` to the one that begins with `8.`
+docs/demo.svg: `python -m host_sim demo --no-colour | python tools/terminal_picture.py docs/demo.svg 3. 9.`,
+which is what stands from the line that begins with `3.` to the one that begins with `9.`
 """
 
 import sys

@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
         screen.note(
             f"The boards are simulated ({options.runtime}); HTTPS, MQTT over TLS and signatures are real."
         )
+        screen.note(f"Starting a cloud with its own CA, broker and database in {options.folder}.")
         # Here and not above: `--help` needs none of it, and it takes its time.
         from host_sim.demo.stage import Stage
         from host_sim.demo.stay import stay
@@ -44,6 +45,11 @@ def main(argv: list[str]) -> int:
         screen.title("")
         screen.trouble(str(error))
         screen.quote(error.hints)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("host_sim", "hxtp"):
+            raise
+        screen.trouble(f"the package {error.name} is missing: `make demo` installs what this needs in .venv")
         return 1
     except KeyboardInterrupt:
         # Whoever stays ends it so; in the story it is an interruption.

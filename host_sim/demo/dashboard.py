@@ -78,6 +78,8 @@ class Dashboard:
             self.trouble = f"the cloud ended the WebSocket: {said or 'the connection was lost'}"
         except (OSError, WebSocketException) as error:
             self.trouble = f"the WebSocket cannot be reached: {error}"
+        except (ValueError, KeyError, TypeError) as error:
+            self.trouble = f"what the WebSocket told cannot be read: {error!r}"
         finally:
             self._loop.close()
             self._ready.set()

@@ -43,7 +43,7 @@ TENANT, EMAIL = "home", "you@example.org"  # of the token that asks
 POLL = 0.02
 TAIL = 12  # lines of a console that are shown when something went wrong
 REFUSED = re.compile(r"\brefused ([A-Z][A-Z_]+)\b")
-TROUBLES = (StoreError, SettingsError, DatabaseError, VaultError, StartError, BoardError, CloudError, OSError)
+TROUBLES = (SettingsError, DatabaseError, VaultError, StartError, BoardError, CloudError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,13 @@ class Stage:
     def __enter__(self) -> "Stage":
         try:
             self._stack.callback(os.close, lock_folder(self.folder))
+        except OSError as error:
+            raise DemoError(
+                f"{self.folder} cannot be used ({error.strerror}): choose another with --folder"
+            ) from None
+        except StoreError as error:
+            raise DemoError(str(error)) from None
+        try:
             # What an earlier story left would be taken for this one's.
             for path in (self.data, self.folder / "boards"):
                 if path.exists():

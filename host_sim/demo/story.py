@@ -59,7 +59,7 @@ class Story:
                 raise DemoError(f"the cloud knows of no hello of the {board.name}", self.stage.hints(board))
             self.screen.fact(
                 f"{device['name']:<8} {device['id'][:8]}…  {device['device_type']}, firmware "
-                f"{device['firmware']}: it has a session"
+                f"{device['firmware']}, session open"
             )
 
     def manifest(self) -> None:
@@ -173,6 +173,10 @@ class Story:
         )
         again = stage.refused(relays, "NOT_FOUND", "/confirm", {"dry_run_token": token})
         self.screen.fact(f"the same token once more: {again.status}, {again.body['message']}")
+        self.screen.note(
+            "A part of your own says in its ACTIONS how sensitive it is; this mark holds until the board's "
+            "next hello."
+        )
 
     def _refused(self, board: DemoBoard, code: str, action: str, **params: object) -> Refused:
         """Ask for a command that the cloud must not take now. Raises DemoError unless it says `code`, nothing
@@ -199,8 +203,8 @@ class Story:
         self.screen.step(
             "The garage again, please",
             "Somebody with a service's login at the broker has heard it all, has no key, and now publishes "
-            "to the relays, the command that was confirmed first. A refused message is counted by its code "
-            "and answered with nothing.",
+            "to the relays, beginning with the pulse that was just confirmed. A refused message is counted "
+            "by its code and answered with nothing.",
         )
         self._begun = time.monotonic()
         self._attack("the very same bytes again", "NONCE_REUSED", last.payload)
@@ -317,8 +321,8 @@ class Story:
             f"commands signed and executed; {gate.total()} not taken: {_each(gate)}",
             f"{len(self._at)} forged or replayed messages, the boards refused {self._codes.total()}: "
             f"{_each(self._codes)}",
-            f"{counts.sent} messages from the broker, {counts.connected} logins over TLS; "
-            f"{stage.dashboard.told.total()} of the WebSocket",
+            f"{counts.sent} messages from the broker, {stage.dashboard.told.total()} by the WebSocket; "
+            f"{counts.connected} logins over TLS",
             f"{pins} pin events on {len(stage.boards)} boards ({stage.runtime})",
         ):
             self.screen.fact(line)
