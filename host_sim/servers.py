@@ -221,7 +221,12 @@ class Redis:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         words = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        self._process = Process([program, *words], folder / "redis.log")
+        self._command, self._log = [program, *words], folder / "redis.log"
+        self.start()
+
+    def start(self) -> None:
+        """Again, on the same port and empty, after `stop` or `kill`. Raises ServerError."""
+        self._process = Process(self._command, self._log)
         self._process.wait_for(lambda: _answers(self.port))
 
     def stop(self) -> None:

@@ -183,32 +183,61 @@ def cloud_settings(redis_server):
     return {**PLAIN, "redis": redis_server.url}
 
 
-def test_a_dashboard_is_told_what_another_worker_committed(cloud, api, device, worker):
-    lamp, other = device(), worker()
+@pytest.fixture
+def dashboard(cloud, api):
+    """dashboard() is the next thing that it is told; of a tenant whose states it hears by now."""
     with dial(cloud, token_of(api())) as socket:
         socket.send("ping")
         while socket.recv(WAIT) != "pong":
             pass
-        tenant_id = lamp.registration["tenant_id"]
-        heard = []
+        yield lambda timeout=WAIT: json.loads(socket.recv(timeout))
 
-        def told():
-            other.publish(Notice("state", tenant_id, "elsewhere", 5, "", {"brightness": 9}))
-            try:
-                heard.append(json.loads(socket.recv(0.1)))
-            except TimeoutError:
-                return False
-            return heard[-1]["device_id"] == "elsewhere"
 
-        until(told, "what the other worker tells")
-        assert heard[-1] == {
-            "type": "state_update",
-            "device_id": "elsewhere",
-            "state": {"brightness": 9},
-            "timestamp": 5,
-        }
-        api().command(lamp.id, "light_brightness", {"brightness": 44})
-        until(
-            lambda: json.loads(socket.recv(WAIT)).get("state", {}).get("brightness") == 44,
-            "what this worker tells itself",
-        )
+def told_by(other, dashboard, tenant_id, brightness):
+    """What the dashboard is told when another worker has this state to tell, for as long as that takes."""
+
+    def told():
+        other.publish(Notice("state", tenant_id, "elsewhere", 5, "", {"brightness": brightness}))
+        try:
+            heard = dashboard(0.1)
+        except TimeoutError:
+            return None
+        return heard if heard["state"].get("brightness") == brightness else None
+
+    return until(told, "what the other worker tells")
+
+
+def told_here(api, dashboard, lamp, brightness):
+    """Whether the dashboard is told what a device of its own worker did."""
+    api().command(lamp.id, "light_brightness", {"brightness": brightness})
+    return until(
+        lambda: dashboard().get("state", {}).get("brightness") == brightness, "what this worker tells itself"
+    )
+
+
+def test_a_dashboard_is_told_what_another_worker_committed(api, device, worker, dashboard):
+    lamp = device()
+    assert told_by(worker(), dashboard, lamp.registration["tenant_id"], 9) == {
+        "type": "state_update",
+        "device_id": "elsewhere",
+        "state": {"brightness": 9},
+        "timestamp": 5,
+    }
+    assert told_here(api, dashboard, lamp, 44)
+
+
+def test_a_dashboard_goes_on_while_redis_is_away_and_hears_all_workers_when_it_is_back(
+    api, device, worker, dashboard, redis_server
+):
+    lamp, other = device(), worker()
+    tenant_id = lamp.registration["tenant_id"]
+    assert told_by(other, dashboard, tenant_id, 10)
+    redis_server.kill()
+    assert told_here(api, dashboard, lamp, 45)
+    missed = other.dropped
+    other.publish(Notice("state", tenant_id, "elsewhere", 5, "", {"brightness": 11}))
+    until(lambda: other.dropped > missed, "the loss to be counted")
+    assert told_here(api, dashboard, lamp, 46)
+    redis_server.start()
+    assert told_by(other, dashboard, tenant_id, 12)
+    assert told_here(api, dashboard, lamp, 47)
