@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import json_text
 from host_sim.cloud.storage.tables import telemetry
 
@@ -44,7 +45,8 @@ def add(
         return
     if connection.dialect.name != "sqlite":
         # One statement whatever the number of rows, and three lists to hand over.
-        connection.exec_driver_sql(
+        trips.send(
+            connection,
             f"{_COLUMNS} SELECT %s, one.device_id, one.sampled_at, %s, one.body::jsonb"
             " FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS one (device_id, sampled_at, body)",
             (tenant_id, received_at, *map(list, zip(*rows, strict=True))),
