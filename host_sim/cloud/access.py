@@ -3,6 +3,7 @@
 Must never tell apart, in answer or in time, a token that is wrong from one that never was.
 """
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import Callable, Coroutine
@@ -48,11 +49,24 @@ def identify(services: Services, credential: str) -> Caller:
     A caller is remembered for a second at most, and not beyond a change that this process makes.
     """
     found = remembered(services, credential)
-    if found is None:
-        mark = services.database.remembered.mark()
-        found = _identify(services, credential)
-        services.database.remembered.keep(_name(credential), found, mark)
+    return found if found is not None else _remember(services, credential)
+
+
+def _remember(services: Services, credential: str) -> Caller:
+    mark = services.database.remembered.mark()
+    found = _identify(services, credential)
+    services.database.remembered.keep(_name(credential), found, mark)
     return found
+
+
+def _renew(services: Services, credential: str) -> None:
+    """Look again who it is before it is forgotten, or all requests of that moment would have to."""
+    try:
+        _remember(services, credential)
+    except ApiError:
+        services.database.remembered.drop(_name(credential))
+    except DBAPIError as error:  # then it is forgotten, and whoever comes next is told
+        log.warning("a caller could not be read again: %s", type(error).__name__)
 
 
 def remembered(services: Services, credential: str) -> Caller | None:
@@ -111,6 +125,8 @@ def needs(
         one = remembered(services, credential)
         if one is None:
             one = await run_in_threadpool(identify, services, credential)
+        elif services.database.remembered.due(_name(credential)):
+            asyncio.get_running_loop().run_in_executor(None, _renew, services, credential)
         connection.state.caller = one
         if not roles.covers(one.scopes, scope):
             raise ApiError(

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 from starlette.concurrency import run_in_threadpool
 
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import commands, manifests, targets
-from host_sim.cloud.catalogue.targets import Target
+from host_sim.cloud.catalogue import commands, manifests
+from host_sim.cloud.catalogue.targets import Target, Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange.exchange import Exchange, Unavailable
 from host_sim.cloud.exchange.turn import IdUsed
@@ -100,6 +100,7 @@ class Gate:
         self._database = database
         self._exchange = exchange
         self._limits = limits
+        self._targets = Targets(database)
         self._trials = Trials(database, exchange)
         self.refused: Callable[[str], None] = _nobody  # is told the code of every refusal
 
@@ -115,7 +116,9 @@ class Gate:
 
     async def accept(self, caller: Caller, device_id: str, asked: Asked) -> str:
         """As `command`, on an event loop: a thread is taken only where the database has to be asked."""
-        target = targets.known(self._database, caller.tenant_id, device_id)
+        target = self._targets.known(caller.tenant_id, device_id)
+        if due := self._targets.due(caller.tenant_id):
+            asyncio.get_running_loop().run_in_executor(None, self._targets.renew, caller.tenant_id, due)
         with self._told():
             if target is None:
                 passed = await run_in_threadpool(self._pass, caller, device_id, asked)
@@ -139,7 +142,7 @@ class Gate:
     def each(self, caller: Caller, wanted: list[tuple[str, Asked]]) -> list[dict[str, Any]]:
         """A command for each device: what became of each, in their order. Nothing is raised."""
         begun: list[tuple[str, Future[str] | _Asking | ApiError]] = []
-        known = targets.read(self._database, caller.tenant_id, [device_id for device_id, _ in wanted])
+        known = self._targets.read(caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
             try:
                 passed = _judge(known.get(device_id), device_id, asked)
@@ -206,7 +209,7 @@ class Gate:
     # -- the steps ----------------------------------------------------------------------------------------
 
     def _pass(self, caller: Caller, device_id: str, asked: Asked) -> Passed:
-        known = targets.read(self._database, caller.tenant_id, [device_id])
+        known = self._targets.read(caller.tenant_id, [device_id])
         return _judge(known.get(device_id), device_id, asked)
 
     def _try(self, caller: Caller, asked: Sequence[_Asking]) -> None:

@@ -15,12 +15,13 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from host_sim.cloud.storage import trips
@@ -110,6 +111,13 @@ class Database:
                 connection.execute(sa.select(1))
         except DBAPIError as error:
             raise DatabaseError(f"{self.name}: {_reason(error)}") from None
+
+
+def one_of(connection: sa.Connection, column: Any, values: Collection[str]) -> Any:
+    """Whether a column of text is one of these; on PostgreSQL one statement for any number of them."""
+    if connection.dialect.name == "sqlite":
+        return column.in_(list(values))
+    return column == sa.any_(sa.cast(sa.literal(list(values), ARRAY(sa.Text)), ARRAY(sa.Text)))
 
 
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
