@@ -117,9 +117,10 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# Uncompiled: Python compiles what is imported, once, and most of it never is; so the first start comes sooner.
 $(VENV)/.ready-demo: requirements-demo.lock $(VENV)/.made
 	@echo "Installing what the programs need"
-	@$(INSTALL) -r requirements-demo.lock
+	@$(INSTALL) --no-compile -r requirements-demo.lock
 	@touch $@
 
 $(VENV)/.ready: requirements.lock $(VENV)/.ready-demo
