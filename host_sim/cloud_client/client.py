@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from host_sim.cloud_client import bootstrap, registration
 from host_sim.cloud_client.api import CloudError, Refused, Session
+from host_sim.cloud_client.flash import flash_files
 from host_sim.cloud_client.options import place
 from host_sim.cloud_client.registration import Identity
-from host_sim.cloud_device.flash import flash_files
-from host_sim.gateway.provision import SIMULATED_WIFI
+from host_sim.provision import SIMULATED_WIFI
 
 ASKS = ("confirmation_required", "dry_run_required")
 UNSETTLED = ("queued", "dispatched")

@@ -17,9 +17,9 @@ from host_sim.board.cli import run
 from host_sim.cloud_client import bootstrap
 from host_sim.cloud_client.api import CloudError, UsageError
 from host_sim.cloud_client.client import Client
+from host_sim.cloud_client.flash import flash_files
 from host_sim.cloud_client.options import TOKEN, add_options, place_of
 from host_sim.cloud_client.registration import Identity
-from host_sim.cloud_device.flash import flash_files
 from host_sim.cloud_device.identity import kept
 from host_sim.files import StoreError, lock_folder
 

@@ -1,10 +1,14 @@
-"""A small gateway: registers devices, verifies what they send, signs commands, awaits their acks.
+"""The protocol's cloud end alone, in memory or over MQTT, for tests in virtual time and long runs; people use
+host_sim.cloud.
 
-It stands where a cloud will stand, so it is thin: the protocol is `hxtp.cloud`, one Link per
-device. `store` keeps what must outlive a crash, `hub` joins links and store without any I/O but the
-store's file, `gateway` carries the hub's messages over MQTT, `pki` and `provision` make what a board
-needs, `control` and `cli` are for people, `bench` starts all of it with the mock broker.
+It registers devices, verifies what they send, signs commands and awaits their acks. It is thin: the protocol
+is `hxtp.cloud`, one Link per device.
 
-What it does not do: users and permissions, REST, bootstrap (a board's MQTT password is good for 30
-days, then `gateway renew`), claims, key rotation, updates, more than one process on one store.
+    store.py, places.py   what must outlive a crash, in memory or in a file
+    hub.py                joins links and store, without any I/O but the store's
+    memory.py             a hub on the in-memory broker, in virtual time
+    gateway.py            a hub over MQTT
+    bench.py              that with the mock broker and certificates, all at once
+
+It must never get what belongs to a service: users, REST, more than one process on one store.
 """

@@ -1,20 +1,19 @@
 """Everything at once on the loopback interface: certificates, store, mock broker over TLS, gateway.
 
-For the demonstration, for tests and for `gateway serve`. Nothing it starts outlives `stop`.
+For tests of whole boards. Nothing it starts outlives `stop`.
 """
 
 import secrets
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
 from host_sim.gateway.gateway import Gateway
-from host_sim.gateway.provision import SIMULATED_WIFI, board_files
 from host_sim.gateway.store import Registration, Store
 from host_sim.pki import Pki, make_pki
+from host_sim.provision import board_files
 
 SERVICE = "gateway"
 
@@ -33,7 +32,6 @@ class Bench:
         *,
         tenant_id: str = "home",
         services: tuple[str, ...] = (),
-        on_event: Callable[[int, str, str, str], None] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.services = {name: secrets.token_urlsafe(24) for name in (SERVICE, *services)}
@@ -44,7 +42,7 @@ class Bench:
             tls.minimum_version = ssl.TLSVersion.TLSv1_2
             tls.load_cert_chain(self.pki.certificate, self.pki.key)
             authority = HxtpAuthority(self.store.tenants, self.store.check_password, self.services)
-            self.broker = ThreadedBroker(port=port, tls=tls, authority=authority, on_event=on_event)
+            self.broker = ThreadedBroker(port=port, tls=tls, authority=authority)
         except BaseException:
             self.store.close()
             raise
@@ -87,8 +85,7 @@ class Bench:
     def url(self) -> str:
         return f"mqtts://127.0.0.1:{self.broker.port}"
 
-    def board_files(
-        self, registration: Registration, board: str, wifi: tuple[str, str] = SIMULATED_WIFI, **extra: Any
-    ) -> dict[str, str]:
-        """`provision.board_files` with this bench's address and CA."""
-        return board_files(registration, self.url, self.pki.ca.read_text(), board, wifi, extra)
+    def board_files(self, registration: Registration, board: str) -> dict[str, str]:
+        """What the flash of a board gets to find this bench; `board`: its data, a path on the device."""
+        expiry = registration.password_expiry
+        return board_files(registration, self.url, expiry, self.pki.ca.read_text(), board)

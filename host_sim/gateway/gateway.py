@@ -109,10 +109,6 @@ class Gateway:
     # -- what people and programs ask -------------------------------------------------------------
 
     @property
-    def tenant_id(self) -> str:
-        return self.store.tenant_id
-
-    @property
     def connected(self) -> bool:
         """Whether there is a session with the broker, subscribed to the devices' channels."""
         return self._connected
@@ -120,10 +116,6 @@ class Gateway:
     def register(self, device_type: str) -> Registration:
         """Make a device of this tenant."""
         return self._call(lambda now: self._hub.register(device_type, now))
-
-    def renew(self, device_id: str) -> Registration:
-        """A registration with a password that is good for another 30 days. Raises KeyError."""
-        return self._call(lambda now: self.store.renew(device_id, now // 1000))
 
     def command(
         self,
@@ -286,7 +278,7 @@ class Gateway:
             self._refusal = str(reason)
             self._settled.set()
             return
-        prefix = f"hxtp/{self.tenant_id}/device/+/"
+        prefix = f"hxtp/{self.store.tenant_id}/device/+/"
         client.subscribe([(prefix + channel, 1) for channel in INBOUND])
 
     def _on_subscribe(self, client: mqtt.Client, data: object, mid: int, reasons: Any, props: object) -> None:

@@ -107,17 +107,6 @@ class Store:
         self.write()
         return registration
 
-    def renew(self, device_id: str, now_s: int) -> Registration:
-        """The registration of a device with a new password expiry. Raises KeyError."""
-        record = self._records[device_id]
-        old = record.registration
-        record.registration = Registration(
-            device_id, old.tenant_id, old.device_type, old.secret, now_s + PASSWORD_LIFE
-        )
-        self._dirty.add(device_id)
-        self.write()
-        return record.registration
-
     def link(self, device_id: str) -> Link | None:
         record = self._records.get(device_id)
         return record and record.link

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from host_sim.board import VirtualBoard
 from host_sim.gateway.gateway import Gateway
-from host_sim.gateway.provision import board_files
 from host_sim.gateway.store import Store
 from host_sim.pki import make_pki
+from host_sim.provision import board_files
 from host_sim.soak.mosquitto import Mosquitto
 from hxtp.sign import mqtt_password
 
@@ -77,7 +77,13 @@ class House:
             }
             self.broker = Broker(program, folder / "mosquitto", pki, users)
             address = f"mqtts://127.0.0.1:{self.broker.port}"
-            files: dict = board_files(registration, address, pki.ca.read_text(), "boards/mine.json")
+            files: dict = board_files(
+                registration,
+                address,
+                registration.password_expiry,
+                pki.ca.read_text(),
+                "boards/mine.json",
+            )
             files["boards/mine.json"] = json.dumps(dict(board_data))
             for name, source in (capabilities or {}).items():
                 files[f"capabilities/{name}.py"] = source

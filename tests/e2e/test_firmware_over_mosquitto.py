@@ -7,9 +7,9 @@ import pytest
 
 from host_sim.board import VirtualBoard
 from host_sim.gateway.gateway import Gateway
-from host_sim.gateway.provision import board_files
 from host_sim.gateway.store import Store
 from host_sim.pki import make_pki
+from host_sim.provision import board_files
 from host_sim.soak.mosquitto import Mosquitto
 from hxtp.sign import mqtt_password
 
@@ -40,7 +40,11 @@ def world(tmp_path, program, micropython):
         mosquitto = Mosquitto(program, tmp_path / "mosquitto", pki, users)
         with mosquitto:
             files = board_files(
-                registration, f"mqtts://127.0.0.1:{mosquitto.port}", pki.ca.read_text(), "boards/probe.json"
+                registration,
+                f"mqtts://127.0.0.1:{mosquitto.port}",
+                registration.password_expiry,
+                pki.ca.read_text(),
+                "boards/probe.json",
             )
             files["boards/probe.json"] = json.dumps(BOARD)
             files["capabilities/probe.py"] = Path(__file__).with_name("probe_capability.py")

@@ -8,8 +8,7 @@ from pathlib import Path
 from host_sim.cloud_client.api import CloudError
 from host_sim.cloud_client.bootstrap import Bootstrap
 from host_sim.cloud_client.registration import Identity
-from host_sim.gateway.provision import SIMULATED_WIFI, board_files
-from host_sim.gateway.store import Registration
+from host_sim.provision import SIMULATED_WIFI, board_files
 
 
 def flash_files(
@@ -27,7 +26,4 @@ def flash_files(
     pem = found.ca or (ca.read_text(encoding="utf-8") if ca is not None else None)
     if pem is None:
         raise CloudError("the cloud names no CA of its broker: give the file of its certificate with --ca")
-    registration = Registration(
-        identity.device_id, identity.tenant_id, identity.device_type, identity.secret, found.expiry
-    )
-    return board_files(registration, found.mqtt, pem, board, wifi)
+    return board_files(identity, found.mqtt, found.expiry, pem, board, wifi)
