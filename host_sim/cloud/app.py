@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,7 +68,29 @@ def create_app(services: Services | None) -> FastAPI:
         app.state.metrics = metrics
         app.state.health = Health(services.settings, services.database, services.exchange, services.uplink)
     app.add_middleware(Frame, metrics=metrics)
+    if services is not None and (origins := services.settings.origins()):
+        # Around the frame, so that a page reads its errors too. Without cookies: those are for our own pages.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=EXPOSED,
+        )
     return app
+
+
+# What a page of another origin may read besides the body.
+EXPOSED = [
+    "Link",
+    "Retry-After",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "X-API-Version",
+    "X-Protocol-Version",
+    "X-Request-ID",
+]
 
 
 class Frame:

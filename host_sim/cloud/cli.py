@@ -22,7 +22,10 @@ examples:
   python -m host_sim cloud
   python -m host_sim cloud token --tenant home --email me@example.org --role owner
   python -m host_sim cloud user --email me@example.org
-  python -m host_sim device --cloud https://127.0.0.1:8443/api/v1 --token TOKEN --board demo-light"""
+
+and from another terminal in the same folder, without a token:
+  python -m host_sim device --board demo-light
+  python -m host_sim client command demo-light light_on"""
 
 # Every setting but the secrets, which no argument may hold.
 HELP = {
@@ -40,6 +43,7 @@ HELP = {
     "plain_http": "HTTP without TLS, on this machine alone",
     "certificate": "of the API (default: of a development CA)",
     "certificate_key": "its key",
+    "allowed_origins": "of web pages that may call the API: https://HOST, … or *",
     "public_url": "how clients reach the API: https://HOST/api/v1",
     "heartbeat_s": "seconds between two heartbeats of a device",
     "states_kept": "states of each device that can be asked for",
@@ -60,6 +64,7 @@ META = {
     "redis": "URL",
     "certificate": "FILE",
     "certificate_key": "FILE",
+    "allowed_origins": "URLS",
     "public_url": "URL",
 }
 MAX_LINE = 4096  # characters of a password file that are looked at

@@ -76,6 +76,7 @@ class Settings:
     plain_http: bool = False  # only where everything is on this machine
     certificate: str = ""
     certificate_key: str = ""
+    allowed_origins: str = ""  # of web pages that may call the API from a browser: https://HOST, …; or *
     public_url: str = ""  # how clients reach the API; made from host and port where it is empty
     master_key: str = field(default="", repr=False)  # newest first; otherwise DATA/master.key
     heartbeat_s: int = 30  # between two of a device's heartbeats; it learns that from its next hello
@@ -119,6 +120,10 @@ class Settings:
     def own_host(self) -> str:
         """Where somebody on this machine reaches what listens on `host`."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    def origins(self) -> list[str]:
+        """Of web pages that may call the API from a browser."""
+        return [one.strip() for one in self.allowed_origins.split(",") if one.strip()]
 
     def names(self, local: tuple[str, ...]) -> tuple[str, ...]:
         """The hosts that clients and devices look for in a certificate, besides those of this machine."""
@@ -232,6 +237,13 @@ def _check_urls(settings: Settings) -> None:
         plain = parts.scheme in ("http", "https") and not (parts.query or parts.fragment or parts.username)
         if not plain or not _host(parts) or not parts.path.strip("/"):
             raise SettingsError("public_url must be the API's whole address: https://cloud.example/api/v1")
+    for origin in settings.origins():
+        parts = _split(origin)
+        known = parts.scheme in ("http", "https") and _host(parts)
+        if origin != "*" and not (known and origin == f"{parts.scheme}://{parts.netloc}"):
+            raise SettingsError(
+                "allowed_origins must be web pages' origins, separated by commas: https://dash.example"
+            )
     if settings.redis:
         parts = _split(settings.redis)
         if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path):

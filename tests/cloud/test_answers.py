@@ -10,6 +10,11 @@ from host_sim.cloud.errors import ApiError
 from tests.cloud.waiting import hold_still
 
 
+@pytest.fixture(scope="module")
+def cloud_settings():
+    return {"allowed_origins": "https://dash.example"}
+
+
 def _asks(api):
     """Name → an answer of each kind."""
     owner, nobody = api(), api(None)
@@ -135,3 +140,26 @@ def test_a_narrower_limit_is_told_in_place_of_the_tenants(api, monkeypatch):
     monkeypatch.setattr("host_sim.cloud.catalogue.clients.every", limited)
     answer = api("owner", "narrow", "pro").get("/auth/clients")
     assert answer.headers.get_list("RateLimit-Limit") == ["5"]
+
+
+def test_a_page_of_an_allowed_origin_may_call_the_api_and_no_other(api):
+    def asked(origin):
+        before = api(None).options(
+            "/devices",
+            headers={
+                "Origin": origin,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "Authorization, Content-Type, Idempotency-Key",
+            },
+        )
+        answer = api().get("/nothing/here", headers={"Origin": origin})
+        name = "Access-Control-Allow-Origin"
+        return before.status_code, before.headers.get(name), answer.headers.get(name), answer
+
+    allowed, page, told, answer = asked("https://dash.example")
+    assert (allowed, page, told) == (200, "https://dash.example", "https://dash.example")
+    assert {"X-Request-ID", "Retry-After", "Link"} <= set(
+        answer.headers["Access-Control-Expose-Headers"].split(", ")
+    )
+    assert "Access-Control-Allow-Credentials" not in answer.headers, "our pages' cookies are for our pages"
+    assert asked("https://other.example")[:3] == (400, None, None)

@@ -211,6 +211,14 @@ def test_a_capability_chooses_the_devices_that_have_its_action(api, house):
     assert error(unknown) == (400, "PARAMS_INVALID") and "light" in unknown.json()["choices"]
 
 
+def test_who_joins_a_group_is_said(api):
+    slug = api().post("/groups", json={"name": uuid.uuid4().hex}).json()["slug"]
+    for sent in ({}, {"json": {}}):
+        answer = api().post(f"/groups/{slug}/join", **sent)
+        assert error(answer) == (400, "BAD_REQUEST")
+        assert "device_ids" in answer.json()["message"] + answer.json()["hint"]
+
+
 def test_an_empty_room_or_group_has_no_results(api, room, bare):
     assert api().post(f"/rooms/{room}/command", json={"action": "light_on"}).json() == {"results": []}
     slug = api().post("/groups", json={"name": uuid.uuid4().hex}).json()["slug"]

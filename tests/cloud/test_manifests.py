@@ -67,6 +67,18 @@ def test_a_manifest_is_registered_once_and_then_updated(api, bare):
     assert error(api().put(f"{bare}/manifest", json={"capabilities": []})) == (409, "DEVICE_REVOKED")
 
 
+def test_nobody_overwrites_a_change_that_they_have_not_seen(api, bare):
+    path = f"{bare}/manifest"
+    first = api().post(path, json={"capabilities": [OPEN]}).json()
+    mine = {"expected_version": first["version"], "capabilities": [dict(OPEN, safetyClass="normal")]}
+    changed = api().put(path, json=mine).json()
+    assert (first["status"], changed["status"], changed["version"]) == ("registered", "updated", 2)
+    assert changed["registeredAt"] == first["registeredAt"] == first["updatedAt"]
+    late = api().put(path, json=dict(mine, capabilities=[]))
+    assert error(late) == (409, "MANIFEST_VERSION_CONFLICT") and "version 2" in late.json()["message"]
+    assert api().get(path).json() == {name: value for name, value in changed.items() if name != "status"}
+
+
 def test_the_gate_goes_by_a_manifest_from_the_api(api, bare, monkeypatch):
     monkeypatch.setattr("host_sim.cloud.gate.trials.TRIAL_MS", 100)  # nobody will answer
     api().post(f"{bare}/manifest", json={"capabilities": [OPEN]})

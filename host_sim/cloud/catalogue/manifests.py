@@ -16,6 +16,14 @@ NONE = ""
 _HASH = re.compile("[0-9a-f]{64}")
 
 
+class OtherVersion(Exception):
+    """The manifest has another `version` than somebody expected who wanted to change it."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
+
+
 def of(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
     """The row of a device's manifest, or None."""
     row = _row(connection, tenant_id, device_id)
@@ -62,9 +70,10 @@ def put(
     hash: str,
     now: int,
     first: bool,
+    expected: int | None = None,
 ) -> Any:
     """Keep a manifest that came over the API; the row. `first`: only where there is none, else only where
-    there is one; None where that is not so.
+    there is one; None where that is not so. Raises OtherVersion where it has not the `expected` one.
 
     The device's own wins: its next hello names another hash, so the cloud asks for it and it replaces this.
     """
@@ -73,6 +82,8 @@ def put(
     known = _row(connection, tenant_id, device_id)
     if (known is None or known.hash == NONE) != first:
         return None
+    if expected is not None and known.version != expected:
+        raise OtherVersion(known.version)
     values = {"hash": hash, "source": "api", "body": dict(body), "updated_at": now}
     if known is None:
         connection.execute(

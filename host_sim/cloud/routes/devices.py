@@ -206,6 +206,7 @@ def list_devices(
 
 
 @router.get("/devices/{device_id}")
+@router.get("/device/{device_id}", include_in_schema=False)
 def get_device(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:devices")
 ) -> Device:
@@ -219,6 +220,7 @@ def get_device(
 
 
 @router.patch("/devices/{device_id}")
+@router.patch("/device/{device_id}", include_in_schema=False)
 def change_device(
     device_id: DeviceId, request: Request, body: Changes, caller: Caller = scoped("admin", "write:devices")
 ) -> Device:
@@ -236,6 +238,7 @@ def change_device(
 
 
 @router.get("/devices/{device_id}/state")
+@router.get("/device/{device_id}/state", include_in_schema=False)
 def get_state(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:devices")
 ) -> State:
@@ -257,6 +260,7 @@ def get_state(
 
 
 @router.get("/devices/{device_id}/state/history", responses=LINKED, response_model_exclude_unset=True)
+@router.get("/device/{device_id}/state/history", response_model_exclude_unset=True, include_in_schema=False)
 def get_state_history(
     device_id: DeviceId,
     request: Request,

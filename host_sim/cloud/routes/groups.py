@@ -12,7 +12,7 @@ from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.catalogue.tenants import Taken
-from host_sim.cloud.errors import conflict, errors, not_found
+from host_sim.cloud.errors import bad_request, conflict, errors, not_found
 from host_sim.cloud.routes.forms import DeviceId, GroupSlug, Id, Name, Slug, Text
 from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted
 from host_sim.cloud.times import iso
@@ -123,9 +123,14 @@ def create_group(
 @router.post("/groups/{slug}/join", responses=errors(409))
 @router.post("/groups/{slug}/devices", responses=errors(409))
 def join_group(
-    slug: GroupSlug, request: Request, body: Joining, caller: Caller = scoped("user", "write:groups")
+    slug: GroupSlug,
+    request: Request,
+    body: Joining | None = None,
+    caller: Caller = scoped("user", "write:groups"),
 ) -> Changed:
     """Join group: add devices. Those that are in it already stay."""
+    if body is None:
+        raise bad_request("nothing says which devices join", 'send {"device_ids": […]}, or one "device_id"')
     try:
         with services_of(request).database.writing(caller.tenant_id) as connection:
             row = _find(connection, caller, slug)

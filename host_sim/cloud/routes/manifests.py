@@ -35,6 +35,12 @@ class Declared(BaseModel):
     capabilities: Annotated[list[Any], Field(max_length=declarations.MOST, examples=[[_ENTRY]])]
 
 
+class Replaced(Declared):
+    """`expected_version`: only where the manifest still has this version, so that nobody's change is lost."""
+
+    expected_version: int | None = Field(None, ge=1, le=1 << 53, examples=[1])
+
+
 class Capability(BaseModel):
     id: int = Field(examples=[1])
     action: str = Field(examples=["light_on"])
@@ -71,7 +77,12 @@ class Manifest(BaseModel):
     capabilities: list[Capability]
     hash: str = Field(description="SHA-256 of the manifest's body", examples=["ab" * 32])
     source: Literal["device", "api"]
+    registeredAt: str = Field(examples=["2026-01-01T00:00:00.000Z"])
     updatedAt: str = Field(examples=["2026-01-01T00:00:00.000Z"])
+
+
+class ManifestSet(Manifest):
+    status: Literal["registered", "updated"]
 
 
 class OfDevice(BaseModel):
@@ -97,6 +108,7 @@ def types(request: Request, caller: Caller = scoped("viewer", "read:manifest")) 
 
 
 @router.get("/devices/{device_id}/manifest")
+@router.get("/device/{device_id}/manifest", include_in_schema=False)
 def get_manifest(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:manifest")
 ) -> Manifest:
@@ -105,6 +117,7 @@ def get_manifest(
 
 
 @router.get("/devices/{device_id}/capabilities")
+@router.get("/device/{device_id}/capabilities", include_in_schema=False)
 def get_capabilities(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:manifest")
 ) -> OfDevice:
@@ -115,9 +128,10 @@ def get_capabilities(
 
 
 @router.post("/devices/{device_id}/manifest", status_code=201, responses=errors(409))
+@router.post("/device/{device_id}/manifest", status_code=201, include_in_schema=False)
 def register_manifest(
     device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
-) -> Manifest:
+) -> ManifestSet:
     """Register initial manifest, for a device that has told none: commands for it can wait then.
 
     What the device tells itself when it comes replaces it.
@@ -125,18 +139,26 @@ def register_manifest(
     row = _put(request, caller, device_id, body, True)
     if row is None:
         raise conflict("MANIFEST_EXISTS", "this device has a manifest", "PUT replaces it")
-    return _manifest(row)
+    return ManifestSet(status="registered", **_manifest(row).model_dump())
 
 
 @router.put("/devices/{device_id}/manifest", responses=errors(409))
+@router.put("/device/{device_id}/manifest", include_in_schema=False)
 def update_manifest(
-    device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
-) -> Manifest:
+    device_id: DeviceId, request: Request, body: Replaced, caller: Caller = scoped("admin", "write:manifest")
+) -> ManifestSet:
     """Update manifest: this one, until the device's next hello, which brings its own again."""
-    row = _put(request, caller, device_id, body, False)
+    try:
+        row = _put(request, caller, device_id, body, False, body.expected_version)
+    except manifests.OtherVersion as error:
+        raise conflict(
+            "MANIFEST_VERSION_CONFLICT",
+            f"the manifest has version {error.version} by now",
+            "GET it, and put your change into that one",
+        ) from None
     if row is None:
         raise _none()
-    return _manifest(row)
+    return ManifestSet(status="updated", **_manifest(row).model_dump())
 
 
 def _row(request: Request, caller: Caller, device_id: str) -> Any:
@@ -158,7 +180,14 @@ def _none() -> ApiError:
     )
 
 
-def _put(request: Request, caller: Caller, device_id: str, body: Declared, first: bool) -> Any:
+def _put(
+    request: Request,
+    caller: Caller,
+    device_id: str,
+    body: Declared,
+    first: bool,
+    expected: int | None = None,
+) -> Any:
     services = services_of(request)
     try:
         manifest, hash = declarations.manifest(body.capabilities)
@@ -172,7 +201,9 @@ def _put(request: Request, caller: Caller, device_id: str, body: Declared, first
             raise not_found("device")
         if device.revoked_at is not None:
             raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
-        row = manifests.put(connection, caller.tenant_id, device_id, manifest, hash, services.now(), first)
+        row = manifests.put(
+            connection, caller.tenant_id, device_id, manifest, hash, services.now(), first, expected
+        )
     if row is not None:
         logs.audit(
             "manifest_set", actor=caller.actor, tenant=caller.tenant_id, id=device_id, version=row.version
@@ -188,5 +219,6 @@ def _manifest(row: Any) -> Manifest:
         capabilities=[Capability(**one) for one in capabilities.entries(row.body)],
         hash=row.hash,
         source=row.source,
+        registeredAt=iso(row.registered_at) or "",
         updatedAt=iso(row.updated_at) or "",
     )

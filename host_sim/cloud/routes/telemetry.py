@@ -53,6 +53,7 @@ class Telemetry(BaseModel):
 
 
 @router.get("/devices/{device_id}/telemetry", response_model_exclude_none=True)
+@router.get("/device/{device_id}/telemetry", response_model_exclude_none=True, include_in_schema=False)
 def telemetry(
     device_id: DeviceId,
     request: Request,

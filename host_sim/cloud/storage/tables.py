@@ -54,6 +54,10 @@ def _of(name: str, target: str, nullable: bool = False, **options: Any) -> sa.Co
     )
 
 
+def _as_updated(context: Any) -> int:
+    return context.get_current_parameters()["updated_at"]
+
+
 # -- what is found before a tenant is known: no row here tells more than whose something is ----
 
 tenants = sa.Table(
@@ -298,6 +302,8 @@ manifests = sa.Table(
     _text("hash", 64),
     _text("source", 16),  # device, api
     _json("body"),
+    # When there first was one.
+    sa.Column("registered_at", sa.BigInteger, nullable=False, default=_as_updated),
     _at("updated_at"),
 )
 
