@@ -79,7 +79,10 @@ class Place:
         if given:
             return Session(api, _checked(given))
         if self.folder is None:
-            raise UsageError(f"who asks? set {TOKEN}, or give --token-file FILE")
+            raise UsageError(
+                f"who asks? set {TOKEN}, or give --token-file FILE; neither is needed in the folder where "
+                "the cloud was started"
+            )
         kept = self._kept()
         return Session(api, kept, self._make) if kept else Session(api, self._make())
 
