@@ -84,7 +84,7 @@ def ended(command: Mapping[str, Any], online: bool | None) -> str:
         waits = f"; it waits until {_moment(command.get('expires_at'))}"
         return plain(f"{action}: no answer yet, still {status}{away}{waits}")
     told = command.get("result")
-    member = told.get("member") if isinstance(told, Mapping) else None
+    member = (told.get("member") or told.get("detail")) if isinstance(told, Mapping) else None
     reason = command.get("error") or "it was never sent"
     return plain(f"{action}: {status}, {reason}{f' ({member})' if member else ''}")
 

@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from host_sim import FIRMWARE, ROOT
+from host_sim import FIRMWARE
 from host_sim.board import BoardError, VirtualBoard
 from host_sim.board.cli import run
 from host_sim.cloud_client import bootstrap
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         board = _board(options.board)
-        folder = options.data or ROOT / "build" / "device" / board.stem
+        folder = options.data or Path("build", "device", board.stem)
         lock = lock_folder(folder)
         try:
             return _run(options, board, folder)
