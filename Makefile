@@ -16,7 +16,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install -qq --disable-pip-version-check --require-hashes
 PYTEST := $(RUN) -m pytest -q
-PARALLEL = $(if $(filter 0,$(JOBS)),,-n $(JOBS) --dist loadfile)
+PARALLEL = $(if $(filter 0,$(JOBS)),,-n $(JOBS) --dist loadfile --no-loadscope-reorder)
 COVERAGE = --cov --cov-report=term --cov-fail-under=$(COVERAGE_MIN)
 HOST_CODE := host_sim tests tools firmware
 
