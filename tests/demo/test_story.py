@@ -121,10 +121,19 @@ def secrets(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_story_comes_true(demo):
-    running = demo()
+def test_the_story_comes_true_and_stays_for_commands_by_hand_until_ctrl_c(demo):
+    running = demo("--keep")
+    running.read_until("ir_send_nec address=4 command=9")
+    line = next(line for line in running.output.splitlines() if " relay_pulse duration=500" in line).split()
+    sent = subprocess.run(
+        [sys.executable, *line[1:]], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (sent.returncode, sent.stdout) == (0, "relay_pulse: executed\n"), sent.stderr
+    running.read_until("GPIO26  high at 0 ms, low at ")
+    os.killpg(running.process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the boards' processes too
     assert running.end() == 0, running.output
     output = running.output
+    assert "Traceback" not in output
     places = [output.index(f"{number}. {step}") for number, step in enumerate(STEPS, 1)]
     assert places == sorted(places)
     for said in (
@@ -138,8 +147,9 @@ def test_the_story_comes_true(demo):
         assert said in output
     refused = re.findall(r"\d\. .*?([A-Z]+_[A-Z]+) +no pin moved, no answer", output)
     assert refused == ["NONCE_REUSED", "HASH_MISMATCH", "SIGNATURE_INVALID", "SIGNATURE_INVALID"]
-    assert max(map(len, output.splitlines())) <= 100 and "\x1b" not in output
-    assert float(re.search(r"came true in ([\d.]+) s", output)[1]) < 60
+    copied = [line for line in output.splitlines() if "-m host_sim client" in line]  # never broken in two
+    assert max(len(line) for line in output.splitlines() if line not in copied) <= 100
+    assert "\x1b" not in output and re.search(r"came true in [\d.]+ s", output)
     consoles = sorted(running.folder.glob("*.console.txt"))
     assert [path.name for path in consoles] == [
         "blaster.console.txt",
@@ -206,24 +216,9 @@ def test_firmware_that_takes_a_replayed_command_is_found_out(demo, firmware):
     assert "✗" in running.output and "NONCE_REUSED       no pin moved" not in running.output
 
 
-@pytest.mark.slow
-def test_it_stays_for_commands_by_hand_until_ctrl_c(demo):
-    running = demo("--keep")
-    running.read_until("ir_send_nec address=4 command=9")
-    line = next(line for line in running.output.splitlines() if " relay_pulse duration=500" in line).split()
-    sent = subprocess.run(
-        [sys.executable, *line[1:]], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
-    )
-    assert (sent.returncode, sent.stdout) == (0, "relay_pulse: executed\n"), sent.stderr
-    running.read_until("GPIO26  high at 0 ms, low at ")
-    os.killpg(running.process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the boards' processes too
-    assert running.end() == 0, running.output
-    assert "Traceback" not in running.output and "eyJ" not in running.output
-
-
 @pytest.mark.parametrize(
     "number, where",
-    [(signal.SIGINT, "signatures are real"), (signal.SIGINT, "2. Manifest"), (signal.SIGTERM, "2. Manifest")],
+    [(signal.SIGINT, "signatures are real"), (signal.SIGTERM, "2. Manifest")],
 )
 def test_an_interrupted_story_leaves_nothing_behind(demo, number, where):
     running = demo()
