@@ -3,6 +3,7 @@
 Every statement names its tenant; on PostgreSQL row-level security says the same again.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -14,7 +15,7 @@ from host_sim.cloud.exchange import records
 from host_sim.cloud.exchange.records import DeviceKey, Held
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import TENANT_SETTINGS
-from host_sim.cloud.storage import bulk, trips
+from host_sim.cloud.storage import bulk, each, trips
 from host_sim.cloud.storage.tables import (
     agenda,
     broker_logins,
@@ -35,6 +36,11 @@ PREVIOUS_MS = 24 * 3600 * 1000  # that a key still verifies after its successor'
 _LOCK = (
     "SELECT device_id, version FROM links WHERE tenant_id = %s AND device_id = ANY(%s)"
     " ORDER BY device_id FOR UPDATE"
+)
+# For SQLite, where a transaction that writes has locked everything.
+_FIND = (
+    "SELECT device_id, version FROM links"
+    " WHERE tenant_id = ? AND device_id IN (SELECT value FROM json_each(?))"
 )
 _STATE = ("device_id", "tenant_id", "version", "body", "updated_at")
 _SAVE_STATES = (
@@ -82,8 +88,7 @@ def _change(
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        whose = table.c[key] == sa.bindparam(bulk.KEY), table.c.tenant_id == tenant_id
-        connection.execute(table.update().where(*whose), list(rows))
+        each.update(connection, table, key, tenant_id, rows)
     else:
         names = tuple(name for name in rows[0] if name != bulk.KEY)
         trips.send(connection, bulk.update(table, key, names), (bulk.rows_text(rows), tenant_id))
@@ -169,12 +174,8 @@ def _locked(connection: sa.Connection, tenant_id: str, wanted: list[str]) -> dic
     if connection.dialect.name != "sqlite":
         return dict(trips.rows(connection, _LOCK, (tenant_id, wanted)))
     return {
-        row.device_id: row.version
-        for row in connection.execute(
-            sa.select(links.c.device_id, links.c.version)
-            .where(links.c.tenant_id == tenant_id, links.c.device_id.in_(wanted))
-            .order_by(links.c.device_id)
-        )
+        device_id: version
+        for device_id, version in connection.exec_driver_sql(_FIND, (tenant_id, json.dumps(wanted)))
     }
 
 
@@ -428,7 +429,7 @@ def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> 
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        connection.execute(commands.insert(), list(rows))
+        each.insert(connection, commands, rows)
     else:
         trips.send(connection, bulk.insert(commands, tuple(rows[0])), (bulk.rows_text(rows),))
 

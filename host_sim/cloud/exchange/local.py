@@ -13,7 +13,7 @@ from host_sim.broker.server import ThreadedBroker
 from host_sim.cloud.exchange.exchange import INBOUND
 from host_sim.cloud.exchange.uplink import BrokerAddress, UplinkError
 
-_CHANNELS = frozenset(INBOUND)
+_ENDS = tuple(f"/{channel}" for channel in INBOUND)
 
 
 class LocalUplink:
@@ -74,5 +74,5 @@ class LocalUplink:
 
     def _message(self, topic: str, payload: bytes, client_id: str) -> None:
         # Its own messages are told with an empty client id, and none is on one of the devices' channels.
-        if client_id and topic.rpartition("/")[2] in _CHANNELS:
+        if client_id and topic.endswith(_ENDS):
             self._receive(topic, payload)

@@ -108,8 +108,13 @@ class Turn:
         """Do all of `work`. `connected`: whether messages can be published now. `now`: ms since 1970."""
         outcome = Outcome()
         tenants: dict[str, dict[str, list[Work]]] = {}
+        whose: tuple[str, str] | None = None
+        items: list[Work] = []
         for item in work:
-            tenants.setdefault(item.tenant_id, {}).setdefault(item.device_id, []).append(item)
+            if whose is None or item.device_id != whose[1] or item.tenant_id != whose[0]:
+                whose = item.tenant_id, item.device_id
+                items = tenants.setdefault(item.tenant_id, {}).setdefault(item.device_id, [])
+            items.append(item)
         # In one order everywhere, so that no two workers wait for each other.
         for tenant_id in sorted(tenants):
             self._see(connection, tenant_id)
@@ -195,28 +200,30 @@ class _Page:
         if event is None:
             self._tell(outcome, "refused", link.device_id, link.refusal or "")
             return
-        if link.manifest_hash != named:
-            self.named[link.device_id] = link.manifest_hash
-            self.manifests.pop(link.device_id, None)
-            outcome.redeclared = True
-        self._keep(one, event)
-        outcome.redeclared |= event.type == "manifest"
-        # Not by _tell: there are tens of thousands a second.
-        outcome.notices.append(Notice(event.type, self.tenant_id, link.device_id, self.now, "", event.body))
-        if event.ended:
-            self.settle(one, event.ended, outcome)
-
-    def _keep(self, one: Held, event: Event) -> None:
-        name, body = one.link.device_id, event.body
-        if event.type == "telemetry":
+        kind, name, body = event.type, link.device_id, event.body
+        # Of these two there are tens of thousands a second, so they are soon done, and not told by _tell.
+        if kind == "telemetry":
             sampled = body.get("sampled_at")
             if type(sampled) is not int or not 0 < sampled <= self.now:
                 sampled = self.now
             self.samples.append((name, sampled, samples.text_of(event.raw, body)))
-        elif event.type == "state":
+        elif kind != "heartbeat":
+            if link.manifest_hash != named:
+                self.named[name] = link.manifest_hash
+                self.manifests.pop(name, None)
+                outcome.redeclared = True
+            self._keep(one, event, outcome)
+        outcome.notices.append(Notice(kind, self.tenant_id, name, self.now, "", body))
+        if event.ended:
+            self.settle(one, event.ended, outcome)
+
+    def _keep(self, one: Held, event: Event, outcome: Outcome) -> None:
+        name, body = one.link.device_id, event.body
+        if event.type == "state":
             self.states[name] = body
         elif event.type == "manifest":
             self.manifests[name] = (one.link.manifest_hash, body)
+            outcome.redeclared = True
         elif event.type == "hello" and isinstance(body.get("firmware_version"), str):
             self.firmware[name] = body["firmware_version"]
 
