@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import built_in
 from host_sim.cloud.catalogue.manifests import NONE
+from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.remembered import ALONE_S, HOLD_S
 from host_sim.cloud.storage.tables import manifests
 from hxtp.registry import MAX_ACTION, SAFETY
 
@@ -48,6 +50,18 @@ def categories(connection: sa.Connection, tenant_id: str) -> dict[str, list[str]
     for entry in every(connection, tenant_id):
         found.setdefault(entry["category"], []).append(entry["action"])
     return dict(sorted(found.items()))
+
+
+def known_categories(database: Database, tenant_id: str) -> dict[str, list[str]]:
+    """As `categories`, up to a second old where another worker changed what a device declares."""
+    found = database.remembered.find(("categories", tenant_id))
+    if found is None:
+        mark = database.remembered.mark()
+        with database.reading(tenant_id) as connection:
+            found = categories(connection, tenant_id)
+        hold_s = ALONE_S if database.is_sqlite else HOLD_S
+        database.remembered.keep(("categories", tenant_id), found, mark, hold_s)
+    return found
 
 
 def _told(connection: sa.Connection, tenant_id: str) -> list[Mapping[str, Any]]:

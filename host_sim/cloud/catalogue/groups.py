@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.catalogue.tenants import Taken, hold, slug_of
-from host_sim.cloud.storage.tables import devices, group_devices, groups, manifests
+from host_sim.cloud.storage.tables import devices, group_devices, groups
 
 GROUPS = 200  # of a tenant
 MEMBERS = 1000  # devices of a group
@@ -85,12 +85,11 @@ def members(connection: sa.Connection, tenant_id: str, group_ids: Sequence[str])
 
 
 def devices_in(connection: sa.Connection, tenant_id: str, group_id: str) -> list[Any]:
-    """The devices of a group that are not revoked, with the `body` of their manifest, the oldest first."""
+    """The `id` of each device of a group that is not revoked, the oldest first."""
     return list(
         connection.execute(
-            sa.select(devices.c.id, manifests.c.body)
+            sa.select(devices.c.id)
             .join(group_devices, group_devices.c.device_id == devices.c.id)
-            .outerjoin(manifests, manifests.c.device_id == devices.c.id)
             .where(
                 group_devices.c.group_id == group_id,
                 group_devices.c.tenant_id == tenant_id,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.tenants import hold
-from host_sim.cloud.storage.tables import devices, homes, manifests, rooms
+from host_sim.cloud.storage.tables import devices, homes, rooms
 
 HOMES = 100  # of a tenant
 ROOMS = 200  # of a home
@@ -107,7 +107,7 @@ def delete_room(connection: sa.Connection, tenant_id: str, home_id: str, room_id
 
 
 def devices_in(connection: sa.Connection, tenant_id: str, room_id: str) -> list[Any]:
-    """The devices of a room that are not revoked, with the `body` of their manifest, the oldest first.
+    """The `id` of each device of a room that is not revoked, the oldest first.
 
     Raises LookupError where the tenant has no such room.
     """
@@ -116,8 +116,7 @@ def devices_in(connection: sa.Connection, tenant_id: str, room_id: str) -> list[
         raise LookupError("room")
     return list(
         connection.execute(
-            sa.select(devices.c.id, manifests.c.body)
-            .outerjoin(manifests, manifests.c.device_id == devices.c.id)
+            sa.select(devices.c.id)
             .where(
                 devices.c.room_id == room_id, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None)
             )

@@ -10,14 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from host_sim.cloud.catalogue.manifests import NONE
+from host_sim.cloud.catalogue.manifests import NONE, capability
 from host_sim.cloud.storage.database import Database, one_of
-from host_sim.cloud.storage.remembered import HOLD_S
+from host_sim.cloud.storage.remembered import ALONE_S, HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests
 
 log = logging.getLogger(__name__)
 
-ALONE_S = 60.0  # seconds that a device is remembered where nobody else changes it
 BODIES = 1000  # different manifests in memory
 TENANTS = 1000  # whose devices are read again before they have to be
 
@@ -31,6 +30,10 @@ class Target:
     revoked: bool
     manifest: Mapping[str, Any] | None
     awaited: bool
+
+    def has(self, action: str) -> bool:
+        """Whether its manifest lists this action."""
+        return capability(self.manifest or {}, action) is not None
 
 
 class Targets:

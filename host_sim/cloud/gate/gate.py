@@ -168,6 +168,11 @@ class Gate:
             results.append({"device_id": device_id, **told})
         return results
 
+    def able(self, caller: Caller, device_ids: list[str], action: str) -> list[str]:
+        """Those of the devices whose manifest has the action."""
+        known = self._targets.read(caller.tenant_id, device_ids)
+        return [name for name in device_ids if name in known and known[name].has(action)]
+
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         try:
@@ -351,8 +356,11 @@ async def _done(future: "Future[str]") -> None:
             waiter.set_result(None)
 
     future.add_done_callback(lambda unused: loop.call_soon_threadsafe(tell))
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(waiter, ACCEPT_S)
+    timer = loop.call_later(ACCEPT_S, tell)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
 
 
 def _restricted(message: str) -> ApiError:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import devices, groups, manifests, places, scenes
+from host_sim.cloud.catalogue import devices, groups, places, scenes
 from host_sim.cloud.errors import not_found
 from host_sim.cloud.gate.gate import Asked
 from host_sim.cloud.services import Services
@@ -97,7 +97,7 @@ def _room(services: Services, caller: Caller, payload: Mapping[str, Any], key: s
             rows = places.devices_in(connection, caller.tenant_id, payload["room_id"])
         except LookupError:
             raise not_found("room") from None
-    return _able(rows, payload, key)
+    return _able(services, caller, rows, payload, key)
 
 
 def _group(services: Services, caller: Caller, payload: Mapping[str, Any], key: str | None) -> Wanted:
@@ -106,13 +106,16 @@ def _group(services: Services, caller: Caller, payload: Mapping[str, Any], key: 
         if group is None:
             raise not_found("group")
         rows = groups.devices_in(connection, caller.tenant_id, group.id)
-    return _able(rows, payload, key)
+    return _able(services, caller, rows, payload, key)
 
 
-def _able(rows: Sequence[Any], payload: Mapping[str, Any], key: str | None) -> Wanted:
+def _able(
+    services: Services, caller: Caller, rows: Sequence[Any], payload: Mapping[str, Any], key: str | None
+) -> Wanted:
     """The devices that have the action; where none has, all of them, so that each says why not."""
-    able = [row for row in rows if manifests.capability(row.body or {}, payload["action"]) is not None]
-    return [(row.id, _asked(payload, key)) for row in able or rows]
+    ids = [row.id for row in rows]
+    able = services.gate.able(caller, ids, payload["action"])
+    return [(name, _asked(payload, key)) for name in able or ids]
 
 
 def _scene(services: Services, caller: Caller, payload: Mapping[str, Any], key: str | None) -> Wanted:

@@ -26,15 +26,16 @@ from host_sim.cloud.routes import (
     together,
 )
 
+# Looked through from the beginning for each request: what is asked most often comes first.
 ROUTERS: tuple[APIRouter, ...] = (
+    commands.router,
+    together.router,
     system.router,
     absent.router,
     auth.router,
     clients.router,
     pages.router,
     tenant.router,
-    commands.router,
-    together.router,
     homes.router,
     groups.router,
     manifests.router,

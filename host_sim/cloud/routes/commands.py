@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import AliasChoices, BaseModel, Field, StrictBool
 
 from host_sim.cloud.access import scoped, services_of
@@ -120,12 +121,12 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **errors
 @router.post("/devices/command", response_model=None, responses={200: {"model": Results}})
 def command_devices(
     request: Request, body: Batch, key: Key = None, caller: Caller = scoped("user", "write:devices")
-) -> dict:
+) -> JSONResponse:
     """The same command for several devices, with what became of each."""
     if body.dry_run:
         raise bad_request("dry_run is for a single device")
     ids = list(dict.fromkeys(body.device_ids))
-    return {"results": services_of(request).gate.many(caller, ids, body.asked(key))}
+    return JSONResponse({"results": services_of(request).gate.many(caller, ids, body.asked(key))})
 
 
 @router.post("/device/{device_id}/command", status_code=202, response_model=None, responses=_ACCEPTED)
@@ -136,7 +137,7 @@ async def command_device(
     body: Command,
     key: Key = None,
     caller: Caller = scoped("user", "write:devices"),
-) -> dict:
+) -> JSONResponse:
     """Accept a command. It is stored when this answers; `GET /commands/ID` tells what became of it.
 
     A sensitive one answers 409 with a token to confirm it by. So does a critical one once the device has
@@ -147,7 +148,7 @@ async def command_device(
     answer: dict[str, Any] = {"success": True, "command_id": message_id, "message_id": message_id}
     if at_least(caller.user.role, "admin") and "/devices/" in request.url.path:
         answer["steps"] = list(STEPS)
-    return answer
+    return JSONResponse(answer, 202)
 
 
 @router.post("/device/{device_id}/command/confirm", status_code=202, response_model=None, responses=_ACCEPTED)

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import capabilities, groups, manifests, places
+from host_sim.cloud.catalogue import capabilities, groups, places
 from host_sim.cloud.errors import ApiError, bad_request, not_found
-from host_sim.cloud.routes.commands import Command, Key, Result, Results
+from host_sim.cloud.routes.commands import Command, Key, Results
 from host_sim.cloud.routes.forms import GroupSlug, RoomId
+from host_sim.cloud.storage.database import Database
 
 router = APIRouter(tags=["commands"])
 
@@ -25,17 +26,18 @@ class Together(Command):
     capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = None
 
 
-@router.post("/rooms/{room_id}/command", response_model_exclude_none=True)
+@router.post("/rooms/{room_id}/command", response_model=None, responses={200: {"model": Results}})
 def command_room(
     room_id: RoomId,
     request: Request,
     body: Together,
     key: Key = None,
     caller: Caller = scoped("user", "write:devices"),
-) -> Results:
+) -> JSONResponse:
     """Room command: the same for every device in the room, with what became of each."""
-    with services_of(request).database.reading(caller.tenant_id) as connection:
-        _check(connection, caller, body)
+    database = services_of(request).database
+    _check(database, caller, body)
+    with database.reading(caller.tenant_id) as connection:
         try:
             rows = places.devices_in(connection, caller.tenant_id, room_id)
         except LookupError:
@@ -43,17 +45,18 @@ def command_room(
     return _sent(request, caller, body, key, rows)
 
 
-@router.post("/groups/{slug}/command", response_model_exclude_none=True)
+@router.post("/groups/{slug}/command", response_model=None, responses={200: {"model": Results}})
 def command_group(
     slug: GroupSlug,
     request: Request,
     body: Together,
     key: Key = None,
     caller: Caller = scoped("user", "write:devices"),
-) -> Results:
+) -> JSONResponse:
     """Group command: the same for every device of the group, with what became of each."""
-    with services_of(request).database.reading(caller.tenant_id) as connection:
-        _check(connection, caller, body)
+    database = services_of(request).database
+    _check(database, caller, body)
+    with database.reading(caller.tenant_id) as connection:
         row = groups.find(connection, caller.tenant_id, slug)
         if row is None:
             raise not_found("group")
@@ -61,12 +64,12 @@ def command_group(
     return _sent(request, caller, body, key, rows)
 
 
-def _check(connection: sa.Connection, caller: Caller, body: Together) -> None:
+def _check(database: Database, caller: Caller, body: Together) -> None:
     if body.dry_run:
         raise bad_request("dry_run is for a single device")
     if body.capability is None:
         return
-    known = capabilities.categories(connection, caller.tenant_id)
+    known = capabilities.known_categories(database, caller.tenant_id)
     if body.capability not in known:
         raise ApiError(
             400,
@@ -85,9 +88,10 @@ def _check(connection: sa.Connection, caller: Caller, body: Together) -> None:
         )
 
 
-def _sent(request: Request, caller: Caller, body: Together, key: str | None, rows: Sequence[Any]) -> Results:
+def _sent(
+    request: Request, caller: Caller, body: Together, key: str | None, rows: Sequence[Any]
+) -> JSONResponse:
+    gate, ids = services_of(request).gate, [row.id for row in rows]
     if body.capability is not None:
-        rows = [row for row in rows if manifests.capability(row.body or {}, body.action) is not None]
-    ids = [row.id for row in rows]
-    told = services_of(request).gate.many(caller, ids, body.asked(key)) if ids else []
-    return Results(results=[Result(**one) for one in told])
+        ids = gate.able(caller, ids, body.action)
+    return JSONResponse({"results": gate.many(caller, ids, body.asked(key)) if ids else []})

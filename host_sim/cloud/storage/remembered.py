@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from typing import Any
 
 HOLD_S = 1.0
+ALONE_S = 60.0  # for what no other process changes: on SQLite, where there is one worker
 MOST = 20000  # entries; then all are forgotten
 
 
