@@ -44,6 +44,8 @@ def create_app(services: Services | None) -> FastAPI:
     app = FastAPI(
         title="HxTP Cloud API",
         version=VERSION,
+        # A redirect would name the address that a proxy sees, and a client would send its token there.
+        redirect_slashes=False,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -104,6 +106,8 @@ class Frame:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/") or "/"
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
@@ -179,9 +183,13 @@ async def _invalid(request: Request, error: Any) -> Response:
     first = (
         f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
     )
-    api_error = ApiError(
-        400, "BAD_REQUEST", first, "see the API's description at /api/v1/docs", details=details
-    )
+    hint = "see the API's description at /api/v1/docs"
+    if [one["where"] for one in details] == ["body"]:  # all of it
+        if "json" not in request.headers.get("content-type", ""):
+            first, hint = "body: nothing says that it is JSON", "send Content-Type: application/json"
+        elif error.errors()[0]["type"] == "missing":
+            first = "body: it is empty"
+    api_error = ApiError(400, "BAD_REQUEST", first, hint, details=details)
     return _answer(api_error, request.scope["state"])
 
 

@@ -237,6 +237,7 @@ TABLE: dict[str, Row] = {
     "GET /agents/{agent_id}/memories": Row("viewer", ANY, foreign=501),
     "POST /agents/{agent_id}/memories": Row("viewer", ANY, foreign=501),
     "POST /firmware/build": Row("admin", ANY, foreign=501),
+    "POST /device/claim": Row("admin", ANY, foreign=501),
     "GET /state/verification/{verification_id}": Row("viewer", ANY, foreign=501),
     "POST /state/verification/{verification_id}": Row("viewer", ANY, foreign=501),
     # last, since they end what the others ask for

@@ -142,6 +142,24 @@ def test_a_narrower_limit_is_told_in_place_of_the_tenants(api, monkeypatch):
     assert answer.headers.get_list("RateLimit-Limit") == ["5"]
 
 
+def test_a_slash_at_the_end_of_a_path_changes_nothing_and_sends_nobody_elsewhere(api):
+    for path in ("/devices", "/auth/me"):
+        assert api().get(path + "/").json() == api().get(path).json()
+    assert api().post("/auth/clients/", json={"name": "c"}).status_code == 201
+    assert api().get("/nothing/").status_code == 404
+
+
+def test_a_body_that_is_not_said_to_be_json_is_named_as_such(api):
+    for sent, told in (
+        ({"content": b'{"name":"c"}', "headers": {"Content-Type": "text/plain"}}, "says that it is JSON"),
+        ({"data": {"name": "c"}}, "says that it is JSON"),
+        ({"headers": {"Content-Type": "application/json"}}, "it is empty"),
+    ):
+        answer = api().post("/auth/clients", **sent)
+        assert answer.status_code == 400 and told in answer.json()["message"]
+        assert "Content-Type: application/json" in answer.json()["hint"] or "empty" in told
+
+
 def test_a_page_of_an_allowed_origin_may_call_the_api_and_no_other(api):
     def asked(origin):
         before = api(None).options(

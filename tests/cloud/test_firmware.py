@@ -242,6 +242,7 @@ def test_the_newest_is_released_and_no_released_one_is_above_it(pairs):
         ("GET", "/agents/me/memories"),
         ("POST", "/agents/me/memories"),
         ("POST", "/firmware/build"),
+        ("POST", "/device/claim"),
         ("GET", "/state/verification/x"),
         ("POST", "/state/verification/x"),
     ],

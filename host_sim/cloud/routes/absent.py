@@ -44,6 +44,12 @@ def build(caller: Caller = scoped("admin", ANY)) -> None:
     _absent("build service", "build the image yourself: make firmware; then POST /firmware/upload")
 
 
+@router.post("/device/claim", tags=["devices"], status_code=501)
+def claim(caller: Caller = scoped("admin", ANY)) -> None:
+    """Claiming by a device is not done here. Somebody registers it, and gives it the secret."""
+    _absent("claims by a device", "POST /device/register, and put what it answers into the device")
+
+
 @router.get("/state/verification/{verification_id}", tags=["devices"], status_code=501)
 @router.post("/state/verification/{verification_id}", tags=["devices"], status_code=501)
 def verification(verification_id: Id, caller: Caller = scoped("viewer", ANY)) -> None:
