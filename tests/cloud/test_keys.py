@@ -10,6 +10,7 @@ from host_sim.cloud.exchange import ledger
 from host_sim.cloud.storage.tables import agenda, device_keys
 from host_sim.device import SimDevice
 from host_sim.device_mqtt import MqttDevice
+from hxtp.session import READY
 from tests.cloud.waiting import until
 
 
@@ -61,6 +62,8 @@ def test_a_new_secret_signs_from_the_first_message_under_it(api, device, cloud, 
 
     sim, _ = with_secret(lamp, told["new_secret"])
     until(lambda: slots(api, lamp.id)[2] == "active", "the promotion")
+    # A hello proves the new secret though its clock be wrong; the next one begins the session.
+    until(lambda: sim.session.state == READY, "the session under it")
     assert api().command(lamp.id, "light_brightness", {"brightness": 7})["status"] == "acknowledged"
     assert sim.parts[0].brightness == 7
     assert slots(api, lamp.id) == {1: "previous", 2: "active"}
