@@ -4,6 +4,7 @@ It must never leave a process behind, whichever way it ends.
 """
 
 import argparse
+import contextlib
 import signal
 from pathlib import Path
 
@@ -20,43 +21,52 @@ def main(argv: list[str]) -> int:
     options = _options(argv)
     logs.configure("warning")
     screen = Screen(colour=False if options.no_colour else None)
-    staying = False
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        screen.title("HxTP/3.0: three virtual ESP32 boards run the real firmware and obey a cloud")
-        screen.note(
-            f"The boards are simulated ({options.runtime}); HTTPS, MQTT over TLS and signatures are real."
-        )
-        screen.note(f"Starting a cloud with its own CA, broker and database in {options.folder}.")
+        return play(screen, options.folder, options.runtime, options.firmware, options.keep)
+    except KeyboardInterrupt:
+        screen.title("\ninterrupted")
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def play(
+    screen: Screen,
+    folder: Path,
+    runtime: str = "cpython",
+    firmware: Path | None = None,
+    keep: bool = False,
+) -> int:
+    """Tell the story, with `keep` stay until Ctrl-C. 0 if all came true, 1 if not, which `screen` says."""
+    screen.title("HxTP/3.0: three virtual ESP32 boards run the real firmware and obey a cloud")
+    screen.note(f"The boards are simulated ({runtime}); HTTPS, MQTT over TLS and signatures are real.")
+    screen.note(f"Starting a cloud with its own CA, broker and database in {folder}.")
+    try:
         # Here and not above: `--help` needs none of it, and it takes its time.
         from host_sim.demo.stage import Stage
         from host_sim.demo.stay import stay
         from host_sim.demo.story import Story
 
-        with Stage(options.folder, options.runtime, options.firmware) as stage:
+        with Stage(folder, runtime, firmware) as stage:
             Story(stage, screen).tell()
             screen.title(f"\nAll of it came true in {screen.seconds():.1f} s.")
-            screen.note(f"The boards' consoles: {options.folder}/*.console.txt")
-            if options.keep:
-                staying = True
-                stay(stage, screen)
+            screen.note(f"The boards' consoles: {folder}/*.console.txt")
+            if keep:
+                with contextlib.suppress(KeyboardInterrupt):
+                    stay(stage, screen)
+        if keep:
+            screen.title("\nended")
         return 0
     except DemoError as error:
         screen.title("")
         screen.trouble(str(error))
         screen.quote(error.hints)
-        return 1
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("host_sim", "hxtp"):
             raise
         screen.trouble(f"the package {error.name} is missing: `make demo` installs what this needs in .venv")
-        return 1
-    except KeyboardInterrupt:
-        # Whoever stays ends it so; in the story it is an interruption.
-        screen.title("\nended" if staying else "\ninterrupted")
-        return 0 if staying else 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return 1
 
 
 def _options(argv: list[str]) -> argparse.Namespace:

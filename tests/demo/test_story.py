@@ -1,5 +1,6 @@
 """The demonstration as a newcomer meets it: a program that tells a story and ends."""
 
+import io
 import json
 import os
 import re
@@ -13,6 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+from host_sim.demo.cli import play
+from host_sim.demo.screen import Screen
+from host_sim.files import lock_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = (
@@ -29,6 +34,16 @@ STEPS = (
     "Totals",
 )
 LIMIT = 150  # seconds: the story ends itself in less
+
+
+class Told:
+    """A story told in this process: its exit status, and what stood on the screen."""
+
+    def __init__(self, folder: Path, firmware: Path | None = None) -> None:
+        raw = io.BytesIO()
+        out = io.TextIOWrapper(raw, "utf-8")
+        self.status = play(Screen(out), folder, firmware=firmware)
+        self.output = raw.getvalue().decode()
 
 
 class Demo:
@@ -99,18 +114,18 @@ def demo(tmp_path):
 
 
 @pytest.fixture
-def firmware(tmp_path):
-    """A copy of the firmware, and a way to change a line of it."""
-    copy = tmp_path / "firmware"
-    shutil.copytree(ROOT / "firmware", copy, ignore=shutil.ignore_patterns("__pycache__"))
+def changed(tmp_path):
+    """changed(name, old, new): the story with firmware in which a line is another one."""
 
-    def change(name: str, old: str, new: str) -> Path:
+    def tell(name: str, old: str, new: str) -> Told:
+        copy = tmp_path / "firmware"
+        shutil.copytree(ROOT / "firmware", copy, ignore=shutil.ignore_patterns("__pycache__"))
         text = (copy / name).read_text()
         assert old in text
         (copy / name).write_text(text.replace(old, new))
-        return copy
+        return Told(tmp_path / "demo", copy)
 
-    return change
+    return tell
 
 
 def secrets(folder: Path) -> list[str]:
@@ -171,84 +186,76 @@ def test_the_story_comes_true_on_micropython(demo, micropython):
     assert "(micropython)" in running.output
 
 
-def test_a_capability_that_raises_is_named_with_the_console_to_look_at(demo, firmware):
-    changed = firmware(
+def test_a_capability_that_raises_is_named_with_the_console_to_look_at(changed, tmp_path):
+    told = changed(
         "capabilities/relay.py", "def relay_pulse(self, params):", "def relay_pulse(self, params, oops):"
     )
-    running = demo("--firmware", str(changed))
-    assert running.end() == 1, running.output
-    assert "relay_pulse ended as failed: INTERNAL_ERROR" in running.output
-    assert "TypeError" in running.output and "relays.console.txt" in running.output
-    assert "TypeError" in (running.folder / "relays.console.txt").read_text()
-    assert "Traceback" not in running.output.split("✗")[0]
+    assert told.status == 1
+    assert "relay_pulse ended as failed: INTERNAL_ERROR" in told.output
+    assert "TypeError" in told.output and "relays.console.txt" in told.output
+    assert "TypeError" in (tmp_path / "demo" / "relays.console.txt").read_text()
+    assert "Traceback" not in told.output.split("✗")[0]
 
 
-def test_a_board_with_a_wrong_secret_is_named(demo, firmware):
-    changed = firmware("lib/hxtp_device/settings.py", "unhexlify(secret)", "bytes(32)")
-    running = demo("--firmware", str(changed))
-    assert running.end() == 1, running.output
-    told = " ".join(running.output.split())
-    assert re.search(r"the broker refused the login of the \w+: wrong secret or expired password", told)
+def test_a_board_with_a_wrong_secret_is_named(changed):
+    told = changed("lib/hxtp_device/settings.py", "unhexlify(secret)", "bytes(32)")
+    assert told.status == 1
+    said = " ".join(told.output.split())
+    assert re.search(r"the broker refused the login of the \w+: wrong secret or expired password", said)
 
 
-def test_firmware_that_does_not_start_is_named(demo, firmware):
-    changed = firmware("main.py", "guard", "gaurd")
-    running = demo("--firmware", str(changed))
-    assert running.end() == 1, running.output
-    assert "ended with ImportError" in running.output
+def test_firmware_that_does_not_start_is_named(changed):
+    told = changed("main.py", "guard", "gaurd")
+    assert told.status == 1
+    assert "ended with ImportError" in told.output
 
 
-def test_a_relay_that_does_not_move_is_noticed_though_it_says_executed(demo, firmware):
-    changed = firmware(
+def test_a_relay_that_does_not_move_is_noticed_though_it_says_executed(changed):
+    told = changed(
         "capabilities/relay.py",
         "def relay_pulse(self, params):",
         "def relay_pulse(self, params):\n        return None",
     )
-    running = demo("--firmware", str(changed))
-    assert running.end() == 1, running.output
-    assert "GPIO26 did not go high and low again" in running.output
+    assert told.status == 1
+    assert "GPIO26 did not go high and low again" in told.output
 
 
-def test_firmware_that_takes_a_replayed_command_is_found_out(demo, firmware):
-    changed = firmware("lib/hxtp/envelope.py", "            code = NONCE_REUSED", "            code = None")
-    running = demo("--firmware", str(changed))
-    assert running.end() == 1, running.output
-    assert "✗" in running.output and "NONCE_REUSED       no pin moved" not in running.output
+def test_firmware_that_takes_a_replayed_command_is_found_out(changed):
+    told = changed("lib/hxtp/envelope.py", "            code = NONCE_REUSED", "            code = None")
+    assert told.status == 1
+    assert "✗" in told.output and "NONCE_REUSED       no pin moved" not in told.output
 
 
-@pytest.mark.parametrize(
-    "number, where",
-    [(signal.SIGINT, "signatures are real"), (signal.SIGTERM, "2. Manifest")],
-)
-def test_an_interrupted_story_leaves_nothing_behind(demo, number, where):
+def test_two_stories_in_one_folder_do_not_mix(tmp_path):
+    lock = lock_folder(tmp_path / "demo")
+    try:
+        told = Told(tmp_path / "demo")
+    finally:
+        os.close(lock)
+    assert told.status == 1
+    assert "is used by another process" in " ".join(told.output.split())
+
+
+def test_a_folder_that_cannot_be_one_is_named(tmp_path):
+    (tmp_path / "demo").write_text("a file of somebody's")
+    told = Told(tmp_path / "demo")
+    assert told.status == 1
+    assert "demo cannot be used" in " ".join(told.output.split())
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_behind(demo):
     running = demo()
-    running.read_until(where)
-    os.kill(running.process.pid, number)
+    running.read_until("Starting a cloud")
+    os.kill(running.process.pid, signal.SIGINT)
     # CPython ends by the signal itself where it came while a text was being executed, as some packages do.
     assert running.end() in (130, -signal.SIGINT)
     assert "interrupted" in running.output and "Traceback" not in running.output
 
 
-def test_two_stories_in_one_folder_do_not_mix(demo):
-    first = demo()
-    first.read_until("1. Hello")
-    second = demo()
-    assert second.end() == 1
-    assert "is used by another process" in " ".join(second.output.split())
-    os.kill(first.process.pid, signal.SIGINT)
-    assert first.end() == 130
-
-
-def test_a_folder_that_cannot_be_one_is_named(demo, tmp_path):
-    (tmp_path / "demo").write_text("a file of somebody's")
-    running = demo()
-    assert running.end() == 1
-    assert f"{tmp_path / 'demo'}" in running.output and "Traceback" not in running.output
-
-
-def test_output_that_cannot_take_the_drawings_gets_plain_ones(demo):
+def test_output_that_cannot_take_the_drawings_gets_plain_ones_and_an_interrupted_story_leaves_nothing(demo):
     running = demo(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     running.read_until("4. Relay pulse")
-    os.kill(running.process.pid, signal.SIGINT)
+    os.kill(running.process.pid, signal.SIGTERM)
     assert running.end() == 130
+    assert "interrupted" in running.output and "Traceback" not in running.output
     assert "GPIO25  ___" in running.output and "?" not in running.output
