@@ -53,19 +53,16 @@ def left(manifest: Mapping[str, Any] | None, action: str) -> frozenset[str]:
     )
 
 
-def checked(
-    manifest: Mapping[str, Any] | None, action: str, params: Mapping[str, Any], *, quotes: bool = True
-) -> dict[str, Any]:
+def checked(manifest: Mapping[str, Any] | None, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a command, strings made into the declared types, checked against the manifest.
 
-    `quotes`: of a text in the quotes of JSON the inside is meant, as somebody types it to whom 5 is a number.
     Values that are no strings are taken as they are, and so is what only the device can check. Raises
     Problem: UNKNOWN_ACTION with the device's actions as choices, INVALID_PARAMS with the member in the text.
-    Without a manifest nothing is checked, and a string becomes what it is as JSON, if it is JSON.
+    Without a manifest nothing is checked.
     """
     actions = declared(manifest)
     if not actions:
-        return {name: _guess(value) for name, value in params.items()}
+        return dict(params)
     if action not in actions:
         near = get_close_matches(action, actions, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -74,12 +71,11 @@ def checked(
     values = {}
     for name, value in params.items():
         if name in unknown:
-            values[name] = _guess(value) if quotes else value
+            values[name] = value
             continue
         if name not in properties:
             raise Problem(INVALID_PARAMS, f"{action} has no parameter {name!r}", {*properties, *unknown})
-        as_it_is = not isinstance(value, str) or (properties[name]["type"] == "string" and not quotes)
-        values[name] = value if as_it_is else _typed(name, properties[name], value)
+        values[name] = _typed(name, properties[name], value) if isinstance(value, str) else value
     try:
         schema.check(properties, {name: value for name, value in values.items() if name not in unknown})
     except HxtpError as refusal:
@@ -145,8 +141,7 @@ def _rule(named: tuple[str, Any]) -> tuple[str, dict | None]:
 def _typed(name: str, rule: dict, text: str) -> Any:
     kind = rule["type"]
     if kind == "string":
-        value = _guess(text)
-        return value if isinstance(value, str) else text
+        return text
     try:
         if kind == "boolean" and text.lower() in _BOOLEANS:
             return _BOOLEANS[text.lower()]
@@ -161,12 +156,3 @@ def _typed(name: str, rule: dict, text: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise Problem(INVALID_PARAMS, f"{name} cannot be {text!r}; it is {describe(rule)}")
     return value
-
-
-def _guess(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

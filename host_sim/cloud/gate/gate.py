@@ -377,7 +377,7 @@ def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
             )
     try:
         if asked.coerce:
-            params = checked(manifest, asked.action, asked.params, quotes=False)
+            params = checked(manifest, asked.action, asked.params)
         else:
             params = dict(asked.params)
             properties, unknown = declared(manifest)[asked.action], left(manifest, asked.action)
