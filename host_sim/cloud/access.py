@@ -24,7 +24,6 @@ from host_sim.cloud.gate.limits import MINUTE
 from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
-from host_sim.cloud.settings import TIERS
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +160,7 @@ def _count(connection: HTTPConnection, one: Caller) -> None:
 
 def _most(services: Services, one: Caller) -> int:
     """Requests a minute that a caller's tenant may make; 0: as many as it likes."""
-    return TIERS.get(one.user.tier or services.settings.tier, TIERS["free"])
+    return services.settings.per_minute(one.user.tier)
 
 
 def count(services: Services, one: Caller) -> tuple[dict[str, str], ApiError | None]:

@@ -51,6 +51,12 @@ HELP = {
     "history_days": "the same for commands, observations, and what was revoked",
     "token_life_s": "seconds that a token holds",
     "tier": f"of new tenants: {', '.join(TIERS)}",
+    "free_per_minute": "requests of a tenant in the tier free; 0: without a limit, as with the next ones",
+    "pro_per_minute": "requests of a tenant in the tier pro",
+    "device_per_minute": "commands to one device",
+    "action_per_5min": "commands to one device with the same action",
+    "sensitive_per_minute": "sensitive commands to one device",
+    "critical_per_hour": "critical commands to one device",
     "log_level": "debug, info, warning or error",
     "log_format": "text, or json: an object a line",
 }

@@ -27,6 +27,7 @@ from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, ProcessCounter, RedisCounter
+from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Live
 from host_sim.cloud.security.tokens import Tokens
@@ -160,7 +161,7 @@ class Cloud:
         self._stack.callback(uplink.stop)
         tokens = Tokens(database, vault, settings.token_life_s)
         limits = Limits(_counter(settings, database))
-        gate = Gate(database, exchange, limits)
+        gate = Gate(database, exchange, Quota(limits, settings))
         self.services = Services(
             settings, database, vault, tokens, exchange, uplink, limits, gate, doorman, expel=self._expel
         )

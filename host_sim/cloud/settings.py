@@ -18,7 +18,7 @@ from host_sim.cloud.security.vault import Vault, VaultError, key_file, keys_of
 
 PREFIX = "HXTP_CLOUD_"
 EMAIL = r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}"  # what can be an e-mail address
-TIERS = {"free": 60, "pro": 300, "unlimited": 0}  # requests a minute; 0: without a limit
+TIERS = ("free", "pro", "unlimited")
 
 # What a tenant may set for itself, and the default; those that weaken something are named for the risk.
 TENANT_SETTINGS: dict[str, Any] = {
@@ -42,9 +42,20 @@ NUMBERS = {  # the lowest and the highest
     "telemetry_days": (0, MAX_DAYS),
     "history_days": (0, MAX_DAYS),
     "token_life_s": (60, 30 * 86400),
+    **dict.fromkeys(
+        (
+            "free_per_minute",
+            "pro_per_minute",
+            "device_per_minute",
+            "action_per_5min",
+            "sensitive_per_minute",
+            "critical_per_hour",
+        ),
+        (0, 1000000),
+    ),
 }
 WORDS = {
-    "tier": tuple(TIERS),
+    "tier": TIERS,
     "log_level": ("debug", "info", "warning", "error"),
     "log_format": ("text", "json"),
 }
@@ -85,6 +96,13 @@ class Settings:
     history_days: int = 90  # of commands, observations, and of what was revoked; 0: for ever
     token_life_s: int = 12 * 3600
     tier: str = "free"  # of new tenants
+    # How often something may happen; 0: without a limit.
+    free_per_minute: int = 60  # requests of a tenant
+    pro_per_minute: int = 300
+    device_per_minute: int = 0  # commands to one device
+    action_per_5min: int = 0  # with the same action
+    sensitive_per_minute: int = 20  # that somebody has said yes to
+    critical_per_hour: int = 5
     log_level: str = "info"
     log_format: str = "text"  # or json: an object a line
 
@@ -120,6 +138,11 @@ class Settings:
     def own_host(self) -> str:
         """Where somebody on this machine reaches what listens on `host`."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    def per_minute(self, tier: str | None) -> int:
+        """Requests a minute of a tenant in this tier, or of somebody without a tenant; 0: without a limit."""
+        each = {"free": self.free_per_minute, "pro": self.pro_per_minute, "unlimited": 0}
+        return each.get(tier or self.tier, self.free_per_minute)
 
     def origins(self) -> list[str]:
         """Of web pages that may call the API from a browser."""

@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 
-from host_sim.cloud import settings
 from host_sim.cloud.app import MAX_BODY
 from host_sim.cloud.errors import ApiError
 from tests.cloud.waiting import hold_still
@@ -88,9 +87,9 @@ def test_a_tenant_may_ask_so_often_in_a_minute(api, monkeypatch, tier, most):
     assert 1 <= int(answer.headers["RateLimit-Reset"]) <= 60 and "Retry-After" not in answer.headers
 
 
-def test_the_last_one_goes_through_and_the_next_does_not(api, monkeypatch):
+def test_the_last_one_goes_through_and_the_next_does_not(cloud, api, monkeypatch):
     hold_still(monkeypatch)
-    monkeypatch.setitem(settings.TIERS, "pro", 5)
+    monkeypatch.setattr(cloud.settings, "pro_per_minute", 5)
     owner, user = api("owner", "busy", "pro"), api("user", "busy")
     key = owner.post("/auth/api-keys", json={"name": "k", "scopes": ["read:devices"]}).json()["key"]
     by_key = {"Authorization": f"Bearer {key}"}
@@ -112,8 +111,8 @@ def test_the_last_one_goes_through_and_the_next_does_not(api, monkeypatch):
     assert api("owner", "calm", "pro").get("/devices").status_code == 200
 
 
-def test_a_new_minute_begins_anew(api, monkeypatch):
-    monkeypatch.setitem(settings.TIERS, "pro", 1)
+def test_a_new_minute_begins_anew(cloud, api, monkeypatch):
+    monkeypatch.setattr(cloud.settings, "pro_per_minute", 1)
     owner = api("owner", "hasty", "pro")
     move = hold_still(monkeypatch)
     assert [owner.get("/devices").status_code for _ in range(2)] == [200, 429]
@@ -124,7 +123,7 @@ def test_a_new_minute_begins_anew(api, monkeypatch):
 def test_somebody_without_a_tenant_is_limited_too(cloud, api, monkeypatch):
     hold_still(monkeypatch)
     monkeypatch.setattr(cloud.settings, "tier", "free")
-    monkeypatch.setitem(settings.TIERS, "free", 1)
+    monkeypatch.setattr(cloud.settings, "free_per_minute", 1)
     lone = api("lone", None)
     assert [lone.get("/auth/me").status_code for _ in range(2)] == [200, 429]
 

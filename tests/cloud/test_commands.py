@@ -4,7 +4,7 @@ import pytest
 
 from host_sim.cloud.catalogue import manifests
 from host_sim.device import Lamp, Relay, SimDevice
-from tests.cloud.waiting import until
+from tests.cloud.waiting import hold_still, until
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -176,3 +176,50 @@ def test_whatever_a_device_names_in_place_of_a_hash_its_manifest_is_forgotten(ap
         manifests.forget(connection, tenant_id, lamp.id, named)
         assert manifests.of(connection, tenant_id, lamp.id) is None
         undone.rollback()
+
+
+@pytest.fixture
+def bare(api):
+    """A device that is not there, and can switch a light and open a door that somebody has to say yes to."""
+    device_id = api().post("/device/register", json={"device_type": "x"}).json()["device_id"]
+    capabilities = [
+        {"id": 1, "action": "light_on"},
+        {"id": 2, "action": "light_off"},
+        {"id": 3, "action": "door_open", "safetyClass": "sensitive"},
+    ]
+    made = api().post(f"/devices/{device_id}/manifest", json={"capabilities": capabilities})
+    assert made.status_code == 201, made.text
+    return device_id
+
+
+def test_a_device_takes_no_more_commands_than_the_settings_say(cloud, api, bare, monkeypatch):
+    hold_still(monkeypatch)
+
+    def ask(action):
+        return api().post(f"/device/{bare}/command", json={"action": action})
+
+    assert [ask("light_on").status_code for _ in range(3)] == [202] * 3, "there is no limit by default"
+    monkeypatch.setattr(cloud.settings, "device_per_minute", 2)
+    assert [ask(action).status_code for action in ("light_on", "nothing", "light_off")] == [202, 400, 202]
+    refused = ask("light_on")
+    assert (refused.status_code, refused.json()["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert int(refused.headers["Retry-After"]) > 0 and "2 commands" in refused.json()["message"]
+    (many,) = (
+        api().post("/devices/command", json={"device_ids": [bare], "action": "light_on"}).json()["results"]
+    )
+    assert (many["success"], many["code"]) == (False, "RATE_LIMIT_EXCEEDED")
+    monkeypatch.setattr(cloud.settings, "device_per_minute", 0)
+    monkeypatch.setattr(cloud.settings, "action_per_5min", 1)
+    assert [ask(action).status_code for action in ("light_on", "light_on", "light_off")] == [202, 429, 202]
+
+
+def test_of_what_has_to_be_confirmed_less_is_taken(cloud, api, bare, monkeypatch):
+    hold_still(monkeypatch)
+    monkeypatch.setattr(cloud.settings, "sensitive_per_minute", 1)
+
+    def said_yes():
+        asked = api().post(f"/device/{bare}/command", json={"action": "door_open"})
+        token = asked.json()["dry_run_token"]
+        return api().post(f"/device/{bare}/command/confirm", json={"token": token}).status_code
+
+    assert [said_yes(), said_yes()] == [202, 429]

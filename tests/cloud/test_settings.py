@@ -38,6 +38,12 @@ OTHER = {
     "history_days": 1,
     "token_life_s": 60,
     "tier": "pro",
+    "free_per_minute": 1,
+    "pro_per_minute": 0,
+    "device_per_minute": 60,
+    "action_per_5min": 10,
+    "sensitive_per_minute": 0,
+    "critical_per_hour": 1000000,
     "log_level": "error",
     "log_format": "json",
 }

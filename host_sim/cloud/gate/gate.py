@@ -22,7 +22,7 @@ from host_sim.cloud.catalogue.targets import Target, Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange.exchange import Exchange, Unavailable
 from host_sim.cloud.exchange.turn import IdUsed
-from host_sim.cloud.gate.limits import HOUR, MINUTE, Limits
+from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database, has_nul
@@ -39,7 +39,6 @@ DRY_RUN_MS = 60000  # for a critical one
 MAX_TTL_S = 86400
 ACCEPT_S = 20  # that an order may take to become durable
 ASKS = {"sensitive": "confirmation_required", "critical": "dry_run_required"}
-OF_A_DEVICE = {"sensitive": (20, MINUTE), "critical": (5, HOUR)}  # how many commands of a class
 STEPS = (
     "authentication",
     "tenant",
@@ -96,10 +95,10 @@ class _Asking:
 class Gate:
     """Commands of callers, through to the exchange."""
 
-    def __init__(self, database: Database, exchange: Exchange, limits: Limits) -> None:
+    def __init__(self, database: Database, exchange: Exchange, quota: Quota) -> None:
         self._database = database
         self._exchange = exchange
-        self._limits = limits
+        self._quota = quota
         self._targets = Targets(database)
         self._trials = Trials(database, exchange)
         self.refused: Callable[[str], None] = _nobody  # is told the code of every refusal
@@ -112,6 +111,7 @@ class Gate:
                 asking = _Asking(passed)
                 self._try(caller, [asking])
                 self._ask(caller, asking)
+            self._quota.take(device_id, passed.action)
             return _result(self._submit(caller, passed, asked))
 
     async def accept(self, caller: Caller, device_id: str, asked: Asked) -> str:
@@ -130,6 +130,10 @@ class Gate:
                     asking.trial = self._begin(caller, passed)
                     await self._trials.ended(asking.trial)
                 await run_in_threadpool(self._ask, caller, asking)
+            if self._quota.waits:
+                await run_in_threadpool(self._quota.take, device_id, passed.action)
+            else:
+                self._quota.take(device_id, passed.action)
         future = self._submit(caller, passed, asked)
         await _done(future)
         with self._told():
@@ -149,6 +153,7 @@ class Gate:
                 if not asked.dry_run and passed.safety in ASKS:
                     begun.append((device_id, _Asking(passed)))
                 else:
+                    self._quota.take(device_id, passed.action)
                     begun.append((device_id, self._submit(caller, passed, asked)))
             except ApiError as error:
                 begun.append((device_id, error))
@@ -198,17 +203,8 @@ class Gate:
             )
         asked = Asked(row.action, row.params, coerce=False)
         passed = self._pass(caller, device_id, asked)
-        most, length_s = OF_A_DEVICE.get(passed.safety, (0, 0))
-        if most:
-            taken = self._limits.take(f"{passed.safety}:{device_id}", most, length_s)
-            if not taken.allowed:
-                raise ApiError(
-                    429,
-                    "RATE_LIMIT_EXCEEDED",
-                    f"{most} {passed.safety} commands were sent to this device already",
-                    f"try again in {taken.reset_s} s",
-                    taken.headers(),
-                )
+        self._quota.confirmed(device_id, passed.safety)
+        self._quota.take(device_id, passed.action)
         return _result(self._submit(caller, passed, asked))
 
     # -- the steps ----------------------------------------------------------------------------------------
