@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from host_sim.cloud.catalogue import tenants
+from host_sim.cloud.exchange import ledger
 from host_sim.cloud.storage import bulk, trips
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import agenda, directory, homes
@@ -136,3 +137,25 @@ def test_rows_are_guarded_however_they_travel(database):
     ):
         database.see(connection, ours)
         trips.send(connection, bulk.insert(homes, COLUMNS), (bulk.rows_text([row(theirs, "mine")]),))
+
+
+def test_each_look_is_one_workers_and_falls_to_another_where_that_one_does_not_come_to_it(settings, database):
+    other = Database(settings["database"])
+    with database.writing(quiet=True) as connection:
+        connection.execute(agenda.delete())
+        rows = [{"device_id": f"d{number}", "tenant_id": "t", "due_at": 1000 + number} for number in range(4)]
+        connection.execute(agenda.insert(), rows)
+
+    def due(connection, now):
+        return sorted(device_id for _, device_id in ledger.due_devices(connection, now, 2))
+
+    with database.writing(quiet=True) as one, other.writing(quiet=True) as two:
+        assert due(one, 1002) == ["d0", "d1"]
+        assert due(two, 1002) == ["d2"]  # without waiting for the first, and d3 is not due
+    with other.writing(quiet=True) as two:
+        assert due(two, 1002) == []
+    later = 1002 + ledger.CLAIM_MS
+    with other.writing(quiet=True) as two:
+        first, second, third = due(two, later), due(two, later), due(two, later)
+    assert "d3" in first and sorted(first + second) == ["d0", "d1", "d2", "d3"] and third == []
+    other.close()

@@ -4,15 +4,17 @@ Everything public may be called from any thread. Must never publish before the c
 a device sent or a listener did.
 """
 
+import contextlib
 import logging
 import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.exchange import ledger
@@ -201,11 +203,13 @@ class Exchange:
         return work, True
 
     def _do(self, work: list[Work]) -> None:
+        due: list[Work] = []  # stays with this worker when the transaction fails
         for attempt in range(TRIES):
             now = self._clock()
             todo = work
             try:
-                todo = work + self._due(now)
+                due = due or self._due(now)
+                todo = work + due
                 if not todo:
                     return
                 with self._database.writing(quiet=True) as connection, trips.on(connection):
@@ -235,11 +239,22 @@ class Exchange:
     def _due(self, now: int) -> list[Work]:
         if time.monotonic() < self._next_look:
             return []
-        with self._database.reading() as connection:
+        with self._due_ones() as connection:
             due = ledger.due_devices(connection, now, SHARE)
         if len(due) < SHARE:
             self._next_look = time.monotonic() + TURN_S
         return [Look(*pair) for pair in due]
+
+    @contextlib.contextmanager
+    def _due_ones(self) -> Iterator[sa.Connection]:
+        """A transaction for `ledger.due_devices`, which writes where there may be other workers."""
+        if self._database.is_sqlite:
+            with self._database.reading() as connection:
+                yield connection
+        else:
+            with self._database.writing(quiet=True) as connection, trips.on(connection):
+                self._database.see(connection, None)
+                yield connection
 
     def _fail(self, work: list[Work]) -> None:
         for item in work:

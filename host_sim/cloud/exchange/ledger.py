@@ -32,6 +32,11 @@ from hxtp.cloud import DISPATCHED, QUEUED
 
 UNSETTLED = (QUEUED, DISPATCHED)
 PREVIOUS_MS = 24 * 3600 * 1000  # that a key still verifies after its successor's promotion (HX3-KEY-14)
+CLAIM_MS = 5000  # that other workers leave a look to the one that took it
+_CLAIM = (
+    "UPDATE agenda SET due_at = %s WHERE device_id IN (SELECT device_id FROM agenda WHERE due_at <= %s"
+    " ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING tenant_id, device_id"
+)
 # For PostgreSQL, where each wait counts: see storage.trips.
 _LOCK = (
     "SELECT device_id, version FROM links WHERE tenant_id = %s AND device_id = ANY(%s)"
@@ -130,7 +135,13 @@ def _keep_states() -> Any:
 
 
 def due_devices(connection: sa.Connection, now: int, most: int) -> list[tuple[str, str]]:
-    """(tenant, device) of links that have to be looked at by now, the oldest first."""
+    """(tenant, device) of links that have to be looked at by now, the oldest first.
+
+    Where there may be other workers they are this one's from the commit on, and for the others due again
+    only CLAIM_MS later, should it not have looked by then: its look says anew when the next one is.
+    """
+    if connection.dialect.name != "sqlite":
+        return trips.rows(connection, _CLAIM, (now + CLAIM_MS, now, most))
     rows = connection.execute(
         sa.select(agenda.c.tenant_id, agenda.c.device_id)
         .where(agenda.c.due_at <= now)
