@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.mpy_sizes import WITH_LINES, CompileError, compile_module, level
+from tools.mpy_sizes import WITH_LINES, CompileError, compile_module, known_as, level
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
@@ -30,7 +30,8 @@ def build(target: Path, lines: bool = False) -> list[Path]:
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".py" and name.as_posix() not in AS_SOURCE:
             option = WITH_LINES if lines else level(name.as_posix())
-            copy.with_suffix(".mpy").write_bytes(compile_module(source, option, name=name.as_posix()))
+            code = compile_module(source, option, name=known_as(name.as_posix()))
+            copy.with_suffix(".mpy").write_bytes(code)
         else:
             shutil.copyfile(source, copy)
     return sorted(path for path in target.rglob("*") if path.is_file())

@@ -46,6 +46,14 @@ def level(module: str) -> str:
     return WITHOUT_LINES if module.startswith("lib/") else WITH_LINES
 
 
+def known_as(module: str) -> str:
+    """What tracebacks call a module, whose path on the device this is: as it is imported, `hxtp.session`.
+
+    MicroPython has that name anyway; lib/hxtp/session.py would take some 30 bytes of memory, for each module.
+    """
+    return module.removeprefix("lib/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def modules(firmware: Path = FIRMWARE) -> list[Path]:
     return sorted(firmware.rglob("*.py"))
 

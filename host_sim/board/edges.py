@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 RISING, FALLING, NOBODY = 1, 2, 0
-PIECE = 48  # edges: a line of the backplane that takes less than 1 KB of a small heap
+PIECE = 16  # edges: a line of the backplane that takes some 300 bytes of a small heap
 QUIET_US = 150_000  # after a train; longer than any receiver waits for more of a frame
 LONGEST_US = 1 << 27  # between two edges: what a 31-bit integer holds beside its flags
 

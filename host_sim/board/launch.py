@@ -1,7 +1,7 @@
 """Start one run of a virtual board: `launch.py FLASH PORT [ROM]`, on CPython or on MicroPython.
 
 Finds the stand-in modules, in the ROM image if there is one, and hands over to `_start` among them. It must
-stay small: on MicroPython it is compiled into the firmware's heap.
+stay small, and let go of what is done: on MicroPython it is compiled into the firmware's heap.
 """
 
 import sys
@@ -28,13 +28,9 @@ def mount(image):
     vfs.mount(vfs.VfsRom(uctypes.bytearray_at(at, size)), "/rom")
 
 
-def paths(here, image):
+def paths(here, rom):
     """The stand-ins first, then the flash's root and /lib as on the ESP32, then what the runtime brings."""
-    if image:
-        mount(image)
-        ours = ["/rom"]
-    else:
-        ours = [here + "/modules/on_" + sys.implementation.name, here + "/modules"]
+    ours = ["/rom"] if rom else [here + "/modules/on_" + sys.implementation.name, here + "/modules"]
     rest = [".frozen"] if MICROPYTHON else [path for path in sys.path if path and path != here]
     sys.path[:] = ours
     sys.path.extend(["", "lib"])
@@ -42,7 +38,10 @@ def paths(here, image):
 
 
 os.chdir(sys.argv[1] + "/fs")  # before the path is searched: CPython keeps where "lib" was then
-paths(sys.argv[0].rsplit("/", 1)[0], sys.argv[3] if len(sys.argv) > 3 else None)
+if len(sys.argv) > 3:
+    mount(sys.argv[3])
+paths(sys.argv[0].rsplit("/", 1)[0], len(sys.argv) > 3)
+del mount, paths
 
 import _start  # noqa: E402
 

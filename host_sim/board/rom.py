@@ -14,9 +14,11 @@ import tempfile
 from pathlib import Path
 
 from host_sim import ROOT
+from host_sim.board import lean
 
 CACHE = Path(os.environ.get("HXTP_CACHE") or ROOT / ".cache").resolve() / "board"
 MODULES = Path(__file__).with_name("modules")
+LAUNCH = Path(__file__).with_name("launch.py")
 # In the order in which a board would look: the second one has what both runtimes share.
 FOLDERS = (MODULES / "on_micropython", MODULES)
 HEADER = b"\xd2\xcd\x31"
@@ -67,17 +69,24 @@ def rom(cache: Path = CACHE) -> Path:
     """The image of the stand-ins as they are now: made once, then found in `cache`."""
     from tools.mpy_sizes import compile_module
 
-    sources = _sources()
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for name, source in sorted(sources.items()):
-        digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
+    sources = {name: source.read_text(encoding="utf-8") for name, source in _sources().items()}
+    caller = LAUNCH.read_text(encoding="utf-8")
+    digest = hashlib.sha256()
+    for text in (*(Path(made).read_text(encoding="utf-8") for made in (__file__, lean.__file__)), caller):
+        digest.update(text.encode() + b"\0")
+    for name, text in sorted(sources.items()):
+        digest.update(name.encode() + b"\0" + text.encode() + b"\0")
     image = cache / f"board-rom-{digest.hexdigest()[:16]}.romfs"
     if image.exists():
         return image
     tree: dict[str, bytes | dict[str, bytes]] = {}
-    for name, source in sources.items():
+    for name, text in lean.lean(sources, caller).items():
         folder, _, module = name.rpartition("/")
-        code = compile_module(source, name=str(source))
+        # Named as the module's __file__, so that it is not a name more.
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch) / "module.py"
+            source.write_text(text, encoding="utf-8")
+            code = compile_module(source, name=f"/rom/{name}.mpy")
         if folder:
             inner = tree.setdefault(folder, {})
             assert isinstance(inner, dict)
@@ -85,8 +94,8 @@ def rom(cache: Path = CACHE) -> Path:
         else:
             tree[module + ".mpy"] = code
     cache.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(dir=cache)
+    descriptor, unfinished = tempfile.mkstemp(dir=cache)
     with os.fdopen(descriptor, "wb") as file:
         file.write(romfs(tree))
-    os.replace(scratch, image)
+    os.replace(unfinished, image)
     return image

@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 from host_sim import FIRMWARE
 from host_sim.board.edges import QUIET_US, Edge, commands
 from host_sim.board.recorder import Recorder
-from host_sim.board.rom import rom
+from host_sim.board.rom import LAUNCH, rom
 from host_sim.board.supervisor import CALL_S, HARD_RESET, BoardError, Supervisor
 from host_sim.board.trace import Event, pins
 from host_sim.board.world import UNIX_2000, World
 
-LAUNCH = Path(__file__).with_name("launch.py")
 FIRMWARE_PARTS = ("boot.py", "main.py", "lib", "capabilities", "boards")
 CUTS = ("before", "within", "after")
 
@@ -105,12 +104,13 @@ class VirtualBoard:
                 file.write(data.encode() if isinstance(data, str) else data)
 
     def _compile(self) -> None:
-        from tools.mpy_sizes import compile_module, level
+        from tools.mpy_sizes import compile_module, known_as, level
 
         for part in ("lib", "capabilities"):
             for source in sorted((self.fs / part).rglob("*.py")):
-                name = str(source.relative_to(self.fs))
-                source.with_suffix(".mpy").write_bytes(compile_module(source, level(name), name=name))
+                name = source.relative_to(self.fs).as_posix()
+                code = compile_module(source, level(name), name=known_as(name))
+                source.with_suffix(".mpy").write_bytes(code)
                 source.unlink()
 
     def _argv(self, port: int) -> list[str]:

@@ -44,6 +44,7 @@ class _File:
             raise OSError(2)
         self._disk = disk
         self._name = name
+        self._at = 0
         if mode == "wb":
             disk.files[name] = b""
 
@@ -54,7 +55,9 @@ class _File:
         pass
 
     def read(self, most):
-        return self._disk.files[self._name][:most]
+        data = self._disk.files[self._name][self._at : self._at + most]
+        self._at += len(data)
+        return data
 
     def write(self, data):
         self._disk.files[self._name] += data

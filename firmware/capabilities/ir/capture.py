@@ -23,6 +23,52 @@ _ADVICE = {
 }
 
 
+class Timings:
+    """us, in pieces for which there is room in a heap that has been in use for long. What is over 32,767 is
+    held to 16 us, up to half a second.
+    """
+
+    def __init__(self):
+        self._pieces = []
+        self._size = 0
+
+    def __len__(self):
+        return self._size
+
+    def __getitem__(self, at):
+        if not 0 <= at < self._size:
+            raise IndexError(at)
+        us = self._pieces[at >> 7][at & 127]
+        return us if us < 32768 else (us & 32767) << 4
+
+    def append(self, us):
+        if not self._size & 127:
+            self._pieces.append(array("H", bytes(256)))
+        self._size += 1
+        self.last(us)
+
+    def last(self, us):
+        """Put `us` in the place of the last one."""
+        if us > 32767:
+            us = 32768 | min(us >> 4, 32767)
+        at = self._size - 1
+        self._pieces[at >> 7][at & 127] = us
+
+    def pop(self):
+        self._size -= 1
+
+
+def part(timings, start, end):
+    """Those from `start` to `end` (or to the last), as Timings: the same where it is all of them."""
+    end = min(end, len(timings))
+    if isinstance(timings, Timings) and not start and end == len(timings):
+        return timings
+    found = Timings()
+    for at in range(start, end):
+        found.append(timings[at])
+    return found
+
+
 class Capture:
     """`verdict`: one of the above. Where it is CAPTURED or TWICE: `quality` good or fair and `reason` why not
     better; `fields` as from codecs.decode, or None; `once`: us of one press, mark first and last; `gap`: us
@@ -35,7 +81,7 @@ class Capture:
         self.quality = ""
         self.reason = _ADVICE.get(verdict, "")
         self.fields = None
-        self.once = array("I")
+        self.once = Timings()
         self.again = None
         self.carrier = 38000
         self.gap = 40000

@@ -96,11 +96,12 @@ def remove(part, name):
 
 def plan(part, name, params):
     """What sends a kept command: the parameters of ir_send (dict), or the arguments of send_train (tuple)."""
-    code = _read(part, name)
+    _, code = _sound(keep.unpack(_text(part, name), 1))
     repeats = params.get("repeats", 0)
     if code.fields:
         return dict(code.fields, freq_khz=code.carrier / 1000, repeats=repeats)
-    timings = code.once + [code.gap]
+    timings = code.once
+    timings[-1] = code.gap
     if code.again:
         return code.carrier, timings + (code.again + [code.gap]) * repeats, 1
     return code.carrier, timings, 1 + repeats
@@ -109,8 +110,9 @@ def plan(part, name, params):
 def learned(part, params):
     """What ir_learned answers: the last capture, or the command that is kept under a name."""
     name = params.get("name")
+    offset = params.get("offset", 0)
     if name is not None:
-        code = _read(part, name)
+        code, once, total, raw = _sound(keep.page(_text(part, name), offset, _PAGE))
         answer = {"id": part.kept[name][0], "name": name}
     elif part.capture is None:
         raise HxtpError(COMMAND_INVALID, "nothing was learned yet")
@@ -119,29 +121,31 @@ def learned(part, params):
         code = _code(capture, {})
         answer = {"learning": capture.verdict, "quality": capture.quality, "reason": capture.reason}
         answer["repeats"] = capture.repeats
+        once = len(code.once)
+        total = once + len(code.again)
+        raw = []
+        for at in range(offset, min(offset + _PAGE, total)):
+            raw.append(code.once[at] if at < once else code.again[at - once])
     if code.fields:
         answer["decoded"] = code.fields
-    offset = params.get("offset", 0)
-    once = len(code.once)
-    raw = list(code.once[offset : offset + _PAGE])
-    if len(raw) < _PAGE:
-        at = max(0, offset - once)
-        raw.extend(code.again[at : at + _PAGE - len(raw)])
     answer["freq_khz"] = code.carrier / 1000
     answer["gap"] = code.gap
     answer["offset"] = offset
     answer["once"] = once
     answer["raw"] = raw
-    answer["total"] = once + len(code.again)
+    answer["total"] = total
     return answer
 
 
-def _read(part, name):
+def _text(part, name):
     _need(part, name)
-    found = keep.unpack(part.flash(part.files.read, name, part.kept[name][1]))
+    return part.flash(part.files.read, name, part.kept[name][1])
+
+
+def _sound(found):
     if found is None:
         raise HxtpError(COMMAND_INVALID, "what flash holds of it is spoilt: learn it again")
-    return found[1]
+    return found
 
 
 def _code(capture, params):

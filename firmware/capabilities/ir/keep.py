@@ -35,23 +35,69 @@ class Code:
 def pack(number, code):
     """The bytes of a file. Raises HxtpError where it would be too large."""
     fields = dumps(code.fields).encode() if code.fields else b""
-    text = bytearray(
-        struct.pack(_HEAD, _VERSION, number, code.carrier, code.gap, len(fields), len(code.once))
-    )
-    text.extend(fields)
+    at = struct.calcsize(_HEAD)
+    size = at + len(fields)
+    for timings in (code.once, code.again):
+        for timing in timings:
+            size += 1
+            while timing > 127:
+                size += 1
+                timing >>= 7
+    if size > LARGEST:
+        raise HxtpError(COMMAND_INVALID, "too long to keep")
+    text = bytearray(size)  # of its very size: one that grows wants room for two
+    struct.pack_into(_HEAD, text, 0, _VERSION, number, code.carrier, code.gap, len(fields), len(code.once))
+    text[at : at + len(fields)] = fields
+    at += len(fields)
     for timings in (code.once, code.again):
         for timing in timings:
             while timing > 127:
-                text.append(timing & 127 | 128)
+                text[at] = timing & 127 | 128
+                at += 1
                 timing >>= 7
-            text.append(timing)
-    if len(text) > LARGEST:
-        raise HxtpError(COMMAND_INVALID, "too long to keep")
-    return bytes(text)
+            text[at] = timing
+            at += 1
+    return text
 
 
-def unpack(text):
-    """(id, Code) of a file's bytes, or None where they are none or nothing to send."""
+def unpack(text, more=0):
+    """(id, Code) of a file's bytes, or None where they are none or nothing to send. `more`: so many zeros
+    behind `once`, for who has something to add.
+    """
+    head = _head(text)
+    if head is None:
+        return None
+    number, code, count, total = head
+    code.once = [0] * (count + more)
+    code.again = [0] * (total - count)
+    place = 0
+    for timing in _timings(text):
+        if place < count:
+            code.once[place] = timing
+        else:
+            code.again[place - count] = timing
+        place += 1
+    return number, code
+
+
+def page(text, offset, most):
+    """(Code without its timings, how many of `once`, of both together, those from `offset` on) or None."""
+    head = _head(text)
+    if head is None:
+        return None
+    _, code, count, total = head
+    found = []
+    for timing in _timings(text):
+        if offset <= 0:
+            found.append(timing)
+            if len(found) == most:
+                break
+        offset -= 1
+    return code, count, total, found
+
+
+def _head(text):
+    # What all of the bytes say must be sound, or it is None.
     start = struct.calcsize(_HEAD)
     if text is None or len(text) < start:
         return None
@@ -59,31 +105,11 @@ def unpack(text):
     if version != _VERSION or not FIRST_ID <= number <= LAST_ID or not 10000 <= carrier <= 60000:
         return None
     total = 0
-    for at in range(start + size, len(text)):
-        total += text[at] < 128
-    if gap > _LONGEST_US or not 0 < count <= total <= 2 * _TIMINGS:
-        return None
-    # In lists of their very size: one that grows is copied, and ends up with twice the room that it needs.
-    once = [0] * count
-    again = [0] * (total - count)
-    timings = once
-    place = value = shift = 0
-    for at in range(start + size, len(text)):
-        value |= (text[at] & 127) << shift
-        shift += 7
-        if text[at] > 127:
-            if shift > 21:
-                return None
-            continue
-        if not 0 < value <= _LONGEST_US:
+    for timing in _timings(text):
+        if not 0 < timing <= _LONGEST_US:
             return None
-        timings[place] = value
-        place += 1
-        if place == count and timings is once:
-            timings = again
-            place = 0
-        value = shift = 0
-    if shift:
+        total += 1
+    if gap > _LONGEST_US or not 0 < count <= total <= 2 * _TIMINGS or text[-1] > 127:
         return None
     try:
         fields = json.loads(text[start : start + size]) if size else None
@@ -91,4 +117,16 @@ def unpack(text):
         return None
     if fields is not None and not isinstance(fields, dict):
         return None
-    return number, Code(fields, carrier, gap, once, again)
+    return number, Code(fields, carrier, gap, ()), count, total
+
+
+def _timings(text):
+    # A timing of too many groups is one that is too long.
+    start = struct.calcsize(_HEAD)
+    value = shift = 0
+    for at in range(start + struct.unpack(_HEAD, text[:start])[4], len(text)):
+        value |= (text[at] & 127) << shift
+        shift += 7
+        if text[at] < 128 or shift > 21:
+            yield value if text[at] < 128 else 0
+            value = shift = 0

@@ -16,6 +16,7 @@ from capabilities.ir.capture import (
     OVERFLOW,
     TWICE,
     Capture,
+    part,
 )
 
 # The pause before a held button's next frame is shorter (RC5's is 89 ms), and nobody presses twice as fast.
@@ -25,6 +26,7 @@ _PRESS_US = 130000
 _FEWEST = 6
 _FLICKER_US = 200
 _SHORTEST_US = 150
+_LONGEST_US = 1 << 30
 # How a frame compares with the first.
 _SAME, _HELD, _PRESSED, _BUTTON, _REMOTE, _UNKNOWN = range(6)
 # The longest frame of a protocol that is known here has 50 marks.
@@ -48,7 +50,7 @@ def _frames(timings, idle, full):
             continue
         if at >= size and full:
             break  # it may be cut off
-        if at - start > 2 * _FEWEST - 2 or (found and nec.is_repeat(timings[start:at])):
+        if at - start > 2 * _FEWEST - 2 or (found and nec.is_repeat(_cut(timings, start, at))):
             found.append((start, at, space))
             space = 0
         else:
@@ -93,23 +95,43 @@ def _kinds(values, tolerance):
 
 def _flaw(timings, start, end, idle, tolerance):
     """Why frames that nobody knows cannot come from one remote, or None."""
-    marks = [timings[i] for i in range(start, end, 2)]
-    spaces = [timings[i] for i in range(start + 1, end, 2) if timings[i] < idle]
-    kinds = _kinds(marks, tolerance) + _kinds(spaces, tolerance)
-    if marks[len(marks) // 2] < _FLICKER_US:
+    lengths = _lengths(timings, start, end, _LONGEST_US)
+    kinds = _kinds(lengths, tolerance)
+    shortest = lengths[0]
+    if lengths[len(lengths) // 2] < _FLICKER_US:
         return NOISE
-    return COLLIDED if kinds > _KINDS or min(marks[0], spaces[0]) < _SHORTEST_US else None
+    lengths = None  # the marks leave before the spaces come
+    lengths = _lengths(timings, start + 1, end, idle)
+    kinds += _kinds(lengths, tolerance)
+    return COLLIDED if kinds > _KINDS or min(shortest, lengths[0]) < _SHORTEST_US else None
+
+
+def _lengths(timings, start, end, most):
+    """Every second timing from `start` on, if it is shorter than `most` us: a list of its very size."""
+    size = 0
+    for i in range(start, end, 2):
+        size += timings[i] < most
+    lengths = [0] * size
+    for i in range(start, end, 2):
+        if timings[i] < most:
+            size -= 1
+            lengths[size] = timings[i]
+    return lengths
 
 
 def _decode(timings, frame):
     start, end = frame[:2]
-    return codecs.decode(timings[start:end]) if end - start <= _DECODABLE else None
+    return codecs.decode(_cut(timings, start, end)) if end - start <= _DECODABLE else None
+
+
+def _cut(timings, start, end):
+    return [timings[at] for at in range(start, min(end, len(timings)))]
 
 
 def _compare(timings, first, frame, fields, tolerance):
     """What `frame` is beside the first of the capture, which says `fields` or what nobody knows."""
     protocol = fields["protocol"] if fields else ""
-    if protocol in ("", "nec", "necext", "lg") and nec.is_repeat(timings[frame[0] : frame[0] + 4]):
+    if protocol in ("", "nec", "necext", "lg") and nec.is_repeat(_cut(timings, frame[0], frame[0] + 4)):
         if frame[1] - frame[0] == 3:
             return _HELD
     if _equal(timings, first, frame, tolerance):
@@ -127,14 +149,14 @@ def _compare(timings, first, frame, fields, tolerance):
 
 
 def judge(timings, idle, tolerance, full=False, before=None):
-    """A Capture. `timings`: array of us, mark first; `idle`: us of a pause that ends a frame; `tolerance`:
+    """A Capture. `timings`: us, mark first; `idle`: us of a pause that ends a frame; `tolerance`:
     percent by which equal timings differ; `full`: the end is missing; `before`: the capture before this one,
     which can confirm it.
     """
     frames, noisy = _frames(timings, idle, full)
     if not frames:
         capture = Capture(OVERFLOW if full else NOISE)
-        capture.once = timings[:_SHOWN]
+        capture.once = part(timings, 0, _SHOWN)
         return capture
     first = frames[0]
     fields = _decode(timings, first)
@@ -179,7 +201,7 @@ def judge(timings, idle, tolerance, full=False, before=None):
         else:  # air conditioners send one code in several frames
             end = train
             gap = 0
-    once = timings[first[0] : end]
+    once = part(timings, first[0], end)
     confirmed = confirmed or (before is not None and _matches(before.once, once, tolerance))
     if verdict in (CAPTURED, TWICE, DIFFERENT) and not fields and not confirmed:
         if not len(timings) % 2 and not full:
@@ -196,7 +218,7 @@ def judge(timings, idle, tolerance, full=False, before=None):
         capture.carrier = codecs.module(fields["protocol"]).CARRIER
     capture.repeats = repeats
     capture.gap = gap or capture.gap
-    capture.again = timings[again[0] : again[1]] if again else None
+    capture.again = part(timings, again[0], again[1]) if again else None
     if not confirmed and not (fields and fields["protocol"] in _CHECKED):
         capture.reason = "seen once and without a check: learn it again to compare"
     elif noisy:

@@ -58,8 +58,6 @@ class Learner(Infrared):
             "ir_remove": (49, "Remove a learned command", {"name": _NAME}),
         }
     )
-    # Names of kept commands: (id, bytes in flash). Of the class until flash was read: see __getattr__.
-    kept = {}
 
     def __init__(self, name, options, context):
         super().__init__(name, options, context)
@@ -73,7 +71,7 @@ class Learner(Infrared):
         self.capture = None
         self._loaded = False  # whether there is something to forget
         self.files = context.files(name)
-        kept = {}
+        self.kept = kept = {}  # names of kept commands: (id, bytes in flash)
         try:
             if self.files.names():
                 kept = self._plan("listed")
@@ -81,9 +79,13 @@ class Learner(Infrared):
             print("hxtp: learned commands cannot be read:", error)
         # Names that a module brings stay for ever. All come now, where they lie beside each other, and not
         # later in the midst of a heap that has to find room for what is learned.
-        for module in ("commands", "keep", "learn", "nec", "press", "receive"):
-            self._load(module)
-        self._forget()
+        for modules in (
+            "commands keep learn nec press receive",
+            "jvc kaseikyo lg pronto rc5 rc6 samsung sony",
+        ):
+            for module in modules.split():
+                self._load(module)
+            self._forget()
         self._offer(kept)
 
     def joined(self, parts):
@@ -91,11 +93,11 @@ class Learner(Infrared):
             if part is not self and isinstance(part, Learner):
                 raise ValueError("only one 'ir' part of a board can have a 'receiver_pin'")
 
-    def __getattr__(self, name):
-        # Learned commands are actions without a method of their own.
-        if name[:3] != "ir_" or name[3:] not in self.kept:
-            raise AttributeError(name)
-        return lambda params: self._send_kept(name[3:], params)
+    def method(self, action):
+        """What does an action, or None. Learned commands are actions without a method of their own."""
+        if action in self.ACTIONS:
+            return getattr(self, action)
+        return lambda params: self._send_kept(action[3:], params)
 
     def _send_kept(self, name, params):
         job = self._plan("plan", name, params)

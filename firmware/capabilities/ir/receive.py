@@ -13,7 +13,7 @@ from array import array
 
 from machine import Pin
 
-from capabilities.ir.capture import NOISE, TIMEOUT, Capture
+from capabilities.ir.capture import NOISE, TIMEOUT, Capture, Timings
 
 MOST = 1024
 # Quiet for so long, a press is over, and a second one would have begun; held for so long, it is heard enough.
@@ -134,19 +134,20 @@ class Listening:
 
 
 def clean(us, at, end, shortest):
-    """An array of the timings us(at) to us(end - 1), of which the first is a mark; a pulse shorter than
-    `shortest` us is joined with what it cuts in two.
+    """The Timings us(at) to us(end - 1), of which the first is a mark; a pulse shorter than `shortest` us is
+    joined with what it cuts in two.
     """
-    timings = array("I")
+    timings = Timings()
     while at < end:
         timing = us(at)
         at += 1
         if timing >= shortest:
             timings.append(timing)
             continue
-        if timings and at < end:
-            timings[-1] += timing + us(at)
-        elif timings and not len(timings) % 2:
-            timings = timings[:-1]  # a mark at the end: the space before it goes too
+        size = len(timings)
+        if size and at < end:
+            timings.last(timings[size - 1] + timing + us(at))
+        elif size and not size % 2:
+            timings.pop()  # a mark at the end: the space before it goes too
         at += 1
     return timings

@@ -1,7 +1,8 @@
 """What the device can do: parts, their actions, the manifest made from them, and their state.
 
 A part has `name`, `KIND`, `actions` {action: (id, description, properties[, safety class])},
-one method per action, and `state()`. Nothing is called before its parameters are checked.
+one method per action, and `state()`. Nothing is called before its parameters are checked. A part whose
+actions come and go has `method(action)` instead: MicroPython never forgets a name that an attribute had.
 """
 
 from hxtp import schema
@@ -85,7 +86,7 @@ class Registry:
             raise ValueError("%s: a safety class is one of %s" % (action, ", ".join(SAFETY)))
         if action.startswith(RESERVED):
             raise ValueError("action names beginning %s are the protocol's own: %s" % (RESERVED, action))
-        if not hasattr(part, action):
+        if not _method(part, action):
             raise ValueError("%s declares %s but has no such method" % (part.KIND, action))
         for name in spec[2]:
             if name in (ACTION, TARGET, DRY_RUN, PROTOCOL):
@@ -160,7 +161,7 @@ class Registry:
             part, checked = self.find(action, params)
             if DRY_RUN in params:
                 return {"ack_status": DRY_RUN}
-            result = getattr(part, action)(checked)
+            result = _method(part, action)(checked)
         except HxtpError as refusal:
             return failed(refusal.code, refusal.detail)
         except Exception as fault:  # a fault in a part must not take the device down
@@ -179,6 +180,10 @@ class Registry:
     def _tell(self, fault):
         if self._on_error:
             self._on_error(fault)
+
+
+def _method(part, action):
+    return part.method(action) if hasattr(part, "method") else getattr(part, action, None)
 
 
 def _entry(mark, action, spec, parts):

@@ -40,9 +40,9 @@ class Files:
     def read(self, name, most):
         """The value (bytes), or None where it is spoilt or has more than `most` bytes."""
         with self._open(self._path(name), "rb") as file:
-            data = file.read(most + _CHECK + 1)
-        value = data[_CHECK:]
-        if len(data) > most + _CHECK or sha256(value).digest()[:_CHECK] != data[:_CHECK]:
+            check = file.read(_CHECK)
+            value = file.read(most + 1)
+        if len(value) > most or sha256(value).digest()[:_CHECK] != check:
             return None
         return value
 

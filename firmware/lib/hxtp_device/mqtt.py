@@ -100,13 +100,13 @@ class Link(MQTTClient):
             self.pid = self.pid % 65535 + 1
             pid = struct.pack(">H", self.pid)
             self._flight.append((self.pid, now + ANSWER_TIME))
-        first = 0x30 | qos << 1
-        if type(payload) is type(b""):
-            self._out.append(_packet(first, _text(topic), pid, payload))
-        else:
-            self._out.append(_packet(first, _text(topic), pid, more=len(payload)))
+        # Two writes and no copy: put together, they would want room in one piece once more.
+        self._out.append(_packet(0x30 | qos << 1, _text(topic), pid, more=len(payload)))
+        if type(payload) is not type(b""):
             self._out.append(None)  # where the pieces come
             self._pieces = iter(payload)
+        elif payload:
+            self._out.append(payload)
         self._flush()
 
     def poll(self, now):

@@ -70,7 +70,7 @@ def play():
             _moved += 1
             _board.inputs[number] = code & 1
         pin = _board.pins.get(number)
-        if pin is not None and pin.handler is not None and pin.trigger & code >> 1 & 3:
+        if pin is not None and pin.handler is not None and pin._trigger & code >> 1 & 3:
             if not _board.irq_off:
                 _call(pin, due)
             elif pin not in _pending:

@@ -241,12 +241,16 @@ nvs = Store()
 
 # --- files --------------------------------------------------------------------------------------------------
 class Writer(io.IOBase):
-    """A file opened for writing: gathers a block, then makes one flash write of it."""
+    """A file opened for writing: gathers a block, then makes one flash write of it.
+
+    It gathers in small pieces: on a chip the block is none of the heap's.
+    """
 
     def __init__(self, name, mode):
         self.name = name
         self.file = None
-        self.block = bytearray()
+        self.block = []
+        self.size = 0
         step(lambda: self._start(mode))
         _board.record("file", op="open", name=name, writes=writes)
 
@@ -256,24 +260,30 @@ class Writer(io.IOBase):
     def write(self, data):
         if isinstance(data, str):
             data = data.encode()
-        self.block.extend(data)
-        while len(self.block) >= BLOCK:
-            self._put(bytes(self.block[:BLOCK]))
-            self.block = self.block[BLOCK:]
+        at = 0
+        while at < len(data):
+            part = bytes(data[at : min(at + 256, at + BLOCK - self.size)])
+            at += len(part)
+            self.size += len(part)
+            self.block.append(part)
+            if self.size == BLOCK:
+                self.flush()
         return len(data)
 
-    def _put(self, data):
-        step(lambda: self._append(data), lambda: self._append(data[: len(data) // 2]))
-        _board.record("file", op="write", name=self.name, bytes=len(data), writes=writes)
-
-    def _append(self, data):
-        self.file.write(data)
+    def _append(self, most):
+        for part in self.block:
+            self.file.write(part[:most])
+            most -= len(part)
+            if most <= 0:
+                break
         self.file.flush()
 
     def flush(self):
         if self.file is not None and self.block:
-            self._put(bytes(self.block))
-            self.block = bytearray()
+            step(lambda: self._append(self.size), lambda: self._append(self.size // 2))
+            _board.record("file", op="write", name=self.name, bytes=self.size, writes=writes)
+            self.block = []
+            self.size = 0
 
     def close(self):
         if self.file is not None:

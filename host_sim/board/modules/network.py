@@ -9,24 +9,7 @@ import _board
 
 STA_IF = 0
 AP_IF = 1
-STAT_IDLE = 1000
-STAT_CONNECTING = 1001
-STAT_GOT_IP = 1010
-STAT_NO_AP_FOUND = 201
-STAT_WRONG_PASSWORD = 202
-STAT_BEACON_TIMEOUT = 200
-STAT_ASSOC_FAIL = 203
-STAT_HANDSHAKE_TIMEOUT = 204
-AUTH_OPEN = 0
-AUTH_WEP = 1
-AUTH_WPA_PSK = 2
-AUTH_WPA2_PSK = 3
-AUTH_WPA_WPA2_PSK = 4
-AUTH_WPA3_PSK = 6
-JOIN_MS = 60  # a real one takes some seconds
-
-_hostname = "mpy-esp32"
-_country = "XX"
+_JOIN_MS = 60  # a real one takes some seconds
 
 
 class WLAN:
@@ -34,8 +17,8 @@ class WLAN:
 
     IF_STA = STA_IF
     IF_AP = AP_IF
-    SEC_OPEN = AUTH_OPEN
-    SEC_WPA2 = AUTH_WPA2_PSK
+    SEC_OPEN = 0
+    SEC_WPA2 = 3
     PM_NONE = 0
     PM_PERFORMANCE = 1
     PM_POWERSAVE = 2
@@ -51,8 +34,8 @@ class WLAN:
             wlan._wanted = False  # connect() was called, disconnect() was not
             wlan._ssid = ""
             wlan._since = None  # ticks since when everything needed to join is there
-            wlan._fault = 0
-            wlan._settings = {"reconnects": -1, "channel": 6, "txpower": 20, "pm": 1}
+            wlan._fault = None  # why it cannot join, as the numbers of its status() are named
+            wlan._settings = {}
             wlan._address = ("192.168.4.17", "255.255.255.0", "192.168.4.1", "192.168.4.1")
             if not wlan._station:
                 wlan._ssid = "ESP_" + _board.uid.hex()[6:].upper()
@@ -101,17 +84,17 @@ class WLAN:
     def _follow(self):
         """Join or leave as the air allows; called by every pump."""
         if not self._active or not self._wanted:
-            self._fault = 0
+            self._fault = None
         elif not _board.wifi_up or _board.wifi_ssid not in (None, self._ssid):
-            self._fault = STAT_NO_AP_FOUND
+            self._fault = "NO_AP_FOUND"
         elif not _board.wifi_auth:
-            self._fault = STAT_WRONG_PASSWORD
+            self._fault = "WRONG_PASSWORD"
         else:
             now = _board.uptime_ms()
             if self._since is None:
                 self._since = now
-            if not _board.associated and _board.ticks_diff(now, self._since) >= JOIN_MS:
-                self._fault = 0
+            if not _board.associated and _board.ticks_diff(now, self._since) >= _JOIN_MS:
+                self._fault = None
                 _board.associated = True
                 _board.record("wifi", state="connected", ssid=self._ssid)
             return
@@ -125,88 +108,11 @@ class WLAN:
         self._follow()
         return _board.associated if self._station else False
 
-    def status(self, *what):
-        if what:
-            if what[0] == "rssi":
-                if not _board.associated:
-                    raise OSError("Wifi Not Connected")
-                return -55
-            if what[0] == "stations":
-                return []
-            raise ValueError("unknown status param")
-        if not self._station:
-            return None
-        if self.isconnected():
-            return STAT_GOT_IP
-        if self._fault == STAT_WRONG_PASSWORD:
-            return STAT_WRONG_PASSWORD
-        if self._fault and self._settings["reconnects"] != -1:
-            return self._fault
-        return STAT_CONNECTING if self._wanted else STAT_IDLE
-
-    def ifconfig(self, *addresses):
-        if addresses:
-            if addresses[0] != "dhcp":
-                self._address = tuple(addresses[0])
-            return None
-        if self._station and not self.isconnected():
-            return ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")
-        return self._address
-
-    def ipconfig(self, *what, **settings):
-        if settings:
-            return None
-        address = self.ifconfig()
-        values = {"addr4": address[:2], "gw4": address[2], "dhcp4": self._station, "has_dhcp4": self._station}
-        if what[0] not in values:
-            raise ValueError("unknown config param")
-        return values[what[0]]
-
-    def config(self, *what, **settings):
-        for name, value in settings.items():
-            if name in ("ssid", "essid"):
-                self._ssid = value.decode() if isinstance(value, bytes) else value
-            elif name in ("key", "password"):
-                continue  # write-only on the real driver too
-            elif name == "hostname":
-                hostname(value)
-            else:
-                self._settings[name] = value
-        if not what:
-            return None
-        name = what[0]
-        if name == "mac":
-            return _board.uid if self._station else _board.uid[:5] + bytes([(_board.uid[5] + 1) & 0xFF])
-        if name in ("ssid", "essid"):
-            return self._ssid
-        if name == "hostname":
-            return _hostname
-        if name not in self._settings:
-            raise ValueError("unknown config param")
-        return self._settings[name]
-
-    def scan(self):
-        """[(ssid, bssid, channel, RSSI, security, hidden)]"""
-        if not self._active:
-            raise OSError("STA must be active")
-        _board.sleep_ms(20)
-        if not _board.wifi_up:
-            return []
-        name = (_board.wifi_ssid or "simulated").encode()
-        return [(name, b"\x02\x00\x00\x00\x00\xfe", 6, -55, AUTH_WPA2_PSK, False)]
+    def __getattr__(self, name):
+        function = _board.later("network", "_network", "wlan_" + name)
+        return lambda *given, **named: function(self, *given, **named)
 
 
-def hostname(*name):
-    global _hostname
-    if name:
-        _hostname = name[0]
-        return None
-    return _hostname
-
-
-def country(*code):
-    global _country
-    if code:
-        _country = code[0]
-        return None
-    return _country
+def __getattr__(name):
+    """What few programs use is loaded with the first look at it."""
+    return _board.later("network", "_network", name)
