@@ -78,7 +78,9 @@ MAX_LINE = 4096  # characters of a password file that are looked at
 
 def main(argv: list[str]) -> int:
     """0 if it worked, 1 if not (the reason is on stderr), 2 for a wrong command line."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    _known(parser, argv)
+    options = parser.parse_args(argv)
     given = {one.name: getattr(options, one.name, None) for one in dataclasses.fields(Settings)}
     try:
         settings = load(given, getattr(options, "config", None))
@@ -88,6 +90,16 @@ def main(argv: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _known(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    """Name an option that there is not: of `--prt 9000` argparse would say that there is no command 9000."""
+    for word in argv:
+        if not word.startswith("-"):
+            return  # a command, or an option's value: what follows is argparse's
+        name = word.partition("=")[0]
+        if not any(option.startswith(name) for option in parser._option_string_actions):
+            parser.error(f"there is no option {name}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ def token_for(
     Raises DatabaseError, VaultError, and ValueError where the user belongs to another tenant already, has
     another role, or would be the last owner to go.
     """
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.make_data()
     vault = Vault(settings.master_keys())
     database = open_database(settings)
     try:
@@ -67,7 +67,7 @@ def local_token(settings: Settings, tenant: str | None = None) -> str:
     Raises what `token_for` raises; ValueError too where there are several tenants.
     """
     if tenant is None:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.make_data()
         database = open_database(settings)
         try:
             with database.reading() as connection:
@@ -85,7 +85,7 @@ def set_password(settings: Settings, email: str, password: str) -> bool:
 
     Raises DatabaseError, WeakPassword.
     """
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.make_data()
     database = open_database(settings)
     try:
         now = time.time_ns() // 1000000

@@ -4,6 +4,7 @@ Must never listen before everything behind it works, nor leave anything running 
 """
 
 import contextlib
+import errno
 import logging
 import secrets
 import socket
@@ -128,7 +129,8 @@ class Cloud:
 
     def _start(self) -> None:
         settings = self.settings
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.check_certificates()
+        settings.make_data()
         vault = settings.vault()
         database = open_database(settings)
         self._stack.callback(database.close)
@@ -209,13 +211,19 @@ class Cloud:
         try:
             self.broker.start()
         except OSError as error:
-            raise StartError(
-                f"the broker's port {settings.broker_port} cannot be used ({error.strerror}): "
-                "choose another with broker_port, 0 for any free one"
-            ) from None
+            raise self._no_place("the broker's port", settings.broker_port, "broker_port", error) from None
         self._stack.callback(self.broker.stop)
         return BrokerAddress(
             settings.own_host(), self.broker.server.port, True, SERVICE, password, self.pki.ca
+        )
+
+    def _no_place(self, what: str, port: int, option: str, error: OSError) -> StartError:
+        host = self.settings.host
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            return StartError(f"host: {host} is no address of this machine; 0.0.0.0 stands for all of them")
+        return StartError(
+            f"{what} {port} of {host} cannot be used ({error.strerror}): "
+            f"choose another with {option}, 0 for any free one"
         )
 
     def _serve(self) -> None:
@@ -226,10 +234,7 @@ class Cloud:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
-            raise StartError(
-                f"port {settings.port} of {settings.host} cannot be used ({error.strerror}): "
-                "choose another with --port, 0 for any free one"
-            ) from None
+            raise self._no_place("port", settings.port, "--port", error) from None
         settings.port = listener.getsockname()[1]
         logs.guard()
         config = uvicorn.Config(

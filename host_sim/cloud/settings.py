@@ -7,6 +7,7 @@ those come from the environment or from files, never from the command line.
 import dataclasses
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,6 +126,32 @@ class Settings:
     def key_file(self) -> Path:
         """Where the master keys lie unless `master_key` holds them."""
         return self.data / "master.key"
+
+    def make_data(self) -> None:
+        """The folder, where it is not there yet. Raises SettingsError."""
+        try:
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"data: there can be no folder {self.data} ({error.strerror})") from None
+
+    def check_certificates(self) -> None:
+        """Whether the files hold what they should. Raises SettingsError."""
+        for name in ("broker_ca", "public_broker_ca"):
+            if file := getattr(self, name):
+                try:
+                    ssl.create_default_context(cafile=file)
+                except OSError:
+                    raise SettingsError(f"{name}: {file} holds no certificate in PEM") from None
+        if self.certificate:
+            try:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                # Asked for a password nobody is here to give, it would wait on the terminal.
+                context.load_cert_chain(self.certificate, self.certificate_key, lambda: "")
+            except (OSError, ValueError):
+                raise SettingsError(
+                    f"certificate, certificate_key: {self.certificate} and {self.certificate_key} are no "
+                    "certificate in PEM and its key, without a password"
+                ) from None
 
     def database_url(self) -> str:
         return self.database or f"sqlite:///{(self.data / 'cloud.db').absolute()}"

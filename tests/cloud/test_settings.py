@@ -148,6 +148,35 @@ def test_a_file_that_is_wrong_is_named(tmp_path, text, told):
 
 
 @pytest.mark.parametrize(
+    "words, status, told",
+    [
+        (("--host", "192.0.2.1"), 1, "host: 192.0.2.1 is no address of this machine"),
+        (("--host", "nowhere.invalid"), 1, "host: nowhere.invalid is no address of this machine"),
+        (("--broker-ca", __file__, "--broker", "mqtts://x"), 2, "broker_ca: "),
+        (
+            ("--certificate", __file__, "--certificate-key", __file__),
+            2,
+            "are no certificate in PEM and its key",
+        ),
+        (("--data", __file__), 2, f"data: there can be no folder {__file__}"),
+        (("--data", __file__, "token", "--email", "me@home.example"), 2, "data: there can be no folder"),
+    ],
+)
+def test_what_cannot_be_used_is_named_at_the_start(tmp_path, capsys, words, status, told):
+    assert main(["--data", str(tmp_path), "--port", "0", "--broker-port", "0", *words]) == status
+    err = capsys.readouterr().err
+    assert told in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [("--prt", "9000"), ("--prt=9000",), ("--broker-password=x",)])
+def test_an_option_that_there_is_not_is_named(capsys, words):
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    assert end.value.code == 2
+    assert f"there is no option {words[0].partition('=')[0]}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("--database", "postgresql://app:secret@db.example/hxtp"),
