@@ -2,6 +2,7 @@
 
 .venv/bin/python -m tools.cloud_conformance --slow               behind the cloud's own broker
 .venv/bin/python -m tools.cloud_conformance --slow --mosquitto   behind a Mosquitto
+.venv/bin/python -m tools.cloud_conformance --slow --mosquitto --postgres --workers 2
 """
 
 import json
