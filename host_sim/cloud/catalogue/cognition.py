@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.pages import beyond
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.storage.tables import observations, rules
 
@@ -89,15 +90,24 @@ def observe(
 
 
 def proposals(
-    connection: sa.Connection, tenant_id: str, state: str | None, before: int, limit: int
+    connection: sa.Connection,
+    tenant_id: str,
+    state: str | None,
+    before: int | None,
+    limit: int,
+    after: tuple[int, str] | None = None,
 ) -> Sequence[Any]:
-    """Observations with what rules made of them, the newest first; without `state` all of them."""
-    query = sa.select(observations).where(
-        observations.c.tenant_id == tenant_id, observations.c.created_at < before
-    )
+    """Observations with what rules made of them, the newest first; without `state` all of them. Of before a
+    time (ms), and behind the (time, id) of one that is known.
+    """
+    query = sa.select(observations).where(observations.c.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(observations.c.created_at < before)
+    if after is not None:
+        query = query.where(beyond(observations.c.created_at, observations.c.id, after, newest_first=True))
     if state is not None:
         query = query.where(observations.c.state == state)
-    order = observations.c.created_at.desc(), observations.c.id
+    order = observations.c.created_at.desc(), observations.c.id.desc()
     return connection.execute(query.order_by(*order).limit(limit)).all()
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from host_sim.cloud import logs
@@ -10,11 +10,13 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import cognition as catalogue
 from host_sim.cloud.catalogue import devices
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
+from host_sim.cloud.routes.paging import LINKED, RECENT, Paged, parted
 from host_sim.cloud.times import iso
 from host_sim.portable import check_portable
 from hxtp.jsontext import dumps
@@ -139,9 +141,8 @@ class Proposal(BaseModel):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Proposals(BaseModel):
+class Proposals(Paged):
     proposals: list[Proposal]
-    count: int = Field(examples=[1])
 
 
 class Dismissed(BaseModel):
@@ -172,20 +173,20 @@ def observe(
     return Observed(status="OBSERVATION_RECEIVED", proposal_id=proposal_id, matched=matched)
 
 
-@router.get("/cognition/proposals")
+@router.get("/cognition/proposals", responses=LINKED, response_model_exclude_unset=True)
 def list_proposals(
     request: Request,
+    response: Response,
     state: State | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    page: Page = RECENT,
     before: Annotated[int | None, Query(ge=0, le=1 << 53, description="ms since 1970")] = None,
     caller: Caller = scoped("user", "read:devices"),
 ) -> Proposals:
     """List proposals, the newest first."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = catalogue.proposals(
-            connection, caller.tenant_id, state, before if before is not None else 1 << 62, limit
-        )
-    return Proposals(proposals=[_proposal(row) for row in rows], count=len(rows))
+        found = catalogue.proposals(connection, caller.tenant_id, state, before, page.limit + 1, page.after)
+    rows, more = parted(found, page, response, state=state, before=before)
+    return Proposals(proposals=[_proposal(row) for row in rows], count=len(rows), **more)
 
 
 @router.get("/cognition/proposals/{proposal_id}")
@@ -319,7 +320,7 @@ def _proposal(row: Any) -> Proposal:
         device_id=row.device_id,
         context=row.context,
         data=row.body,
-        proposes=[Proposed(**entry) for entry in row.proposal],
+        proposes=[Proposed(**{"outcome": None, **entry}) for entry in row.proposal],
         settled_by=row.settled_by,
         created_at=iso(row.created_at) or "",
     )

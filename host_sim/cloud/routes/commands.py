@@ -193,8 +193,7 @@ def history(
     if len(rows) > limit:
         last = rows[limit - 1]
         shown["next_cursor"] = f"{last.created_at}.{last.number}"
-        more = {} if before is None else {"before": str(before)}
-        linked(response, limit, shown["next_cursor"], **more)
+        linked(response, limit, shown["next_cursor"], before=before)
     return shown
 
 

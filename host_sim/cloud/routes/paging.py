@@ -39,9 +39,9 @@ class Paged(BaseModel):
     )
 
 
-def _page(most: int) -> Any:
+def _page(most: int, usual: int | None = None) -> Any:
     def page(
-        limit: Annotated[int, Query(ge=1, le=most, description="of a page")] = most,
+        limit: Annotated[int, Query(ge=1, le=most, description="of a page")] = usual or most,
         cursor: Annotated[
             str | None, Query(pattern=_CURSOR, description="`next_cursor` of the page before")
         ] = None,
@@ -56,24 +56,26 @@ def _page(most: int) -> Any:
 
 PAGE = _page(MOST)
 SHORT_PAGE = _page(100)  # of things that each have a list of their own
+RECENT = _page(500, 50)  # of what happened
 
 
 def parted(
-    rows: Sequence[Any], page: Page, response: Response, name: str = "id"
+    rows: Sequence[Any], page: Page, response: Response, name: str = "id", **asked: Any
 ) -> tuple[list[Any], dict[str, str]]:
     """The rows of the page out of what `pages.rows_of` found, and `next_cursor` where that was one more.
 
-    `name`: of the column that tells rows of the same time apart.
+    `name`: of the column that tells rows of the same time apart. `asked`: what else the query said, or None.
     """
     shown = list(rows[: page.limit])
     if len(rows) <= page.limit:
         return shown, {}
     cursor = f"{shown[-1].created_at}.{getattr(shown[-1], name)}"
-    linked(response, page.limit, cursor)
+    linked(response, page.limit, cursor, **asked)
     return shown, {"next_cursor": cursor}
 
 
-def linked(response: Response, limit: int, cursor: str, **more: str) -> None:
+def linked(response: Response, limit: int, cursor: str, **asked: Any) -> None:
     """The header that leads to the next page; relative, since only the client knows how it got here."""
-    query = urlencode({**more, "limit": limit, "cursor": cursor})
+    given = {name: value for name, value in asked.items() if value is not None}
+    query = urlencode({**given, "limit": limit, "cursor": cursor})
     response.headers["Link"] = f'<?{query}>; rel="next"'
