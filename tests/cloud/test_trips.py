@@ -125,7 +125,7 @@ def test_rows_are_guarded_however_they_travel(database):
         database.see(connection, ours)
         rows = [{bulk.KEY: f"{tenant_id[:8]}-1", "name": "new"} for tenant_id in (ours, theirs)]
         for tenant_id in (ours, theirs):
-            trips.send(connection, change, (bulk.rows_text(rows), tenant_id))
+            trips.send(connection, change, bulk.changes(tenant_id, ("name",), rows))
     for tenant_id, names in ((ours, ["0", "2", "new"]), (theirs, ["0", "1", "2"])):
         with database.reading(tenant_id) as connection:
             found = connection.execute(sa.select(homes.c.name)).scalars()

@@ -96,7 +96,7 @@ def _change(
         each.update(connection, table, key, tenant_id, rows)
     else:
         names = tuple(name for name in rows[0] if name != bulk.KEY)
-        trips.send(connection, bulk.update(table, key, names), (bulk.rows_text(rows), tenant_id))
+        trips.send(connection, bulk.update(table, key, names), bulk.changes(tenant_id, names, rows))
 
 
 @cache

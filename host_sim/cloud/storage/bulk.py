@@ -1,4 +1,4 @@
-"""Statements for any number of rows at once on PostgreSQL, each of one value: the rows as JSON.
+"""Statements for any number of rows at once on PostgreSQL, which gets them as JSON.
 
     trips.send(connection, bulk.insert(commands, names), (bulk.rows_text(rows),))
 
@@ -37,22 +37,31 @@ def upsert(table: sa.Table, names: tuple[str, ...], keys: tuple[str, ...]) -> st
 
 @cache
 def update(table: sa.Table, key: str, names: tuple[str, ...]) -> str:
-    """New values of these columns for the rows whose `key` is a row's KEY; a second value: their tenant."""
-    new = ", ".join(f"{name} = one.{name}" for name in names)
-    return (
-        f"UPDATE {table.name} SET {new} FROM {_given(table, names, key)}"
-        f" WHERE {table.name}.{key} = one.{KEY} AND {table.name}.tenant_id = %s"
-    )
+    """New values of these columns for rows of a tenant, by `key`; with what `changes` gives.
+
+    Not by a join with the rows: PostgreSQL would read all of a small table, and go on so when it has grown.
+    """
+    given = f"%(rows)s::jsonb->{table.name}.{key}"
+    new = []
+    for number, name in enumerate(names):
+        kind = _type(table.c[name])
+        value = f"NULLIF({given}->{number}, 'null')" if kind == "jsonb" else f"({given}->>{number})::{kind}"
+        new.append(f"{name} = {value}")
+    return f"UPDATE {table.name} SET {', '.join(new)} WHERE {key} = ANY(%(keys)s) AND tenant_id = %(tenant)s"
+
+
+def changes(tenant_id: str, names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The values for `update`: no two rows may have the same KEY."""
+    by_key = {row[KEY]: [row[name] for name in names] for row in rows}
+    return {"rows": json_text(by_key), "keys": list(by_key), "tenant": tenant_id}
 
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _given(table: sa.Table, names: Sequence[str], key: str | None = None) -> str:
+def _given(table: sa.Table, names: Sequence[str]) -> str:
     columns = [f"{name} {_type(table.c[name])}" for name in names]
-    if key is not None:
-        columns.append(f"{KEY} {_type(table.c[key])}")
     return f"json_to_recordset(%s::json) AS one ({_list(columns)})"
 
 

@@ -11,13 +11,14 @@ sent pass: whoever waits next is told, at the latest the commit, which then does
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+Values = Sequence[Any] | Mapping[str, Any]  # for %s, or for %(name)s
 _TRIP = "hxtp.trip"  # its place in what SQLAlchemy keeps beside a connection
 
 
@@ -32,13 +33,13 @@ class _Trip:
         self._stack = contextlib.ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
 
-    def execute(self, text: str, values: Sequence[Any]) -> "psycopg.Cursor[Any]":
+    def execute(self, text: str, values: Values) -> "psycopg.Cursor[Any]":
         with self._told():
             if self._pipeline is None:
                 self._pipeline = self._stack.enter_context(self._driver.pipeline())
             return self._driver.execute(text, values)  # type: ignore[arg-type]  # no text of anybody else's
 
-    def rows(self, text: str, values: Sequence[Any]) -> list[tuple]:
+    def rows(self, text: str, values: Values) -> list[tuple]:
         with self._told():
             cursor = self.execute(text, values)
             # Only to fetch would leave the driver in doubt whether a transaction has begun.
@@ -108,21 +109,25 @@ def under_way(connection: sa.Connection) -> bool:
     return _TRIP in connection.info
 
 
-def send(connection: sa.Connection, text: str, values: Sequence[Any]) -> None:
-    """Execute a statement (with %s for values) of which nobody wants to know more than that it worked."""
+def send(connection: sa.Connection, text: str, values: Values) -> None:
+    """Execute a statement of which nobody wants to know more than that it worked."""
     trip = connection.info.get(_TRIP)
     if trip is None:
-        connection.exec_driver_sql(text, tuple(values))
+        connection.exec_driver_sql(text, _plain(values))
     else:
         trip.execute(text, values)
 
 
-def rows(connection: sa.Connection, text: str, values: Sequence[Any]) -> list[tuple]:
-    """Execute a statement (with %s for values): what it gives. Raises DBAPIError, also for those before."""
+def rows(connection: sa.Connection, text: str, values: Values) -> list[tuple]:
+    """Execute a statement: the rows that it gives. Raises DBAPIError, also for those before it."""
     trip = connection.info.get(_TRIP)
     if trip is None:
-        return [tuple(row) for row in connection.exec_driver_sql(text, tuple(values))]
+        return [tuple(row) for row in connection.exec_driver_sql(text, _plain(values))]
     return trip.rows(text, values)
+
+
+def _plain(values: Values) -> tuple | dict:
+    return dict(values) if isinstance(values, Mapping) else tuple(values)
 
 
 def land(connection: sa.Connection) -> None:
