@@ -43,7 +43,7 @@ def compile_module(source: Path, *options: str, name: str | None = None) -> byte
 
 def level(module: str) -> str:
     """The option for mpy-cross that fits a module, whose path on the device this is."""
-    return WITHOUT_LINES if module.startswith("lib/") else WITH_LINES
+    return WITHOUT_LINES if module.startswith(("lib/", "capabilities/ir/")) else WITH_LINES
 
 
 def known_as(module: str) -> str:

@@ -1,19 +1,17 @@
-"""A board that learns remotes, as it is flashed: light on its receiver becomes an action of the cloud's.
-
-Its heap is 136 KB here, of which the stand-ins take 34: on a real board those modules are in ROM.
-"""
+"""A board that learns remotes, as it is flashed, over TLS: light on its receiver becomes a cloud's action."""
 
 from hashlib import sha256
 
+import pytest
 from remotes import press
 
-from capabilities.ir import commands, keep
+from capabilities.ir import codecs, commands, keep, receive
 from host_sim.board import edges
 from tests.device.cloud import log
 
 BOARD = "boards/ir-remote.json"
 PIN = 27
-HEAP = "136K"
+HEAP = "128K"
 
 
 def learn(one, timings, **params):
@@ -31,7 +29,7 @@ def actions(one):
 
 
 def test_a_remote_is_learned_commanded_and_still_known_after_a_power_cut(world):
-    one = world(False, BOARD, heap=HEAP)
+    one = world(True, BOARD, heap=HEAP)
     one.board.start()
     one.cloud.wait_ready()
     assert "ir_learn" in actions(one)
@@ -64,7 +62,7 @@ def test_a_remote_is_learned_commanded_and_still_known_after_a_power_cut(world):
 
 
 def test_as_many_as_can_be_kept_fit_the_heap_and_the_manifest(world):
-    one = world(False, BOARD, heap=HEAP)
+    one = world(True, BOARD, heap=HEAP)
     folder = one.board.fs / "parts" / "ir"
     folder.mkdir(parents=True)
     names = [f"living_room_television_{n:02d}" for n in range(commands.MOST)]
@@ -75,11 +73,59 @@ def test_as_many_as_can_be_kept_fit_the_heap_and_the_manifest(world):
     one.board.start()
     one.cloud.wait_ready()
     assert {"ir_" + name for name in names} < set(actions(one))
+    kept = one.cloud.command("ir_kept").result["result"]["kept"]
+    assert kept == {name: 400 + n for n, name in enumerate(names)}
     assert one.cloud.command("ir_" + names[31]).state == "acknowledged"
     assert learn(one, press("sony12"))["ir_learning"] == "captured"
     order = one.cloud.command("ir_keep", name="one_more")
     assert order.error == "COMMAND_INVALID" and "32" in order.result["detail"]
     assert one.cloud.command("ir_keep", name=names[3]).state == "acknowledged"
     one.cloud.wait(lambda: one.cloud.link.manifest is not None, "a manifest")
-    assert one.cloud.command("ir_learned", name=names[3]).result["result"]["id"] == 403
+    hellos = len(one.cloud.hellos())
+    one.board.power_cut()
+    one.board.power_on()
+    one.cloud.wait_ready(hellos + 1)
+    assert {"ir_" + name for name in names} < set(actions(one))
+    told = one.cloud.command("ir_learned", name=names[3]).result["result"]
+    assert (told["id"], told["decoded"]["encoding"]) == (403, "sony12")
+    since = one.board.last
+    assert one.cloud.command("ir_" + names[3]).state == "acknowledged"
+    assert one.board.wait_for(lambda event: event.ev == "rmt", since=since)["carrier"][0] == 40000
     assert "Traceback" not in log(one)
+
+
+# CPython has no limit that could be met.
+on_a_device = pytest.mark.parametrize("runtime", ["micropython"], indirect=True)
+
+
+@pytest.fixture
+def small(world):
+    one = world(True, BOARD, heap=HEAP)
+    one.board.start()
+    one.cloud.wait_ready()
+    return one
+
+
+@on_a_device
+def test_the_longest_capture_is_told_page_by_page(small):
+    timings = [500 if at % 2 == 0 else 1600 if at % 6 == 3 else 600 for at in range(receive.MOST - 1)]
+    assert learn(small, timings)["ir_learning"] == "captured"
+    told, total = [], len(timings)
+    while len(told) < total:
+        answer = small.cloud.command("ir_learned", offset=len(told)).result["result"]
+        assert answer["total"] == total and 0 < len(answer["raw"]) <= 128
+        told.extend(answer["raw"])
+    assert max(abs(a - b) for a, b in zip(told, timings, strict=True)) <= 1
+    assert "Traceback" not in log(small)
+
+
+@on_a_device
+def test_every_protocol_is_decoded_and_sent_one_after_the_other(small):
+    for protocol in sorted(codecs.MODULES):
+        state = learn(small, press(protocol, 1))
+        assert state["ir_decoded"].split()[0] == protocol
+        button = small.cloud.command("ir_learned").result["result"]["decoded"]
+        since = small.board.last
+        assert small.cloud.command("ir_send", repeats=1, **button).state == "acknowledged"
+        small.board.wait_for(lambda event: event.ev == "rmt", since=since)
+    assert "Traceback" not in log(small)

@@ -11,8 +11,7 @@ from host_sim.room import Noise, Room
 
 BOARDS = {"blaster": "boards/demo-ir.json", "remote": "boards/ir-remote.json"}
 LED, EYE = 4, 27  # of both boards, and of the one that learns
-# The stand-ins take 34 KB of it: see docs/performance.md.
-HEAP = "136K"
+HEAP = "128K"
 BUTTON = {"encoding": "samsung32", "address": 7, "command": 152}
 
 

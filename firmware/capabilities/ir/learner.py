@@ -13,7 +13,8 @@ from capabilities import flag
 from capabilities.ir import _KHZ, _REPEATS, Infrared
 from hxtp.errors import COMMAND_INVALID, HxtpError
 
-_STAY = ("capabilities.ir.learner", "capabilities.ir.send")
+# A capture keeps its module in memory: one for all of them.
+_STAY = ("capabilities.ir.capture", "capabilities.ir.learner", "capabilities.ir.send")
 _KNOWN = {"type": "string", "minLength": 1, "maxLength": 29}
 _NAME = dict(_KNOWN, required=True)
 _LEARNED = (
@@ -122,13 +123,17 @@ class Learner(Infrared):
         if self._listening:  # begin anew
             self._listening.receiver.stop()
             self._listening = None
+        self._noise = None
+        self._order = dict(params, deadline=self._context.now() + params.get("timeout", 15000))
+        self._listen()
+        self._learning = "waiting"
+        self._context.changed(self)
+
+    def _listen(self):
         self._forget()
         receive = self._load("receive")
         receiver = receive.Receiver(self._receiver_pin, self._time)
-        now = self._context.now()
-        self._listening = receive.Listening(receiver, self._mark, params, now, self.capture)
-        self._learning = "waiting"
-        self._context.changed(self)
+        self._listening = receive.Listening(receiver, self._mark, self._order)
 
     def tick(self, now):
         super().tick(now)
@@ -137,21 +142,25 @@ class Learner(Infrared):
         if not self._listening:
             return
         try:
-            capture = self._listening.poll(now)
+            heard = self._listening.poll(now)
+            if heard is None:
+                return
+            self._listening = None  # what listened leaves memory before what judges comes
+            capture = self._judge(heard, now)
         except Exception:
-            self._listening.receiver.stop()
-            self._listening = None
+            if self._listening:
+                self._listening.receiver.stop()
+                self._listening = None
             self._loaded = True
             self._learning = "failed"
             self._context.changed(self)
             raise
         if capture is None:
             return
-        name = self._listening.name
-        self._listening = None
         self._learning = capture.verdict
         self.capture = capture
         self._forget()
+        name = self._order.get("name")
         if name is not None and capture.usable():
             try:
                 self._keep(name, {})
@@ -159,6 +168,19 @@ class Learner(Infrared):
                 capture.quality = "fair"
                 capture.reason = "not kept: " + refusal.detail
         self._context.changed(self)
+
+    def _judge(self, heard, now):
+        """The Capture, or None: noise is listened to until the time is over."""
+        timings, full = heard
+        if timings is None:
+            return self._noise or self._load("capture").Capture("timeout")
+        order = self._order
+        idle, tolerance = order.get("idle", 10) * 1000, order.get("tolerance", 25)
+        capture = self._load("learn").judge(timings, idle, tolerance, full, self.capture)
+        if capture.verdict != "noise" or now >= order["deadline"]:
+            return capture
+        self._noise = capture
+        self._listen()
 
     # -- keep -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from array import array
 
 from machine import Pin
 
-from capabilities.ir.capture import NOISE, TIMEOUT, Capture, Timings
+from capabilities.ir.capture import Timings
 
 MOST = 1024
 # Quiet for so long, a press is over, and a second one would have begun; held for so long, it is heard enough.
@@ -31,14 +31,12 @@ class Receiver:
         self._ticks_diff = time.ticks_diff
         self._threshold = None
         self.edges = 0
-        self._heard = []
 
     def start(self):
         """Listen from now on. Returns the level of the pin."""
         gc.collect()
-        while len(self._heard) < MOST >> 7:
-            # In pieces, for which there is room in a heap that has been in use for long.
-            self._heard.append(array("H", bytes(256)))
+        # In pieces, for which there is room in a heap that has been in use for long.
+        self._heard = [array("H", bytes(256)) for _ in range(MOST >> 7)]
         self.edges = 0
         self._last = self._ticks_us()
         if hasattr(gc, "threshold") and self._threshold is None:
@@ -53,10 +51,6 @@ class Receiver:
         if self._threshold is not None:
             gc.threshold(self._threshold)
             self._threshold = None
-
-    def free(self):
-        """Give the memory of what was heard back; the next start takes it again."""
-        self._heard = []
 
     def us(self, at):
         """The us from edge `at` - 1 to edge `at`."""
@@ -80,57 +74,33 @@ class Receiver:
 
 
 class Listening:
-    """One wait for a button. `params`: those of ir_learn. `mark`: the level of the pin while light comes.
-    `before`: the capture before it, or None.
+    """One wait for a button. `order`: the parameters of ir_learn, and `deadline` in ms. `mark`: the level of
+    the pin while light comes.
     """
 
-    def __init__(self, receiver, mark, params, now, before):
-        get = params.get
-        self.name = get("name")
+    def __init__(self, receiver, mark, order):
         self.receiver = receiver
-        self._mark = mark
-        self._shortest = get("filter_us", 50)
-        self._idle = get("idle", 10) * 1000
-        self._tolerance = get("tolerance", 25)
-        self._deadline = now + get("timeout", 15000)
-        self._timings = None
-        self._before = before
-        self._noise = None
-        self._listen()
-
-    def _listen(self):
+        self._shortest = order.get("filter_us", 50)
+        self._deadline = order["deadline"]
         self._since = None
-        self._lit = self.receiver.start() == self._mark
+        self._lit = receiver.start() == mark
 
     def poll(self, now):
-        """The Capture, once there is one; noise is listened to until the time is over."""
+        """None while it goes on; then (Timings, whether the end is missing), or (None, False) in vain."""
         receiver = self.receiver
-        if receiver.edges:
-            if self._since is None:
-                self._since = now
-            full = receiver.edges > MOST or now - self._since >= _LONGEST_MS
-            if not full and receiver.quiet() < _OVER_US:
+        if not receiver.edges:
+            if now < self._deadline:
                 return None
             receiver.stop()
-            capture = self._judge(full)
-            if capture.verdict != NOISE:
-                return capture
-            self._noise = capture
-            self._listen()
-        if now < self._deadline:
+            return None, False
+        if self._since is None:
+            self._since = now
+        full = receiver.edges > MOST or now - self._since >= _LONGEST_MS
+        if not full and receiver.quiet() < _OVER_US:
             return None
         receiver.stop()
-        return self._noise or Capture(TIMEOUT)
-
-    def _judge(self, full):
-        receiver = self.receiver
         first = 2 if self._lit else 1
-        timings = clean(receiver.us, first, min(receiver.edges, MOST), self._shortest)
-        receiver.free()
-        # Only now: until a button was pressed there is nothing to judge.
-        from capabilities.ir import learn
-
-        return learn.judge(timings, self._idle, self._tolerance, full, self._before)
+        return clean(receiver.us, first, min(receiver.edges, MOST), self._shortest), full
 
 
 def clean(us, at, end, shortest):
