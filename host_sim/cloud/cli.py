@@ -184,6 +184,10 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     except (DatabaseError, VaultError, UplinkError, StartError, OSError) as error:
         print(f"host_sim cloud: {error}", file=sys.stderr)
         return 1
+    # What is here by now stays to the end; of what comes nearly all goes by itself when a turn is done.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     try:
         print(f"API {settings.base_url()}, broker {cloud.broker_url}, data {settings.data}", flush=True)
         if cloud.pki is not None and not settings.plain_http:

@@ -96,6 +96,11 @@ class _Now(Collector):
         yield CounterMetricFamily(
             "hxtp_exchange_dropped", "Messages that came faster than they could be judged.", exchange.dropped
         )
+        yield CounterMetricFamily(
+            "hxtp_exchange_processor_seconds",
+            "Processor time of the exchange's thread: near 1 a second, another worker is needed.",
+            exchange.processor_s(),
+        )
         yield GaugeMetricFamily("hxtp_exchange_waiting", "Items that wait for a turn.", exchange.waiting)
         connected = GaugeMetricFamily("hxtp_broker_connected", "Whether there is a session with the broker.")
         connected.add_metric([], float(self._uplink.connected()))

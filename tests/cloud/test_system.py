@@ -189,6 +189,7 @@ def test_prometheus_reads_what_happened(api, device, cloud):
     assert numbers[("hxtp_device_messages_total", ("kind", "hello"))] >= 1
     assert numbers[("hxtp_broker_connected",)] == 1
     assert numbers[("hxtp_exchange_turns_total",)] >= 1
+    assert 0 < numbers[("hxtp_exchange_processor_seconds_total",)] < time.process_time()
     assert any(key[0] == "hxtp_stray_messages_total" for key in numbers)
     route = ("route", "/device/{device_id}/command")
     key = ("hxtp_http_requests_total", ("method", "POST"), route, ("status", "400"))

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 INBOUND = tuple(sorted({channel for _, channel, who in frame.TYPES.values() if who & frame.TO_CLOUD}))
 TURN_S = 0.25  # how soon something that became due is noticed when nothing arrives
 SHARE = 512  # items that share a transaction
+LINGER_S = 0.02  # that messages of these channels wait for others to share a transaction with
+PATIENT = frozenset(("heartbeat", "telemetry"))
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
 CACHED = 20000  # links in memory, and topics
@@ -66,6 +68,7 @@ class Exchange:
         self._clock = clock
         self._turn = Turn(vault, database.see, heartbeat_s, states_kept)
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._hurried = threading.Event()  # something waits that is not to wait for others
         self._sources: dict[str, tuple[str, str, str]] = {}  # tenant, device and channel of the last topics
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
         self._next_look = 0.0
@@ -82,6 +85,7 @@ class Exchange:
         """End after the turn that is under way. What was accepted is in the database."""
         if self._thread.is_alive():
             self._work.put(None)
+            self._hurry()
             self._thread.join(30)
 
     @property
@@ -96,6 +100,13 @@ class Exchange:
     def idle_s(self) -> float:
         """Seconds since the thread looked for work: little, unless a turn hangs."""
         return time.monotonic() - self._passed
+
+    def processor_s(self) -> float:
+        """Seconds of processor time that the thread has spent; 0 once it has ended, or where no system tells."""
+        told = getattr(time, "pthread_getcpuclockid", None)
+        if told is None or not self._thread.is_alive() or self._thread.ident is None:
+            return 0.0
+        return time.clock_gettime(told(self._thread.ident))
 
     # -- what comes in -------------------------------------------------------------------------------------
 
@@ -113,10 +124,13 @@ class Exchange:
             if len(self._sources) >= CACHED:
                 self._sources.clear()
             known = self._sources[name] = parts
-        if self._work.qsize() >= WAITING:
+        waiting = self._work.qsize()
+        if waiting >= WAITING:
             self.dropped += 1
-        else:
-            self._work.put(Message(*known, payload))
+            return
+        self._work.put(Message(*known, payload))
+        if waiting >= SHARE or known[2] not in PATIENT:
+            self._hurry()
 
     def order(
         self,
@@ -140,6 +154,7 @@ class Exchange:
         future: Future[str] = Future()
         order = NewOrder(tenant_id, device_id, action, params, life, actor, dry_run, message_id, future)
         self._work.put(order)
+        self._hurry()
         return future
 
     def now(self) -> int:
@@ -149,6 +164,7 @@ class Exchange:
     def look(self, tenant_id: str, device_id: str) -> None:
         """Something changed for this device in the database: take what may leave now."""
         self._work.put(Look(tenant_id, device_id))
+        self._hurry()
 
     def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
         """Call `listener(notice)` on this thread for all that is committed from now on; it must not wait.
@@ -188,14 +204,23 @@ class Exchange:
                 self._turn.forget(work)
                 self._fail(work)
 
+    def _hurry(self) -> None:
+        if not self._hurried.is_set():
+            self._hurried.set()
+
     def _gather(self) -> tuple[list[Work], bool]:
         """What waits, up to SHARE items, and whether it is time to end."""
         work: list[Work] = []
         try:
             item = self._work.get(timeout=TURN_S)
+            hurried = self._hurried.wait(LINGER_S) if self._work.qsize() < SHARE else self._hurried.is_set()
+            if hurried:
+                self._hurried.clear()  # whatever it was set for is in the queue by now
             while item is not None:
                 work.append(item)
                 if len(work) >= SHARE:
+                    if hurried:
+                        self._hurry()  # it may wait still
                     return work, False
                 item = self._work.get_nowait()
         except queue.Empty:

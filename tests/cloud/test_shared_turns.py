@@ -1,0 +1,56 @@
+"""What arrives together shares a transaction; what somebody waits for does not wait for others."""
+
+import pytest
+
+from host_sim.cloud.exchange import exchange as module
+from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.security.vault import Vault
+from hxtp.errors import DEVICE_NOT_FOUND, HxtpError
+from tests.cloud.waiting import WAIT, until
+
+STRANGER = "hxtp/home/device/lamp"
+
+
+@pytest.fixture
+def turns(database, monkeypatch):
+    """(an exchange in which telemetry waits for others for ever, what it told: a list for each turn)"""
+    monkeypatch.setattr(module, "LINGER_S", 600)
+    monkeypatch.setattr(module, "SHARE", 4)
+    told = []
+    exchange = Exchange(database, Vault([b"\xab" * 32]), lambda name, payload: None, lambda: True)
+    exchange.listen_by_turn(lambda notices: told.append([notice.kind for notice in notices]))
+    exchange.start()
+    yield exchange, told
+    exchange.stop()
+    assert not exchange.alive
+
+
+def test_telemetry_waits_for_others_and_a_command_for_none(turns):
+    exchange, told = turns
+    for channel in ("telemetry", "heartbeat", "telemetry"):
+        exchange.receive(f"{STRANGER}/{channel}", b"{}")
+    assert told == []
+    future = exchange.order("home", "lamp", "light_on", {}, life=1000, actor="test")
+    with pytest.raises(HxtpError, match=DEVICE_NOT_FOUND):
+        future.result(WAIT)
+    until(lambda: told, "the turn")
+    assert told == [["refused"] * 3]
+    exchange.receive(f"{STRANGER}/telemetry", b"{}")
+    exchange.receive(f"{STRANGER}/state", b"{}")
+    until(lambda: len(told) == 2, "the next turn")
+    assert told[1] == ["refused"] * 2
+
+
+def test_as_much_as_a_transaction_takes_waits_for_no_more(turns):
+    exchange, told = turns
+    for _ in range(11):
+        exchange.receive(f"{STRANGER}/telemetry", b"{}")
+    until(lambda: sum(map(len, told)) >= 8, "two full turns")
+    assert max(map(len, told)) == 4
+
+
+def test_what_waits_when_it_stops_is_done_before(turns):
+    exchange, told = turns
+    exchange.receive(f"{STRANGER}/telemetry", b"{}")
+    exchange.stop()
+    assert told == [["refused"]]
