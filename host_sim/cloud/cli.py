@@ -5,6 +5,7 @@ Must never take a secret as an argument, where every user of the machine could r
 
 import argparse
 import dataclasses
+import gc
 import getpass
 import re
 import signal

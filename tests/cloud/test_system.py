@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families

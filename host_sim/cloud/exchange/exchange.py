@@ -102,7 +102,7 @@ class Exchange:
         return time.monotonic() - self._passed
 
     def processor_s(self) -> float:
-        """Seconds of processor time that the thread has spent; 0 once it has ended, or where no system tells."""
+        """Seconds of processor time that the thread has spent; 0 once it has ended, or where nobody tells."""
         told = getattr(time, "pthread_getcpuclockid", None)
         if told is None or not self._thread.is_alive() or self._thread.ident is None:
             return 0.0
