@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_sim.cloud.settings import Settings, no_password
+from host_sim.cloud.settings import TIERS, Settings, no_password
 
 HOST = r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:]{2,39}"
 
@@ -57,6 +57,10 @@ def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
     )
     call.add_argument("--account", metavar="USER", help="whom Mosquitto runs as (root: mosquitto)")
     call.set_defaults(run=_told(_mosquitto))
+    call = calls.add_parser("tier", parents=[common], help="put a tenant into another tier")
+    call.add_argument("--tenant", required=True, metavar="NAME", help="its name, or its slug")
+    call.add_argument("--tier", required=True, choices=TIERS, dest="wanted")
+    call.set_defaults(run=_told(_tier))
     call = calls.add_parser("logins", parents=[common], help="tell the broker of all devices again")
     call.set_defaults(run=_told(_logins))
     call = calls.add_parser("rekey", parents=[common], help="seal all secrets anew with the first master key")
@@ -124,6 +128,24 @@ def _mosquitto(settings: Settings, options: argparse.Namespace) -> str:
         f"devices trust:    {made.ca}\n"
         "A Mosquitto that runs already has to be restarted, and then the cloud: its password is new."
     )
+
+
+def _tier(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.catalogue import tenants
+    from host_sim.cloud.server import open_database
+    from host_sim.cloud.storage.database import DatabaseError
+
+    slug = tenants.slug_of(options.tenant)
+    database = open_database(settings)
+    try:
+        with database.writing() as connection:
+            if not tenants.set_tier(connection, slug, options.wanted):
+                known = ", ".join(tenants.slugs(connection, 10)) or "none yet"
+                raise DatabaseError(f"there is no tenant {slug}; there are: {known}")
+    finally:
+        database.close()
+    most = settings.per_minute(options.wanted)
+    return f"{slug} may make {f'{most} requests' if most else 'any number of requests'} a minute from now on"
 
 
 def _logins(settings: Settings, options: argparse.Namespace) -> str:

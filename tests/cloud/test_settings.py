@@ -214,3 +214,13 @@ def test_a_role_is_changed_only_by_who_says_so_and_the_last_owner_stays(tmp_path
     assert not token("you@home.example", "--role", "admin", "--change-role")
     assert "has the role admin" in token("you@home.example", "--role", "viewer")
     assert "the tenant needs an owner" in token("me@home.example", "--role", "user", "--change-role")
+
+
+def test_a_tenant_is_put_into_another_tier(tmp_path, capsys):
+    call = ["--data", str(tmp_path)]
+    assert main([*call, "token", "--email", "me@home.example", "--tenant", "My home"]) == 0
+    capsys.readouterr()
+    assert main([*call, "tier", "--tenant", "My home", "--tier", "pro"]) == 0
+    assert "my-home may make 300 requests a minute" in capsys.readouterr().out
+    assert main([*call, "tier", "--tenant", "nobody", "--tier", "pro"]) == 1
+    assert "there is no tenant nobody; there are: my-home" in capsys.readouterr().err

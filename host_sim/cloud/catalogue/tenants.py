@@ -117,6 +117,12 @@ def slugs(connection: sa.Connection, most: int) -> list[str]:
     return list(connection.execute(sa.select(tenants.c.slug).order_by(tenants.c.slug).limit(most)).scalars())
 
 
+def set_tier(connection: sa.Connection, slug: str, tier: str) -> bool:
+    """Put a tenant into another tier; whether there is such a tenant."""
+    changed = connection.execute(tenants.update().where(tenants.c.slug == slug).values(tier=tier))
+    return changed.rowcount > 0
+
+
 def hold(connection: sa.Connection, tenant_id: str) -> None:
     """Let nobody else who holds this tenant go on before this transaction ends: counts stay true.
 
