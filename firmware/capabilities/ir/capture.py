@@ -72,7 +72,7 @@ def part(timings, start, end):
 class Capture:
     """`verdict`: one of the above. Where it is CAPTURED or TWICE: `quality` good or fair and `reason` why not
     better; `fields` as from codecs.decode, or None; `once`: us of one press, mark first and last; `gap`: us
-    after it; `again`: us of what comes while held where that is something else, or None; `repeats`: how often
+    after it; `again`: us of what comes while held where that is something else; `repeats`: how often
     it came. Otherwise `reason` says what to do, and `once` is what there is to look at.
     """
 
@@ -82,7 +82,7 @@ class Capture:
         self.reason = _ADVICE.get(verdict, "")
         self.fields = None
         self.once = Timings()
-        self.again = None
+        self.again = Timings()
         self.carrier = 38000
         self.gap = 40000
         self.repeats = 0

@@ -156,4 +156,4 @@ def _code(capture, params):
         fields = {key: capture.fields[key] for key in capture.fields if key not in ("protocol", "toggle")}
         fields["encoding"] = capture.fields["protocol"]
     carrier = _hertz(params.get("freq_khz", 0)) or carrier
-    return keep.Code(fields, carrier, capture.gap, capture.once, capture.again or ())
+    return keep.Code(fields, carrier, capture.gap, capture.once, capture.again)

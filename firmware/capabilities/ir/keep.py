@@ -117,7 +117,7 @@ def _head(text):
         return None
     if fields is not None and not isinstance(fields, dict):
         return None
-    return number, Code(fields, carrier, gap, ()), count, total
+    return number, Code(fields, carrier, gap, []), count, total
 
 
 def _timings(text):

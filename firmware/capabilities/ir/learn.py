@@ -218,7 +218,8 @@ def judge(timings, idle, tolerance, full=False, before=None):
         capture.carrier = codecs.module(fields["protocol"]).CARRIER
     capture.repeats = repeats
     capture.gap = gap or capture.gap
-    capture.again = part(timings, again[0], again[1]) if again else None
+    if again:
+        capture.again = part(timings, again[0], again[1])
     if not confirmed and not (fields and fields["protocol"] in _CHECKED):
         capture.reason = "seen once and without a check: learn it again to compare"
     elif noisy:
