@@ -13,7 +13,7 @@ class Capability:
     def __init__(self, *args):
         raise RuntimeError("a bug")
 """
-# A part whose program hangs once the watchdog is on, so that it bites; and one that resets at once.
+# A part whose program hangs at its very first tick, so that the watchdog bites; and one that resets at once.
 HANGING = """
 import time
 from capabilities import Part
@@ -22,10 +22,8 @@ class Hanging(Part):
     ACTIONS = {}
     def __init__(self, name, options, context):
         super().__init__(name, context)
-        self.ticks = 0
     def tick(self, now):
-        self.ticks += 1
-        while self.ticks > 5:
+        while True:
             time.sleep_ms(50)
 Capability = Hanging
 """

@@ -150,6 +150,8 @@ class Device:
 
     def poll(self):
         """One short step of everything. Returns whether there is more to do at once."""
+        if self.state == IDLE and self.settings.watchdog:  # before a part can hang
+            self.guard.watch(self.settings.watchdog)
         now = self.clock.now()
         for part in self.registry.parts:
             try:
@@ -205,8 +207,6 @@ class Device:
         self.session.accept_unsigned_action = settings.accept_unsigned_action
         self.session.serve_cloud_without_hello_ack = settings.serve_cloud_without_hello_ack
         self.link.set_last_will(self._topic + "heartbeat", b"")
-        if settings.watchdog:
-            self.guard.watch(settings.watchdog)
         return True
 
     def _join(self, now):
