@@ -193,6 +193,8 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         print(f"API {settings.base_url()}, broker {cloud.broker_url}, data {settings.data}", flush=True)
         if cloud.pki is not None and not settings.plain_http:
             print(f"its certificate's CA: {cloud.pki.ca}  (curl --cacert {cloud.pki.ca} …)", flush=True)
+        for words in settings.advice():
+            print(f"mind: {words}", flush=True)
         print("a token: python -m host_sim cloud token --tenant home --email you@example.org", flush=True)
         stop.wait()
     finally:

@@ -175,6 +175,18 @@ class Settings:
         """Of web pages that may call the API from a browser."""
         return [one.strip() for one in self.allowed_origins.split(",") if one.strip()]
 
+    def advice(self) -> list[str]:
+        """What is no mistake, but seldom meant: a sentence each."""
+        if self.host not in ("0.0.0.0", "::"):
+            return []
+        lacking = [] if self.public_url else ["public_url"]
+        if not self.broker and not self.public_broker:
+            lacking.append("public_broker")
+        told = (
+            f"host {self.host}: clients and devices elsewhere are told {self.own_host()}, which is themselves"
+        )
+        return [f"{told}; set {' and '.join(lacking)}"] if lacking else []
+
     def names(self, local: tuple[str, ...]) -> tuple[str, ...]:
         """The hosts that clients and devices look for in a certificate, besides those of this machine."""
         public = [urlsplit(url).hostname for url in (self.public_url, self.public_broker) if url]

@@ -224,3 +224,13 @@ def test_a_tenant_is_put_into_another_tier(tmp_path, capsys):
     assert "my-home may make 300 requests a minute" in capsys.readouterr().out
     assert main([*call, "tier", "--tenant", "nobody", "--tier", "pro"]) == 1
     assert "there is no tenant nobody; there are: my-home" in capsys.readouterr().err
+
+
+def test_who_listens_to_all_the_world_is_told_which_addresses_are_missing():
+    assert load({"host": "192.0.2.7"}, None, {}).advice() == []
+    (told,) = load({"host": "0.0.0.0"}, None, {}).advice()
+    assert "told 127.0.0.1" in told and told.endswith("set public_url and public_broker")
+    named = {"host": "::", "public_url": "https://cloud.example/api/v1"}
+    (told,) = load(named, None, {}).advice()
+    assert told.endswith("set public_broker")
+    assert load({**named, "public_broker": "mqtts://broker.example"}, None, {}).advice() == []
