@@ -29,6 +29,7 @@ GROUPS = {
     "ingest": ("ingest",),
     "scale": (
         "hello_storm",
+        "heartbeats_postgresql",
         "postgresql_bytes_per_device",
         "mosquitto_login_1k_ms",
         "mosquitto_login_10k_ms",

@@ -75,7 +75,7 @@ class Stage:
         """Seconds of processor time so far, by program."""
         told = {"cloud": _cpu(self.cloud.pid), "devices": _cpu(self.fleet.pid)}
         if self.database is not None:
-            told["database"] = sum(map(_cpu, _children(self.database)))
+            told["database"] = database_cpu(self.database)
         return told
 
     def metric(self, line: str) -> float:
@@ -106,6 +106,11 @@ def _cpu(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
     return 0.0
+
+
+def database_cpu(folder: Path) -> float:
+    """Seconds of processor time that the PostgreSQL of this folder has taken so far."""
+    return sum(map(_cpu, _children(folder)))
 
 
 def _children(folder: Path) -> list[int]:

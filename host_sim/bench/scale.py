@@ -1,13 +1,14 @@
-"""What many devices come down to: hellos a second, bytes in PostgreSQL, a login at Mosquitto."""
+"""What many devices come down to: hellos, heartbeats, bytes in PostgreSQL, a login at Mosquitto."""
 
 import json
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from host_sim.bench.cloud_stage import database_cpu
 from host_sim.bench.rows import Missing, Row
 from host_sim.cloud.broker.dynsec import DynSec, acls, admit, role_of
 from host_sim.cloud.broker.mosquitto import SetupError, set_up
@@ -19,10 +20,12 @@ from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import migrate
 from host_sim.device import SimDevice
 from host_sim.servers import Postgres, find_program, free_port, mosquitto_process, postgres_programs
+from hxtp.session import HEARTBEAT
 from hxtp.topics import split
 
 DEVICES = 2000
 TENANTS = 20
+ROUNDS = 4  # heartbeats of each device; the first one warms up
 PATIENCE = 40  # seconds
 KNOWN = (1000, 10000)  # devices that Mosquitto knows
 ADMISSIONS = 11
@@ -62,7 +65,14 @@ def _measured(server: Postgres, database: Database, name: str) -> list[Row]:
                 fleet[issued.device_id] = sim
     down: list[tuple[str, bytes]] = []
     told: list[str] = []
-    exchange = Exchange(database, vault, lambda name, payload: down.append((name, payload)), lambda: True)
+    later = 0  # ms by which this world's time is ahead
+    exchange = Exchange(
+        database,
+        vault,
+        lambda name, payload: down.append((name, payload)),
+        lambda: True,
+        lambda: time.time_ns() // 1000000 + later,
+    )
     exchange.listen(lambda notice: told.append(notice.kind))
     exchange.start()
     try:
@@ -85,8 +95,14 @@ def _measured(server: Postgres, database: Database, name: str) -> list[Row]:
             while (message := sim.take(now)) is not None:
                 exchange.receive(*message)
         _until(lambda: told.count("manifest") >= DEVICES and told.count("state") >= DEVICES)
+        beats = []
+        for _ in range(ROUNDS):
+            later += 1000 * HEARTBEAT
+            now += 1000 * HEARTBEAT
+            beats.append(_heartbeats(exchange, fleet.values(), now, told, server))
     finally:
         exchange.stop()
+    cost = [statistics.median(one) for one in zip(*beats[1:], strict=True)]
     server.execute("CHECKPOINT")
     server.execute("VACUUM FULL", name)
     size = (server.execute(f"SELECT pg_database_size('{name}')")[0][0] - empty) / DEVICES
@@ -97,6 +113,16 @@ def _measured(server: Postgres, database: Database, name: str) -> list[Row]:
     return [
         Row("hello_storm", DEVICES / cores, "1/s and core", None, None, 1, note),
         Row(
+            "heartbeats_postgresql",
+            1 / cost[1],
+            "1/s and core of PostgreSQL",
+            None,
+            None,
+            ROUNDS - 1,
+            f"{DEVICES:,} devices beat once; us for each: worker {1e6 * cost[0]:.0f}, PostgreSQL "
+            f"{1e6 * cost[1]:.0f}; bytes of its log: {cost[2]:.0f}",
+        ),
+        Row(
             "postgresql_bytes_per_device",
             size,
             "bytes",
@@ -106,6 +132,31 @@ def _measured(server: Postgres, database: Database, name: str) -> list[Row]:
             "registered, with key, login, session, manifest and state; without telemetry and commands",
         ),
     ]
+
+
+def _heartbeats(
+    exchange: Exchange, fleet: Collection[SimDevice], now: int, told: list[str], server: Postgres
+) -> tuple[float, float, float]:
+    """Of one: seconds of processor time of this process and of PostgreSQL, bytes of the latter's log."""
+    up = []
+    for sim in fleet:
+        sim.tick(now)
+        while (message := sim.take(now)) is not None:
+            up.append(message)
+    wanted = told.count("heartbeat") + len(fleet)
+    before = _spent(server)
+    for message in up:
+        exchange.receive(*message)
+    _until(lambda: told.count("heartbeat") >= wanted)
+    worker, database, log = (
+        (after - began) / len(fleet) for began, after in zip(before, _spent(server), strict=True)
+    )
+    return worker, database, log
+
+
+def _spent(server: Postgres) -> tuple[float, float, float]:
+    log = server.execute("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8")[0][0]
+    return time.process_time(), database_cpu(server.folder), log
 
 
 def _until(done: Callable[[], bool]) -> None:

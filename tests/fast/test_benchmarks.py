@@ -36,6 +36,7 @@ ROWS = {
     "rest_to_ack_room_postgresql",
     "ingest",
     "hello_storm",
+    "heartbeats_postgresql",
     "postgresql_bytes_per_device",
     "mosquitto_login_1k_ms",
     "mosquitto_login_10k_ms",
