@@ -20,6 +20,7 @@ from host_sim.cloud.routes import (
     manifests,
     mqtt,
     pages,
+    states,
     system,
     telemetry,
     tenant,
@@ -46,5 +47,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     intent.router,
     cognition.router,
     telemetry.router,
+    states.router,
     devices.router,
 )
