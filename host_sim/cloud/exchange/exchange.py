@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 INBOUND = tuple(sorted({channel for _, channel, who in frame.TYPES.values() if who & frame.TO_CLOUD}))
 TURN_S = 0.25  # how soon something that became due is noticed when nothing arrives
-SHARE = 512  # items that share a transaction
+SHARE = 1024  # items that share a transaction, which then takes a hundredth of a second
 LINGER_S = 0.02  # that messages of these channels wait for others to share a transaction with
 PATIENT = frozenset(("heartbeat", "telemetry"))
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
