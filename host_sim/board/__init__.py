@@ -4,7 +4,8 @@ It must never contain any of the firmware: boot.py and main.py run here as they 
 
     modules/            what both runtimes import: machine, network, esp32, neopixel, umqtt.simple …
     modules/on_*/       what one of them needs besides: MicroPython's time, os, socket, ssl; CPython's rest
-    launch.py           begins the board's process, in which rom.py's image has the modules on MicroPython
+    launch.py           begins the board's process, in which rom.py's image has the modules on MicroPython,
+                        made lighter by lean.py
     virtual.py          VirtualBoard, over supervisor.py (the process), world.py, recorder.py and air.py
     edges.py            trains of edges on an input, such as an infrared receiver makes
     trace.py            what it did, which waveform.py draws; cli.py runs a board in the foreground
@@ -13,7 +14,8 @@ To add a stock module: write it in modules/ in what both runtimes understand, ra
 tell what the outside could see with `_board.record(kind, …)`, never a value or a secret, and say the kind in
 trace.Event. What has to happen by itself hangs on `_board.timers` or `_board.hooks`; what the world does to
 it is a command in `_board._obey` and a method of VirtualBoard. tests/board runs it on both runtimes and holds
-its size.
+its size. What few programs use goes into a module of its own that `_board.later` loads: on a chip it is in
+flash, here it is in the firmware's heap.
 """
 
 import sys

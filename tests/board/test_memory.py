@@ -7,7 +7,7 @@ import pytest
 from tests.board.running import finish, said
 
 # With all of them imported. On a real board these modules are in ROM and take none of it.
-MOST = 30000
+MOST = 22000
 
 
 @pytest.fixture

@@ -118,13 +118,20 @@ class Many:
         for i in range(count):
             self.actions["do_%d" % i] = (1000 + i, "Do it", {})
 
-    def __getattr__(self, name):
-        if name[:3] != "do_":
-            raise AttributeError(name)
-        return lambda params: None
+    def method(self, action):
+        return (lambda params: {"did": action}) if action[:3] == "do_" else None
 
     def state(self):
         return {}
+
+
+def test_a_part_can_say_itself_what_does_an_action():
+    registry = Registry()
+    part = Many(2)
+    registry.add(part)
+    assert registry.run("do_1", {}) == {"ack_status": "executed", "result": {"did": "do_1"}}
+    part.actions = {"undo": (7, "", {})}
+    assert "no such method" in str(raises(ValueError, registry.refresh))
 
 
 def test_a_declaration_that_clashes_is_refused_and_the_old_one_stays():
@@ -133,7 +140,7 @@ def test_a_declaration_that_clashes_is_refused_and_the_old_one_stays():
     registry.add(part)
     part.actions = {"do_1": (7, "", {}), "do_2": (7, "", {})}
     assert "same id" in str(raises(ValueError, registry.refresh))
-    assert registry.run("do_0", {}) == {"ack_status": "executed"}
+    assert registry.run("do_0", {})["ack_status"] == "executed"
 
 
 def test_a_manifest_in_pieces_is_the_same_message():

@@ -129,7 +129,9 @@ class Infrared(Part):
         return self.send_train(*job)
 
     def send_train(self, carrier, timings, sends):
-        """Send timings that end with a pause so many times, or refuse with `repeats` as too many."""
+        """Send timings so many times, or refuse with `repeats` as too many. Those of several sends end with a
+        pause.
+        """
         if len(timings) > _MOST or sum(timings) * sends > _LONGEST_US:
             raise HxtpError(INVALID_PARAMS, "repeats")
         return self._send(carrier, 33, timings, sends)

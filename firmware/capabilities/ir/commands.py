@@ -96,11 +96,13 @@ def remove(part, name):
 
 def plan(part, name, params):
     """What sends a kept command: the parameters of ir_send (dict), or the arguments of send_train (tuple)."""
-    _, code = _sound(keep.unpack(_text(part, name), 1))
     repeats = params.get("repeats", 0)
+    _, code = _sound(keep.unpack(_text(part, name), min(repeats, 1)))
     if code.fields:
         return dict(code.fields, freq_khz=code.carrier / 1000, repeats=repeats)
     timings = code.once
+    if not repeats:  # without a pause at its end, which would take it apart into steps of the RMT
+        return code.carrier, timings, 1
     timings[-1] = code.gap
     if code.again:
         return code.carrier, timings + (code.again + [code.gap]) * repeats, 1
