@@ -21,6 +21,7 @@ class Part:
     ACTIONS: {action: (id, description, properties[, safety class])}. A method gets its parameters checked
     against the properties, returns None or a small dict for the ack, and raises HxtpError to refuse,
     always before it moves a pin.
+    A part whose actions come and go has `method(action)`, which gives what does one.
     """
 
     KIND = ""
