@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from host_sim.cloud.broker.mosquitto import find_plugin, set_up
-from host_sim.cloud.catalogue import manifests
+from host_sim.cloud.catalogue import manifests, tenants
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.server import Cloud
 from host_sim.cloud.settings import load
@@ -144,6 +144,13 @@ def database(request, tmp_path_factory) -> Iterator[Database]:
         migrate(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def tenant(database) -> str:
+    """The id of one more tenant in that database."""
+    with database.writing() as connection:
+        return tenants.add_tenant(connection, "Home", 1767225600000)[0]
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,6 @@ VAULT = Vault([b"\xab" * 32])
 
 
 @pytest.fixture
-def tenant(database):
-    with database.writing() as connection:
-        return tenants.add_tenant(connection, "Home", NOW)[0]
-
-
-@pytest.fixture
 def device(database, tenant):
     with database.writing(tenant) as connection:
         return devices.register(connection, VAULT, tenant, "esp32", NOW).device_id

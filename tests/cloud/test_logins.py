@@ -5,7 +5,7 @@ import pytest
 from host_sim.cloud.broker import logins
 from host_sim.cloud.broker.dynsec import DynSecError
 from host_sim.cloud.broker.keeper import AGAIN_MS, Keeper
-from host_sim.cloud.catalogue import devices, tenants
+from host_sim.cloud.catalogue import devices
 from host_sim.cloud.security.vault import Vault
 
 NOW = 1767225600000
@@ -51,12 +51,6 @@ def workers(database, plugin, clock):
     yield [Keeper(database, VAULT, plugin) for _ in range(2)]
     with database.writing() as connection:  # what one test leaves is nothing to the next
         connection.execute(logins.broker_logins.delete())
-
-
-@pytest.fixture
-def tenant(database):
-    with database.writing() as connection:
-        return tenants.add_tenant(connection, "Home", NOW)[0]
 
 
 @pytest.fixture

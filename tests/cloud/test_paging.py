@@ -7,19 +7,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue import commands, devices, tenants
+from host_sim.cloud.catalogue import commands, devices
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
 
 NOW = 1767225600000
 VAULT = Vault([b"\xab" * 32])
-
-
-@pytest.fixture
-def tenant(database):
-    with database.writing() as connection:
-        return tenants.add_tenant(connection, "Home", NOW)[0]
 
 
 def test_pages_hold_every_device_once_whatever_comes_and_goes(database, tenant):

@@ -46,12 +46,6 @@ def sweep(database, settings):
 
 
 @pytest.fixture
-def tenant(database):
-    with database.writing() as connection:
-        return tenants.add_tenant(connection, "Home", NOW)[0]
-
-
-@pytest.fixture
 def lamp(database, tenant):
     with database.writing(tenant) as connection:
         return devices.register(connection, VAULT, tenant, "esp32", OLD).device_id
