@@ -23,10 +23,9 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     try:
         signals, refused = _signals(options)
-        for line in refused:
-            print(f"left out: {_plain(line)}", file=sys.stderr)
-        options.run(signals, options)
-        return int(bool(refused)) if options.run is not _send else options.status
+        _tell_left_out(refused)
+        status = options.run(signals, options)
+        return status if options.run is _send else int(status or bool(refused))
     except BrokenPipeError:
         raise  # nobody reads any more: what runs this ends quietly
     except (FormatError, OSError, UnicodeError) as error:
@@ -134,11 +133,22 @@ def _signals(options: argparse.Namespace) -> tuple[list[Signal], list[str]]:
     return [signal for signal in signals if signal.name in options.name], []
 
 
-def _convert(signals: list[Signal], options: argparse.Namespace) -> None:
-    text, lost = formats.dump(options.target, signals)
+def _tell_left_out(lines: list[str]) -> None:
+    for line in lines:
+        print(f"left out: {_plain(line)}", file=sys.stderr)
+
+
+def _convert(signals: list[Signal], options: argparse.Namespace) -> bool:
+    """Whether something was left out. What was chosen by name is wanted whole, unless --keep-going."""
+    if options.keep_going:
+        text, lost, refused = formats.dump_some(options.target, signals)
+    else:
+        text, lost, refused = *formats.dump(options.target, signals), []
     _print(text)
     for line in lost:
         print(f"lost: {_plain(line)}", file=sys.stderr)
+    _tell_left_out(refused)
+    return bool(refused)
 
 
 def _print(text: str) -> None:
@@ -147,28 +157,30 @@ def _print(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
 
 
-def _list(signals: list[Signal], options: argparse.Namespace) -> None:
+def _list(signals: list[Signal], options: argparse.Namespace) -> bool:
     for signal in signals:
         _print(f"{_plain(signal.name)}: {show.summary(signal)}\n")
+    return False
 
 
-def _show(signals: list[Signal], options: argparse.Namespace) -> None:
+def _show(signals: list[Signal], options: argparse.Namespace) -> bool:
     if options.svg:
         if len(signals) > 1:
             raise FormatError(
                 "choose one of them with --name: " + ", ".join(shown(s.name) for s in signals[:20])
             )
         _print(show.svg(signals[0]))
-        return
+        return False
     colour = options.colour == "always"
     if options.colour == "auto":
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     width = options.width or shutil.get_terminal_size((72, 24)).columns
     _print("\n".join(show.text(signal, min(width, 1000), colour=colour) for signal in signals))
+    return False
 
 
-def _send(signals: list[Signal], options: argparse.Namespace) -> None:
+def _send(signals: list[Signal], options: argparse.Namespace) -> int:
     if len(signals) > 1:
         raise FormatError("choose one of them with --name: " + ", ".join(shown(s.name) for s in signals[:20]))
     action, params = device.action(signals[0])
-    options.status = client.guarded(lambda: client.send(options, action, params))
+    return client.guarded(lambda: client.send(options, action, params))

@@ -7,7 +7,7 @@ import pytest
 
 from host_sim import ROOT
 from host_sim.ir import cli, formats
-from host_sim.ir.signals import from_fields
+from host_sim.ir.signals import Signal, from_fields
 
 
 @pytest.fixture
@@ -62,6 +62,32 @@ def test_what_cannot_be_had_ends_it_unless_it_may_be_left_out(remote, capsys):
     assert capsys.readouterr().err == ""
     assert cli.main(["list", "--name", "Odd", odd]) == 1
     assert "protocol RCA" in capsys.readouterr().err
+
+
+def test_what_the_other_format_cannot_hold_is_left_out_and_told(tmp_path, capsys):
+    """A Flipper's file as they are: a button that is a protocol's, and one that is but timings."""
+    power = from_fields("Power", "nec", address=4, command=8)
+    fan = Signal("Fan", 38000, (1230, 410, 1230, 410, 400, 1240, 1230, 410, 400, 7000))
+    file = tmp_path / "tv.ir"
+    file.write_text(formats.dump("flipper", [power, fan])[0])
+    assert cli.main(["convert", "--to", "irdb", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "Fan: IRDB holds no raw timings" in err
+    assert cli.main(["convert", "--to", "irdb", "--keep-going", str(file)]) == 1  # it was not all done
+    out, err = capsys.readouterr()
+    assert out == formats.dump("irdb", [power])[0] and "left out: Fan: IRDB holds no raw timings" in err
+    assert cli.main(["convert", "--to", "hos", "--keep-going", str(file)]) == 0
+    assert "left out" not in capsys.readouterr().err
+    assert cli.main(["convert", "--to", "irdb", "--keep-going", "--name", "Fan", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "irdb can hold none of it; Fan: " in err
+
+
+def test_of_two_with_one_name_the_first_is_held_where_there_is_room_for_one():
+    signals = [from_fields("Power", "nec", address=4, command=at) for at in (8, 9)]
+    text, lost, refused = formats.dump_some("hos", signals)
+    assert text == formats.dump("hos", signals[:1])[0] and len(refused) == 1 and "Power" in refused[0]
+    assert formats.dump_some("irdb", signals) == (*formats.dump("irdb", signals), [])
 
 
 def test_a_button_is_sent_by_way_of_the_cloud(remote, sent, capsys):

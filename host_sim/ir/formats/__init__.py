@@ -61,3 +61,27 @@ def dump(name: str, signals: list[Signal]) -> tuple[str, list[str]]:
     Raises FormatError for a signal that the format cannot hold at all.
     """
     return module(name).dump(signals)
+
+
+def dump_some(name: str, signals: list[Signal]) -> tuple[str, list[str], list[str]]:
+    """(text, lost, a line for each signal that the format cannot hold) of those signals that it can.
+
+    Of several with one name, where the format has room for one, the first is held. Raises FormatError where
+    it can hold none.
+    """
+    write = module(name).dump
+    held: list[Signal] = []
+    refused: list[str] = []
+    first: dict[str, Signal] = {}
+    for signal in signals:
+        before = [first[signal.name]] if signal.name in first else []
+        try:
+            write([*before, signal])
+        except FormatError as error:
+            refused.append(str(error))
+        else:
+            held.append(signal)
+            first.setdefault(signal.name, signal)
+    if refused and not held:
+        raise FormatError(f"{name} can hold none of it; {refused[0]}")
+    return *write(held), refused
