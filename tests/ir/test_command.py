@@ -85,7 +85,7 @@ def test_what_the_other_format_cannot_hold_is_left_out_and_told(tmp_path, capsys
 
 def test_of_two_with_one_name_the_first_is_held_where_there_is_room_for_one():
     signals = [from_fields("Power", "nec", address=4, command=at) for at in (8, 9)]
-    text, lost, refused = formats.dump_some("hos", signals)
+    text, _, refused = formats.dump_some("hos", signals)
     assert text == formats.dump("hos", signals[:1])[0] and len(refused) == 1 and "Power" in refused[0]
     assert formats.dump_some("irdb", signals) == (*formats.dump("irdb", signals), [])
 
