@@ -16,18 +16,19 @@ class StoreError(Exception):
     """The store cannot be used; the text says why and what to do."""
 
 
-def lock_folder(folder: Path) -> int:
+def lock_folder(folder: Path, *, shared: bool = False, instead: str = "folder") -> int:
     """Make `folder` (mode 0700) and keep it for this process until the returned descriptor is closed.
 
-    Raises StoreError where another process has it.
+    `shared`: with others who share it. `instead`: what to name another one with. Raises StoreError where
+    another process has it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise StoreError(f"{folder} is used by another process; stop it, or use another folder") from None
+        raise StoreError(f"{folder} is used by another process; stop it, or use another {instead}") from None
     return lock
 
 

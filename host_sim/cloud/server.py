@@ -6,6 +6,7 @@ Must never listen before everything behind it works, nor leave anything running 
 import contextlib
 import errno
 import logging
+import os
 import secrets
 import socket
 import ssl
@@ -37,7 +38,7 @@ from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
 from host_sim.cloud.sweeper import Sweeper
-from host_sim.files import StoreError, replace_file, turn
+from host_sim.files import StoreError, lock_folder, replace_file, turn
 from host_sim.pki import NAMES, Pki, make_pki
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ class Cloud:
         settings = self.settings
         settings.check_certificates()
         settings.make_data()
+        self._lock()
         vault = settings.vault()
         database = open_database(settings)
         self._stack.callback(database.close)
@@ -175,6 +177,15 @@ class Cloud:
         self._stack.callback(Sweeper(database, settings).start().stop)
         self.services.live = self._live(exchange)
         self._serve()
+
+    def _lock(self) -> None:
+        """Keep the folder. Devices of two clouds with a broker each would be at one of them, and commands for
+        them at the other; workers at a broker of their own share a folder."""
+        try:
+            lock = lock_folder(self.settings.data, shared=bool(self.settings.broker), instead="--data")
+        except StoreError as error:
+            raise StartError(str(error)) from None
+        self._stack.callback(os.close, lock)
 
     def _live(self, exchange: Exchange) -> Live:
         fanout = RedisFanout(self.settings.redis) if self.settings.redis else LocalFanout()

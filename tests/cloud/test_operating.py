@@ -1,6 +1,8 @@
 """The operator's commands: preparing PostgreSQL and Mosquitto, and renewing keys while the cloud runs."""
 
+import contextlib
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from host_sim.cloud.settings import load
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import differences
 from host_sim.cloud.storage.tables import broker_logins, device_keys, metadata, signing_keys
+from host_sim.files import StoreError, lock_folder
 from tests.cloud.waiting import until
 
 
@@ -161,6 +164,32 @@ def on_this_cloud(cloud, monkeypatch):
     """Commands find the running cloud's settings in the environment."""
     for name in ("data", "database", "database_owner", "tier"):
         monkeypatch.setenv(f"HXTP_CLOUD_{name.upper()}", str(getattr(cloud.settings, name)))
+
+
+def test_a_second_cloud_in_the_same_folder_ends_before_it_touches_anything(
+    cloud, api, device, capsys, monkeypatch
+):
+    """Two brokers at one database would swallow commands: the device is at one of them."""
+    monkeypatch.setattr("host_sim.cloud.logs.configure", lambda *unused: None)
+    lamp, data = device(), cloud.settings.data
+    address = (data / "address").read_text()
+    assert main(["--data", str(data), "--port", "0", "--broker-port", "0"]) == 1
+    told = f"host_sim cloud: {data} is used by another process; stop it, or use another --data\n"
+    assert capsys.readouterr() == ("", told)
+    assert (data / "address").read_text() == address
+    assert api().command(lamp.id, "light_on")["status"] == "acknowledged"
+    assert main(["token", "--data", str(data), "--email", "beside@home.example", "--tenant", "home"]) == 0
+    assert capsys.readouterr().out.count(".") == 2
+
+
+def test_workers_at_a_broker_of_their_own_share_a_folder_that_none_with_its_own_broker_may_have(tmp_path):
+    held = [lock_folder(tmp_path, shared=True) for _ in range(2)]
+    with pytest.raises(StoreError, match="is used by another process"):
+        lock_folder(tmp_path)
+    for one in held:
+        os.close(one)
+    with pytest.raises(StoreError), contextlib.closing(os.fdopen(lock_folder(tmp_path), "w")):
+        lock_folder(tmp_path, shared=True)
 
 
 def test_every_sealed_column_is_sealed_anew():
