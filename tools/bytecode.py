@@ -49,6 +49,11 @@ def main(argv: list[str]) -> int:
     except CompileError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename}"
+        again = "python tools/bytecode.py FOLDER"
+        print(f"{target} cannot be written ({what}); for another folder: {again}", file=sys.stderr)
+        return 1
     size = sum(path.stat().st_size for path in files)
     print(f"{target}: {len(files)} files, {size / 1000:.1f} kB.")
     print("Put hxtp.json and ca.pem beside them, then, with the board on USB:")

@@ -33,6 +33,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     assert "not a firmware folder" in capsys.readouterr().err and (tmp_path / "thesis.txt").exists()
 
 
+def test_a_folder_that_cannot_be_made_ends_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "firmware"
+    assert bytecode.main([str(target)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"{target} cannot be written (Not a directory: ") and err.count("\n") == 1
+
+
 def test_the_folder_is_made_anew(tmp_path, capsys):
     target = tmp_path / "out"
     assert bytecode.main([str(target)]) == 0
