@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     try:
         files = _files(arguments.config, arguments.board)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         print(f"host_sim board: {error}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="virtual-board-") as scratch:
@@ -40,6 +40,9 @@ def main(argv: list[str]) -> int:
             return run(board, arguments.seconds)
         except BoardError as error:
             print(f"host_sim board: {error}", file=sys.stderr)
+            return 1
+        except OSError as error:
+            print(f"host_sim board: {_flash_trouble(error, arguments.flash or scratch)}", file=sys.stderr)
             return 1
 
 
@@ -64,15 +67,40 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _flash_trouble(error: OSError, flash: str | Path) -> str:
+    """What is wrong with the folder of the flash, in one sentence."""
+    # shutil.Error has a list of its own in the place of errno.
+    what = (
+        f"{error.strerror}: {error.filename}" if error.strerror else "some of the firmware cannot be copied"
+    )
+    return f"the flash cannot be written to {flash} ({what}); name another folder with --flash"
+
+
+def _text(path: Path, wanted: str) -> str:
+    """A file that the command line names; raises ValueError with its name where it cannot be had."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(f"there is no {path}; {wanted}") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {wanted}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text of UTF-8; {wanted}") from None
+
+
 def _files(config: Path | None, board: Path | None) -> dict[str, str | bytes | Path]:
     """What goes into the flash: the configuration, the CA file that it names, and the board data."""
     files: dict[str, str | bytes | Path] = {}
     if board is not None:
+        _text(board, "--board wants a file with board data, such as firmware/boards/demo-light.json")
         files[BOARD_FILE] = board
-        board.read_bytes()
     if config is None:
         return files
-    settings = json.loads(config.read_text())
+    text = _text(config, "--config wants the device's hxtp.json")
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{config} is no JSON: {error}") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{config} is not a JSON object")
     ca = settings.get("ca")

@@ -54,6 +54,7 @@ class Supervisor:
         self._joined: str | None = None  # the network that the firmware joined, and did not leave
         self._cause = PWRON_RESET
         self._started_at = 0.0
+        self._heard_at = (0, 0.0)  # the board's µs in its last event, and when that came
         self._quick_deaths = 0
         self._sleep_ms = 0
 
@@ -154,6 +155,7 @@ class Supervisor:
         self._joined = None
         self._recorder.boot += 1
         self._started_at = time.monotonic()
+        self._heard_at = (0, self._started_at)
         self.process = subprocess.Popen(
             self._argv(port),
             cwd=self._folder,
@@ -183,7 +185,8 @@ class Supervisor:
         if process.poll() is None:
             process.kill()
         process.wait()
-        self._recorder.event("off", {"cause": why})
+        t_us, at = self._heard_at
+        self._recorder.event("off", {"cause": why}, t_us + int((time.monotonic() - at) * 1e6))
 
     def ended(self, process: "subprocess.Popen[bytes]") -> None:
         """The console closed: the process has ended by itself, or is about to."""
@@ -193,6 +196,7 @@ class Supervisor:
         if status is None:
             self.later(0.005, lambda: self.ended(process))
         elif status == EXIT_POWER:
+            self._world.planned = None
             self._reap("power cut")
         elif EXIT_RESET < status <= EXIT_RESET + SOFT_RESET:
             self._quick_deaths = 0
@@ -252,6 +256,7 @@ class Supervisor:
         elif kind == "deepsleep":
             self._sleep_ms = message["ms"]
         t_us = message.pop("t_us")
+        self._heard_at = (t_us, time.monotonic())
         self._recorder.event(kind, message, t_us)
 
     async def _route(self, host: str, port: int, asked_by: asyncio.Transport | None) -> None:

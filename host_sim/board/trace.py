@@ -26,7 +26,7 @@ class Event:
         rmt {pin, channel, tick_hz, carrier: [Hz, duty, level]|None, idle, loop,
              level: 0|1|[…], pulses: [ticks…]}
         nvs {space, keys, bytes, writes}   file {op, name, bytes?, writes}   rtc {rtc_us}   wdt {timeout_ms}
-        and from the host's side: off {cause: str}
+        and from the host's side, at the time that it has by then: off {cause: str}
     """
 
     n: int

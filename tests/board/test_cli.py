@@ -1,6 +1,7 @@
 """`python -m host_sim board`: the firmware in the foreground, ended by Ctrl-C or by itself."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from host_sim import ROOT
+from host_sim.board import cli
 
 COMMAND = [sys.executable, "-m", "host_sim", "board"]
 
@@ -42,31 +44,53 @@ def test_it_runs_the_firmware_until_ctrl_c(runtime, tmp_path):
 
 def test_it_takes_a_configuration_and_board_data(tmp_path):
     """The board data replaces what the configuration names; the CA file that it names comes along."""
-    from host_sim.board.cli import _files
-
     (tmp_path / "mine.json").write_text(
         json.dumps({"ca": "my-ca.pem", "board": "elsewhere.json", "secret": "00"})
     )
     (tmp_path / "my-ca.pem").write_text("certificate")
     (tmp_path / "lamp.json").write_text("{}")
-    files = _files(tmp_path / "mine.json", tmp_path / "lamp.json")
+    files = cli._files(tmp_path / "mine.json", tmp_path / "lamp.json")
     assert json.loads(files["hxtp.json"]) == {"ca": "my-ca.pem", "board": "board.json", "secret": "00"}
     assert files["my-ca.pem"] == tmp_path / "my-ca.pem" and files["board.json"] == tmp_path / "lamp.json"
 
 
-@pytest.mark.parametrize("content", [None, "not json", "[1]"])
-def test_a_configuration_that_cannot_be_used_is_reported(tmp_path, content):
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        (None, "there is no {}; --config wants the device's hxtp.json"),
+        ('{"ca" 1}', "{} is no JSON: Expecting ':' delimiter: line 1 column 7"),
+        ("[" * 100_000, "{} is no JSON"),
+        ("[1]", "{} is not a JSON object"),
+        (b"\xff", "{} is no text of UTF-8"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_reported_by_name(tmp_path, capsys, content, says):
+    file = tmp_path / "hxtp.json"
     if content is not None:
-        (tmp_path / "hxtp.json").write_text(content)
-    done = subprocess.run(
-        [*COMMAND, "--config", str(tmp_path / "hxtp.json")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    assert cli.main(["--config", str(file)]) == 2
+    assert capsys.readouterr().err.startswith("host_sim board: " + says.format(file))
+
+
+def test_board_data_that_are_not_there_are_reported_by_name(tmp_path, capsys):
+    assert cli.main(["--board", str(tmp_path / "nofile.json")]) == 2
+    assert f"there is no {tmp_path}/nofile.json; --board wants a file" in capsys.readouterr().err
+    assert cli.main(["--board", str(tmp_path)]) == 2
+    assert f"{tmp_path} cannot be read (Is a directory); --board wants a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("inside", ["", "fs/lib"])
+def test_a_flash_that_cannot_be_written_ends_in_one_sentence(tmp_path, capsys, inside):
+    """A file stands where a folder should be: in the place of the flash, or in it."""
+    flash = tmp_path / "flash"
+    (flash / inside).parent.mkdir(parents=True, exist_ok=True)
+    (flash / inside).write_text("")
+    assert cli.main(["--flash", str(flash)]) == 1
+    err = capsys.readouterr().err
+    assert (
+        err.startswith(f"host_sim board: the flash cannot be written to {flash} (") and err.count("\n") == 1
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("host_sim board: ") and "Traceback" not in done.stderr
+    assert "name another folder with --flash" in err
 
 
 def test_it_unplugs_the_board_by_itself_when_told():
@@ -74,4 +98,6 @@ def test_it_unplugs_the_board_by_itself_when_told():
         [*COMMAND, "--seconds", "0.2"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "board is off (unplugged)" in done.stdout
+    (off,) = re.findall(r"\[ *([0-9.]+)\] board is off \(unplugged\)", done.stdout)
+    times = re.findall(r"(?m)^\[ *([0-9.]+)\]", done.stdout)
+    assert float(off) == max(map(float, times)) > 0
