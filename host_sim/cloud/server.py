@@ -222,7 +222,7 @@ class Cloud:
         try:
             self.broker.start()
         except OSError as error:
-            raise self._no_place("the broker's port", settings.broker_port, "broker_port", error) from None
+            raise self._no_place("the broker's port", settings.broker_port, "--broker-port", error) from None
         self._stack.callback(self.broker.stop)
         return BrokerAddress(
             settings.own_host(), self.broker.server.port, True, SERVICE, password, self.pki.ca
@@ -231,7 +231,9 @@ class Cloud:
     def _no_place(self, what: str, port: int, option: str, error: OSError) -> StartError:
         host = self.settings.host
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            return StartError(f"host: {host} is no address of this machine; 0.0.0.0 stands for all of them")
+            return StartError(
+                f"{host} is no address of this machine; give --host one of its own, or 0.0.0.0 for all"
+            )
         return StartError(
             f"{what} {port} of {host} cannot be used ({error.strerror}): "
             f"choose another with {option}, 0 for any free one"

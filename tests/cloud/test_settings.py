@@ -1,7 +1,9 @@
 """Settings from everywhere, a clear sentence for each mistake, and what the operator's `token` may change."""
 
 import dataclasses
+import itertools
 import re
+import socket
 
 import pytest
 
@@ -150,8 +152,8 @@ def test_a_file_that_is_wrong_is_named(tmp_path, text, told):
 @pytest.mark.parametrize(
     "words, status, told",
     [
-        (("--host", "192.0.2.1"), 1, "host: 192.0.2.1 is no address of this machine"),
-        (("--host", "nowhere.invalid"), 1, "host: nowhere.invalid is no address of this machine"),
+        (("--host", "192.0.2.1"), 1, "cloud: 192.0.2.1 is no address of this machine; give --host one"),
+        (("--host", "nowhere.invalid"), 1, "cloud: nowhere.invalid is no address of this machine"),
         (("--broker-ca", __file__, "--broker", "mqtts://x"), 2, "broker_ca: "),
         (
             ("--certificate", __file__, "--certificate-key", __file__),
@@ -166,6 +168,17 @@ def test_what_cannot_be_used_is_named_at_the_start(tmp_path, capsys, words, stat
     assert main(["--data", str(tmp_path), "--port", "0", "--broker-port", "0", *words]) == status
     err = capsys.readouterr().err
     assert told in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("option", ["--port", "--broker-port"])
+def test_a_port_that_is_taken_is_told_with_the_option_for_another(tmp_path, capsys, option):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = {"--port": "0", "--broker-port": "0", option: port}
+        assert main(["--data", str(tmp_path), *itertools.chain(*words.items())]) == 1
+    err = capsys.readouterr().err
+    assert f"port {port} of 127.0.0.1 cannot be used" in err
+    assert err.endswith(f": choose another with {option}, 0 for any free one\n")
 
 
 @pytest.mark.parametrize("words", [("--prt", "9000"), ("--prt=9000",), ("--broker-password=x",)])
