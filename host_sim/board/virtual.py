@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -142,8 +143,22 @@ class VirtualBoard:
             raise BoardError(f"the firmware did not start: {error}") from error
 
     def stop(self) -> None:
-        """Unplug the board and end its thread. Flash and trace stay, and it may be started again."""
+        """Unplug the board and end its thread. Flash and trace stay, and it may be started again.
+
+        Warns (RuntimeWarning) of a planned power cut that has not come: what should try it tried nothing.
+        """
+        started = self.plugged_in
         self._supervisor.stop()
+        planned = self._world.planned
+        if not started or planned is None or self._world.cut is not None:  # the last: for the next start
+            return
+        self._world.planned = None
+        warnings.warn(
+            f"board {self.name}: the power cut planned {planned[1]} flash write {planned[0]} never came: "
+            "there were fewer writes until the board was unplugged, or a reset came first",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def __enter__(self) -> "VirtualBoard":
         self.start()
@@ -187,7 +202,8 @@ class VirtualBoard:
     def power_cut(self, at_write: int | None = None, at: str = "before") -> None:
         """Cut the power now, or at the `at_write`-th flash write from now: "before", "within" or "after" it.
 
-        Said while the board is off, the writes count from its next start. 0 calls a planned cut off.
+        Said while the board is off, the writes count from its next start. 0 calls a planned cut off. A reset
+        before that write forgets the plan: `planned_cut` tells whether it came.
         """
         if at not in CUTS:
             raise ValueError("at is before, within or after")
@@ -200,7 +216,14 @@ class VirtualBoard:
         """Pull the board down and start it again, flash and RTC kept; its firmware sees `cause`."""
         self._do(lambda: self._supervisor.reset(cause))
 
+    @property
+    def planned_cut(self) -> tuple[int, str] | None:
+        """The (at_write, at) that was asked of power_cut and has not come; None once it came or was called
+        off."""
+        return self._world.planned
+
     def _plan_cut(self, n: int, at: str) -> None:
+        self._world.planned = (n, at) if n else None
         if self._supervisor.backplane is None:
             self._world.cut = (n, at) if n else None
         else:

@@ -25,7 +25,8 @@ class World:
     ntp_up: bool = True
     ntp_skew_s: int = 0
     inputs: dict[int, int] = field(default_factory=dict)
-    cut: tuple[int, str] | None = None
+    cut: tuple[int, str] | None = None  # for the board's next start
+    planned: tuple[int, str] | None = None  # the same, or told to a running board, until it has come
     wdt_ms: int = 0  # of the watchdog that the firmware started
     _rtc: tuple[int, float] = field(default_factory=lambda: (0, time.monotonic()))
 

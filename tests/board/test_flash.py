@@ -3,6 +3,7 @@ harsh."""
 
 import json
 import random
+import warnings
 
 import _flash
 import pytest
@@ -90,7 +91,27 @@ def test_a_planned_power_cut_can_be_called_off(make):
     board.power_cut(at_write=0)
     board.start()
     finish(board)
-    assert "committed 3" in board.log
+    assert "committed 3" in board.log and board.planned_cut is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        board.stop()
+
+
+def test_a_planned_power_cut_that_never_comes_is_told(make):
+    board = make(PAIR, start=False)
+    board.power_cut(at_write=2, at="after")
+    assert board.planned_cut == (2, "after")
+    board.start()
+    board.wait_for(lambda event: event.ev == "off" and event["cause"] == "power cut")
+    assert board.planned_cut is None
+    board.power_cut(at_write=99)
+    since = board.last
+    board.power_on()
+    finish(board, since=since)
+    assert board.planned_cut == (99, "before")
+    with pytest.warns(RuntimeWarning, match="planned before flash write 99 never came"):
+        board.stop()
+    assert board.planned_cut is None
 
 
 def test_nvs_refuses_what_the_real_one_refuses(run):
