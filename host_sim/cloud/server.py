@@ -185,6 +185,8 @@ class Cloud:
             lock = lock_folder(self.settings.data, shared=bool(self.settings.broker), instead="--data")
         except StoreError as error:
             raise StartError(str(error)) from None
+        except OSError as error:
+            raise self.settings.no_folder(error) from None
         self._stack.callback(os.close, lock)
 
     def _live(self, exchange: Exchange) -> Live:

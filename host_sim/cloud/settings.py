@@ -111,8 +111,10 @@ class Settings:
         """Raises SettingsError."""
         try:
             return keys_of(self.master_key) if self.master_key else key_file(self.key_file())
-        except (VaultError, OSError) as error:
+        except VaultError as error:
             raise SettingsError(f"master_key: {error}") from None
+        except OSError as error:
+            raise self.no_folder(error) from None
 
     def vault(self) -> Vault:
         """Over the master keys. Raises SettingsError."""
@@ -120,8 +122,10 @@ class Settings:
             return Vault(self.master_keys())
         try:
             return Vault.of_file(self.key_file())
-        except (VaultError, OSError) as error:
+        except VaultError as error:
             raise SettingsError(f"master_key: {error}") from None
+        except OSError as error:
+            raise self.no_folder(error) from None
 
     def key_file(self) -> Path:
         """Where the master keys lie unless `master_key` holds them."""
@@ -132,7 +136,14 @@ class Settings:
         try:
             self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError(f"data: there can be no folder {self.data} ({error.strerror})") from None
+            raise self.no_folder(error) from None
+
+    def no_folder(self, error: OSError) -> SettingsError:
+        """That `data` cannot be used, and what to do."""
+        why = "it is a file" if self.data.is_file() else error.strerror or error
+        return SettingsError(
+            f"{self.data} cannot hold the cloud's data ({why}): name another folder with --data"
+        )
 
     def check_certificates(self) -> None:
         """Whether the files hold what they should. Raises SettingsError."""

@@ -160,8 +160,15 @@ def test_a_file_that_is_wrong_is_named(tmp_path, text, told):
             2,
             "are no certificate in PEM and its key",
         ),
-        (("--data", __file__), 2, f"data: there can be no folder {__file__}"),
-        (("--data", __file__, "token", "--email", "me@home.example"), 2, "data: there can be no folder"),
+        (
+            ("--data", __file__),
+            2,
+            f"{__file__} cannot hold the cloud's data (it is a file): name another folder with --data\n",
+        ),
+        (("--data", __file__, "token", "--email", "me@home.example"), 2, "cannot hold the cloud's data"),
+        (("--data", "/proc/hxtp"), 2, "/proc/hxtp cannot hold the cloud's data (No such file or directory)"),
+        (("--data", "/proc"), 2, "/proc cannot hold the cloud's data ("),
+        (("--data", "/proc", "token", "--email", "me@home.example"), 2, "/proc cannot hold the cloud's data"),
     ],
 )
 def test_what_cannot_be_used_is_named_at_the_start(tmp_path, capsys, words, status, told):
