@@ -183,6 +183,7 @@ class Hub:
         if tenant_id != link.tenant_id:
             return self._refuse(None, PERMISSION_DENIED, name, now)
         if not payload and channel == "heartbeat":
+            link.hint()
             self._tell("will", device_id, now, name)
             return None
         try:

@@ -27,7 +27,17 @@ PASSWORD_LIFE = 30 * 86400  # seconds; the longest that the protocol allows
 CLOCK_SLACK = 300  # seconds by which an expiry may lie above that: the device's clock may run ahead
 NUMBERS_AHEAD = 1024  # outgoing numbers reserved per write
 
-_LINK = ("session", "boot_count", "results_kept", "hello", "manifest_hash", "manifest", "state", "last_seen")
+_LINK = (
+    "session",
+    "boot_count",
+    "results_kept",
+    "hello",
+    "manifest_hash",
+    "manifest",
+    "state",
+    "last_seen",
+    "away",
+)
 _ORDER = ("message_id", "number", "action", "expires_at", "state", "boot_count", "attempts", "due")
 
 

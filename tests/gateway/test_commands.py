@@ -142,7 +142,7 @@ def test_a_command_that_nobody_fetched_in_time_ends_as_expired(house):
 
 def test_a_command_published_but_never_acknowledged_ends_as_outcome_unknown_when_it_expires(house):
     device = house.join()
-    device.device.power_off()
+    device.device.cut_in_command = "before"
     ticket = house.gateway.command(device.device.device_id, "light_on", life=5000)
     house.run(5100)
     assert (ticket.state, ticket.error) == ("expired", "OUTCOME_UNKNOWN")
@@ -166,15 +166,27 @@ def test_power_lost_while_a_command_runs_ends_as_outcome_unknown_and_it_is_not_r
 
 def test_a_command_not_yet_published_survives_the_devices_reboot(house):
     device = house.join()
-    device.device.power_off()
-    house.step()
+    device.device.cut_in_command = "before"
     tickets = [house.gateway.command(device.device.device_id, "relay_toggle") for _ in range(12)]
-    house.step()  # the first eight leave for a device that is not there
+    house.step()  # eight leave, and the first one finds the device losing its power
     device.device.reboot()
     house.run(1000)
     assert [ticket.error for ticket in tickets[:8]] == ["OUTCOME_UNKNOWN"] * 8
     assert all(ticket.executed for ticket in tickets[8:])
     assert len(device.device.runs) == 4
+
+
+def test_commands_for_a_device_that_is_switched_off_wait_until_it_is_back(house):
+    # HX3-CMD-33
+    device = house.join()
+    device.device.power_off()
+    house.step()
+    tickets = [house.gateway.command(device.device.device_id, "relay_toggle") for _ in range(12)]
+    house.run(3000)
+    assert {ticket.state for ticket in tickets} == {"queued"}
+    device.device.reboot()
+    house.run(1000)
+    assert all(ticket.executed for ticket in tickets) and len(device.device.runs) == 12
 
 
 def test_a_device_falls_silent_and_is_told_as_offline(house):

@@ -121,9 +121,9 @@ def test_rubbish_is_refused_with_its_code(settled, payload, code):
 
 def test_a_strangers_ack_settles_nothing(settled):
     stranger = settled.join()
-    settled.device.device.power_off()
+    settled.device.device.cut_in_command = "before"
     ticket = settled.gateway.command(settled.device.registration.device_id, "light_on")
-    settled.gateway.step()
+    settled.step()
     body = json.dumps({"ack_status": "executed", "ref_message_id": ticket.message_id}).encode()
     by_its_own = signed(stranger.registration.secret, stranger.registration.device_id, "ack", 200, body)
     assert settled.publish("cmd_ack", by_its_own, stranger.registration.device_id) == [COMMAND_INVALID]

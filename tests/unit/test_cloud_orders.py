@@ -176,3 +176,49 @@ def test_everything_is_durable_before_it_leaves():
     assert kept[-1][2] == [None]
     message = world.cloud.take(world.time())
     assert kept[-1] == (opened(message).sequence, 1, [1])
+
+
+def test_a_command_for_a_device_that_the_broker_lost_waits_for_its_next_word():
+    # HX3-CMD-33, HX3-PRES-04
+    world = ready()
+    world.cloud.hint()
+    world.cloud.hint()  # from two brokers of a cluster, say
+    assert world.cloud.online(world.time())  # nobody signed it
+    order = world.order()
+    assert world.cloud.take(world.time()) is None and order.state == "queued"
+    world.wait(30000)  # until the heartbeat
+    world.pump()
+    assert order.state == "acknowledged"
+
+
+def test_what_waited_while_the_device_was_away_is_executed_after_its_restart():
+    # HX3-CMD-33, HX3-CMD-21
+    world = ready()
+    order = world.order()
+    assert world.cloud.take(world.time())  # lost with the device
+    world.cloud.hint()
+    waiting = world.order()
+    assert world.cloud.take(world.time()) is None
+    world.wait(5000)
+    world.boot()
+    world.connect()
+    assert (order.state, order.error) == ("failed", "OUTCOME_UNKNOWN")
+    assert waiting.state == "acknowledged"
+
+
+def test_a_published_command_is_signed_again_whether_the_broker_lost_the_device_or_not():
+    # HX3-CMD-18: had it arrived, the ack was lost and the next one tells
+    world = ready()
+    order = world.order()
+    assert world.cloud.take(world.time())
+    world.cloud.hint()
+    world.cloud.tick(world.time() + 10000)
+    assert world.cloud.take(world.time() + 10000) and order.attempts == 2
+
+
+def test_a_command_for_a_device_that_is_silent_for_long_waits_too():
+    # HX3-CMD-33, HX3-PRES-02
+    world = ready()
+    later = world.time() + 4 * 30000
+    order = world.cloud.submit("light_on", {}, later)
+    assert world.cloud.take(later) is None and order.state == "queued"

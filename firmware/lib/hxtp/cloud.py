@@ -94,6 +94,7 @@ class Link:
         self.manifest = None
         self.state = None
         self.last_seen = None
+        self.away = False  # says the broker since the device's last word, and nobody signed it
         self.heartbeat_interval = 30  # seconds
         self.limits = {"max_age_s": 300, "future_s": 60}
         self.sent = 0  # the last number given out under the signing key
@@ -142,6 +143,7 @@ class Link:
             ended.append(self._order(body))
         self._verifier.accept(message)
         self.last_seen = now
+        self.away = False
         if message.type == "hello":
             ended = self._begin(message, body, now)
         elif message.type == "manifest":
@@ -238,6 +240,12 @@ class Link:
         order.state = state
         order.error = error
 
+    def hint(self):
+        """The empty message came: the broker lost the device. It holds back what never left, no more."""
+        if not self.away:
+            self.away = True
+            self._commit(self)
+
     # -- to the device --------------------------------------------------------------------------
 
     def submit(self, action, params, now, life=LIFE):
@@ -278,13 +286,20 @@ class Link:
             return self._answers.pop(0)
         if not self.session:
             return None
+        held = self.holds(now)
         for order in self.orders:
             # The n-th leaves only when the one `results_kept` before it and all earlier are settled.
             if order.number >= self.orders[0].number + self.results_kept:
                 return None
-            if order.state == QUEUED or (now >= order.due and order.boot_count == self.boot_count):
+            if order.state == QUEUED:
+                return None if held else self._publish(order, now)
+            if now >= order.due and order.boot_count == self.boot_count:
                 return self._publish(order, now)
         return None
+
+    def holds(self, now):
+        """Whether what never left waits for a word of the device: published to nobody, it would be lost."""
+        return self.away or not self.online(now)
 
     def _publish(self, order, now):
         order.state = DISPATCHED

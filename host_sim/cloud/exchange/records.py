@@ -14,7 +14,7 @@ from hxtp.cloud import Link, Order
 from hxtp.envelope import Verifier
 from hxtp.window import Window
 
-_LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted")
+_LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted", "away")
 _KNOWN: Mapping[str, Any] = {}  # stands for a manifest that lies in its own table
 
 
@@ -138,8 +138,11 @@ def due(held: Held, now: int) -> int | None:
     if link.session:
         # Of the ones that may leave; the others wait for these.
         ahead = link.orders[0].number + link.results_kept if link.orders else 0
+        held = link.holds(now)
         for order in link.orders:
-            if order.number < ahead and (order.state == "queued" or order.boot_count == link.boot_count):
+            # What is held goes with the device's next word.
+            leaves = not held if order.state == "queued" else order.boot_count == link.boot_count
+            if order.number < ahead and leaves:
                 # Not at once: what could not leave in this turn waits for the broker.
                 times.append(max(order.due, now + 200))
     return min(times, default=None)

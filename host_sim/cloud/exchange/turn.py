@@ -187,6 +187,7 @@ class _Page:
     def receive(self, one: Held, message: Message, outcome: Outcome) -> None:
         link = one.link
         if not message.payload and message.channel == "heartbeat":
+            link.hint()
             self._tell(outcome, "will", link.device_id)
             return
         named = link.manifest_hash
