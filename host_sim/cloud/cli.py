@@ -5,16 +5,18 @@ Must never take a secret as an argument, where every user of the machine could r
 
 import argparse
 import dataclasses
+import difflib
 import gc
 import getpass
 import re
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 
 from host_sim.cloud import logs
 from host_sim.cloud.operating import add_commands
-from host_sim.cloud.settings import EMAIL, TIERS, Settings, SettingsError, load
+from host_sim.cloud.settings import EMAIL, PREFIX, TIERS, Settings, SettingsError, load
 
 EPILOG = """\
 Every setting can also stand in the environment (HXTP_CLOUD_PORT=…) or in a TOML file (--config FILE).
@@ -94,13 +96,31 @@ def main(argv: list[str]) -> int:
 
 
 def _known(parser: argparse.ArgumentParser, argv: list[str]) -> None:
-    """Name an option that there is not: of `--prt 9000` argparse would say that there is no command 9000."""
-    for word in argv:
-        if not word.startswith("-"):
-            return  # a command, or an option's value: what follows is argparse's
-        name = word.partition("=")[0]
-        if not any(option.startswith(name) for option in parser._option_string_actions):
-            parser.error(f"there is no option {name}")
+    """Name an option that there is not: of `--prot 9000` argparse would say that there is no command 9000, of
+    `token --emial E` that --email is missing."""
+    known = parser._option_string_actions
+    words = iter(argv)
+    for word in words:
+        if not word.startswith("-") or word == "--":
+            # A command, whose options follow; or what is none, of which argparse tells.
+            for action in parser._subparsers._group_actions if parser._subparsers is not None else ():
+                if isinstance(action.choices, dict) and word in action.choices:
+                    _known(action.choices[word], list(words))
+            return
+        name, equals, _ = word.partition("=")
+        meant = [action for option, action in known.items() if option == name or option.startswith(name)]
+        if not meant:
+            parser.exit(2, f"{parser.prog}: {_unknown(name, known)}\n")
+        if not equals and any(action.nargs != 0 for action in meant):
+            next(words, None)  # its value
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    setting = name.lstrip("-").replace("-", "_")
+    if setting in {one.name for one in dataclasses.fields(Settings)} - HELP.keys() - {"data", "database"}:
+        return f"{name} is no option, which others could read: set {PREFIX}{setting.upper()}, or use --config"
+    near = difflib.get_close_matches(name, known, 1)
+    return f"unknown option {name}; " + (f"did you mean {near[0]}?" if near else "--help lists them")
 
 
 def _parser() -> argparse.ArgumentParser:
