@@ -9,6 +9,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from difflib import SequenceMatcher
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1"
 API_VERSION = "1"
 MAX_BODY = 256 * 1024  # bytes, but for uploads
+MAX_NEAR = 128  # characters of a path that the nearest one is looked for of
+ALIKE = 0.6  # of two words, by difflib, where 1 is the same
 MAX_UPLOAD = 16 * 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -202,6 +205,10 @@ async def _unfit(request: Request, error: Any) -> Response:
 async def _http(request: Request, error: Any) -> Response:
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
     headers = dict(error.headers or {})
+    hint = "see the API's description at /api/v1/docs"
+    if error.status_code == 404:
+        near = _nearest(request.app, request.scope["path"])
+        hint = (f"did you mean {near}? " if near else "") + "GET /api/v1/docs shows what there is"
     if error.status_code == 405:
         # What answers knows its own route's methods alone, and a path may have several routes.
         found = sorted(_methods(request.app, request.scope["path"]))
@@ -210,10 +217,32 @@ async def _http(request: Request, error: Any) -> Response:
         error.status_code,
         codes.get(error.status_code, "BAD_REQUEST"),
         str(error.detail),
-        "see the API's description at /api/v1/docs",
+        hint,
         headers,
     )
     return _answer(api_error, request.scope["state"])
+
+
+def _nearest(app: FastAPI, path: str) -> str | None:
+    """The path that was meant, with its prefix; a parameter stands for whatever is in its place."""
+    if len(path) > MAX_NEAR:
+        return None
+    given = path.removeprefix(PREFIX).split("/")
+    best, found = 0.0, None
+    for context in iter_route_contexts(app.routes):
+        known = context.path or ""
+        if not known.startswith(PREFIX + "/") or known.count("/") != len(given) + 1:
+            continue
+        likeness = 0.0
+        for own, word in zip(known.removeprefix(PREFIX).split("/")[1:], given[1:], strict=True):
+            fits = bool(word) if own.startswith("{") else SequenceMatcher(None, own, word).ratio()
+            if fits < ALIKE:
+                break
+            likeness += ALIKE if fits is True else fits
+        else:
+            if likeness > best:
+                best, found = likeness, known
+    return found
 
 
 def _methods(app: FastAPI, path: str) -> set[str]:

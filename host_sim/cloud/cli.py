@@ -263,7 +263,10 @@ def _user(settings: Settings, options: argparse.Namespace) -> int:
 
 def _password(file: str | None) -> str:
     if file is None:
+        from host_sim.cloud.catalogue.users import check_password
+
         first = getpass.getpass("password: ")
+        check_password(first)  # before it is typed once more
         if first != getpass.getpass("again: "):
             raise OSError("these were two different passwords")
         return first

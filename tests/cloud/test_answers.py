@@ -56,6 +56,24 @@ def test_so_does_what_is_no_json(api, path):
         assert found == ("1", "HxTP/3.0") and answer.headers["X-Request-ID"]
 
 
+@pytest.mark.parametrize(
+    "path, near",
+    [
+        ("/api/v1/devicess", "/api/v1/devices"),
+        ("/devices", "/api/v1/devices"),
+        ("/auth/cli", "/api/v1/auth/cli"),
+        ("/api/v1/device/x/comand", "/api/v1/device/{device_id}/command"),
+        ("/api/v1/xyzzy", None),
+        ("/api/v1/devices/" + "x" * 200 + "/stat", None),
+    ],
+)
+def test_a_path_that_there_is_not_is_answered_with_the_nearest(api, path, near):
+    answer = api(None).get(str(api(None).base_url.copy_with(path=path)))
+    told = "GET /api/v1/docs shows what there is"
+    assert answer.status_code == 404
+    assert answer.json()["hint"] == (f"did you mean {near}? {told}" if near else told)
+
+
 def test_a_fault_of_the_cloud_is_told_without_its_inside(api, monkeypatch):
     # HX3-TRANS-16
     def broken(*unused):

@@ -373,3 +373,18 @@ def test_polling_is_limited(api, monkeypatch):
     monkeypatch.setattr("host_sim.cloud.routes.auth.POLLS", 1)
     answers = [api(None).get(f"/auth/handshake/{code()}") for _ in range(2)]
     assert answers[-1].status_code == 429 and int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_a_code_that_nobody_opened_is_told_the_page_that_opens_it(api):
+    told = api(None).get(f"/auth/handshake/{code()}").json()["hint"]
+    page = told.split()[1]
+    assert page == "/api/v1/auth/cli?code=CODE"
+    answer = api(None).get(str(api(None).base_url.join(page.replace("CODE", code()))))
+    assert answer.status_code == 401 and answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_password_that_is_too_short_is_not_asked_for_again(cloud, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "short")
+    assert main(["cloud", "user", "--data", str(cloud.settings.data), "--email", EMAIL]) == 1
+    assert asked == ["password: "] and "a password has 1" in capsys.readouterr().err

@@ -253,7 +253,10 @@ def poll(
     found = handshakes.poll(services.database, services.vault, code, services.now())
     if found is None:
         raise ApiError(
-            404, "NOT_FOUND", "nobody has opened this code yet", "open /auth/cli?code=CODE in a browser"
+            404,
+            "NOT_FOUND",
+            "nobody has opened this code yet",
+            "open /api/v1/auth/cli?code=CODE in a browser",
         )
     status: Any = "pending" if found.state == handshakes.WAITING else found.state
     return Handshake(status=status, expires_at=iso(found.expires_at) or "", token=found.token)
