@@ -379,8 +379,9 @@ def test_a_code_that_nobody_opened_is_told_the_page_that_opens_it(api):
     told = api(None).get(f"/auth/handshake/{code()}").json()["hint"]
     page = told.split()[1]
     assert page == "/api/v1/auth/cli?code=CODE"
-    answer = api(None).get(str(api(None).base_url.join(page.replace("CODE", code()))))
-    assert answer.status_code == 401 and answer.headers["content-type"].startswith("text/html")
+    address = str(api(None).base_url.join(page.replace("CODE", code())))
+    answer = api(None).get(address, headers={"Accept": "text/html"}, follow_redirects=True)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
 
 
 def test_a_password_that_is_too_short_is_not_asked_for_again(cloud, monkeypatch, capsys):
