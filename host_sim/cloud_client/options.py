@@ -46,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser, data: str = "--data") -> None:
     group.add_argument(
         "--token-file", type=Path, metavar="FILE", help=f"its first line is the token (default: {TOKEN})"
     )
+    parser.set_defaults(data_option=data)
     group.add_argument(
         data,
         dest="cloud_data",
@@ -60,13 +61,15 @@ def add_options(parser: argparse.ArgumentParser, data: str = "--data") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cloud. `folder`: its data, where that is on this machine. `ca`: None means the system's."""
+    """A cloud. `ca`: None means the system's. `folder`: its data, where that is on this machine; `lacking`:
+    what to do where neither that nor a token is at hand."""
 
     url: str
     ca: Path | None = None
     folder: Path | None = None
     token_file: Path | None = None
     tenant: str | None = None
+    lacking: str = f"set {TOKEN}"
 
     def api(self) -> Api:
         """Raises CloudError."""
@@ -79,10 +82,7 @@ class Place:
         if given:
             return Session(api, _checked(given))
         if self.folder is None:
-            raise UsageError(
-                f"who asks? set {TOKEN}, or give --token-file FILE; neither is needed in the folder where "
-                "the cloud was started"
-            )
+            raise UsageError(f"who asks? {self.lacking}")
         kept = self._kept()
         return Session(api, kept, self._make) if kept else Session(api, self._make())
 
@@ -128,9 +128,20 @@ class Place:
         return token
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the parameters of `place` are called where they are given."""
+
+    cloud: str = "url"
+    ca: str = "connect(ca=…)"
+    data: str = "call connect(data=DIR)"
+    token: str = "call connect(token=…)"
+
+
 def place_of(options: argparse.Namespace) -> Place:
     """What the options say. Raises UsageError."""
-    return place(options.cloud, options.ca, options.token_file, options.cloud_data, options.tenant)
+    names = Names("--cloud", "--ca", f"give {options.data_option} DIR", "give --token-file FILE")
+    return place(options.cloud, options.ca, options.token_file, options.cloud_data, options.tenant, names)
 
 
 def place(
@@ -139,8 +150,10 @@ def place(
     token_file: Path | None = None,
     data: Path | None = None,
     tenant: str | None = None,
+    names: Names = Names(),
 ) -> Place:
-    """A cloud; what is not given is found as at the top of this module. Raises UsageError."""
+    """A cloud; what is not given is found as at the top of this module. `names`: for what a person is told.
+    Raises UsageError."""
     url = url or os.environ.get(CLOUD)
     if ca is not None and not ca.is_file():
         raise UsageError(f"--ca: there is no file {ca}")
@@ -155,7 +168,18 @@ def place(
         url = (_address(data) if data is not None else None) or DEFAULT
     if ca is None and data is not None and (data / "pki" / "ca.pem").is_file():
         ca = data / "pki" / "ca.pem"
-    return Place(url, ca, data, token_file, tenant)
+    lacking = "" if data is not None else f"set {TOKEN}, or {names.token}; {_why_not(near, url, names)}"
+    return Place(url, ca, data, token_file, tenant, lacking)
+
+
+def _why_not(near: Path, url: str, names: Names) -> str:
+    """Why no token is made of the folder where a cloud's data would be, and what to do."""
+    if not _is_a_clouds(near):
+        return f"there are no cloud's data in {near}: start a cloud here, or {names.data} to name its folder"
+    own = _address(near)
+    if own is not None and own != url:
+        return f"{near} is of the cloud at {own}, not of {url}: leave {names.cloud} and {CLOUD} out, or {names.data}"
+    return f"with {names.ca} the data in {near} count only where they are named: {names.data}"
 
 
 def _address(folder: Path) -> str | None:

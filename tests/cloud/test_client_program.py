@@ -17,7 +17,7 @@ import pytest
 from host_sim import ROOT
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud_client import cli, options
-from host_sim.cloud_client.api import Refused
+from host_sim.cloud_client.api import CloudError, Refused
 from host_sim.cloud_client.client import NeedsYes, connect
 from host_sim.device import Lamp, Relay, SimDevice
 from host_sim.device_mqtt import MqttDevice
@@ -336,9 +336,18 @@ def test_a_mistake_with_files_and_places_ends_in_one_sentence(run, api, monkeypa
 def test_where_the_clouds_data_are_no_token_is_needed(run, cloud, door, monkeypatch):
     monkeypatch.delenv("HXTP_TOKEN")
     status, _, err = run("devices")
-    assert status == 2 and "set HXTP_TOKEN, or give --token-file FILE" in err
+    assert status == 2 and "who asks? set HXTP_TOKEN, or give --token-file FILE; there are no" in err
+    assert "no cloud's data in build/cloud: start a cloud here, or give --data DIR" in err
+    with pytest.raises(CloudError, match=r"or call connect\(token=…\); .* or call connect\(data=DIR\)"):
+        connect()
     os.makedirs("build")
     os.symlink(cloud.settings.data, "build/cloud")
+    assert "with --ca the data in build/cloud count only where they are named" in run("devices")[2]
+    monkeypatch.setenv("HXTP_CLOUD", "https://cloud.example/api/v1")
+    with pytest.raises(CloudError) as told:
+        connect()
+    url = cloud.settings.base_url()
+    assert f"build/cloud is of the cloud at {url}, not of https://cloud.example" in str(told.value)
     monkeypatch.delenv("HXTP_CLOUD")  # its folder says where it is
     status, _, err = run("devices", data="nowhere")
     assert status == 2 and "there is no cloud's data in nowhere: start it" in err
