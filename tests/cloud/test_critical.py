@@ -1,7 +1,8 @@
 """Critical commands: the device has its say in a dry run, and only then somebody may say yes."""
 
-import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import ClassVar
 
 import pytest
@@ -233,14 +234,47 @@ def test_waiting_takes_no_connection_of_the_database(cloud, api, away, monkeypat
         assert {one.result().json()["error"] for one in asked} == {"DEVICE_OFFLINE"}
 
 
-def test_only_so_many_requests_for_several_devices_wait_at_a_time(cloud, api, gate, monkeypatch):
-    full = threading.BoundedSemaphore(1)
-    full.acquire()
-    monkeypatch.setattr(cloud.services.gate._trials, "_threads", full)
+@pytest.mark.parametrize("busy", [{"others": trials.THREADS}, {"mine": trials.TENANT_THREADS}], ids=str)
+def test_only_so_many_requests_for_several_devices_wait_at_a_time(cloud, api, gate, monkeypatch, busy):
+    mine = gate.registration["tenant_id"]
+    waiting = Counter({mine if name == "mine" else name: many for name, many in busy.items()})
+    monkeypatch.setattr(cloud.services.gate._trials, "_threads", waiting)
     body = {"action": "gate_force", "params": {"percent": 5}, "device_ids": [gate.id]}
     told = api().post("/devices/command", json=body).json()["results"][0]
     assert told["code"] == "RATE_LIMIT_EXCEEDED" and "dry_run_token" not in told
     assert ask(api, gate).json()["dry_run"] == "taken"  # which waits on no thread
+
+
+def test_a_tenant_that_keeps_threads_waiting_shuts_nobody_else_out(cloud, api, gate, monkeypatch):
+    waiting = Counter({"another": trials.TENANT_THREADS})
+    monkeypatch.setattr(cloud.services.gate._trials, "_threads", waiting)
+    body = {"action": "gate_force", "params": {"percent": 5}, "device_ids": [gate.id]}
+    assert api().post("/devices/command", json=body).json()["results"][0]["dry_run"] == "taken"
+    assert waiting == {"another": trials.TENANT_THREADS}
+
+
+def test_what_was_confirmed_waits_for_its_device_no_longer_than_was_asked(api, gate):
+    token = ask(api, gate, 43, ttl_s=7).json()["dry_run_token"]
+    told = api().settled(confirm(api, gate, token).json()["command_id"])
+    asked, ends = (datetime.fromisoformat(told[name]) for name in ("timestamp", "expires_at"))
+    assert (ends - asked).total_seconds() == 7
+
+
+def test_a_yes_to_something_sensitive_is_none_once_it_is_critical(api, gate):
+    def asked(safety, status):
+        declare(api, gate, safetyClass=safety)
+        return until(
+            lambda: (told := ask(api, gate, 44).json()).get("status") == status and told, f"a {safety} gate"
+        )
+
+    before = list(done(gate))
+    token = asked("sensitive", "confirmation_required")["dry_run_token"]
+    asked("critical", "dry_run_required")
+    answer = confirm(api, gate, token)
+    assert (answer.status_code, answer.json()["status"]) == (409, "dry_run_required")
+    assert done(gate) == before
+    assert confirm(api, gate, answer.json()["dry_run_token"]).status_code == 202
+    until(lambda: done(gate) == [*before, 44], "the confirmed command")
 
 
 def test_an_answer_that_another_worker_heard_is_found(cloud, api, gate, monkeypatch):

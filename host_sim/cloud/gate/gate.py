@@ -9,7 +9,7 @@ device's own manifest does not list, nor tell a tenant of another's devices.
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -17,26 +17,21 @@ from typing import Any, NoReturn
 from starlette.concurrency import run_in_threadpool
 
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import commands, manifests
-from host_sim.cloud.catalogue.targets import Target, Targets
+from host_sim.cloud.catalogue import commands
+from host_sim.cloud.catalogue.targets import Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange.exchange import Exchange, Unavailable
 from host_sim.cloud.exchange.turn import IdUsed
+from host_sim.cloud.gate.judge import Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.security import hashing
-from host_sim.cloud.storage.database import Database, has_nul
-from host_sim.params import Problem, checked, declared, describe, left
-from host_sim.portable import check_portable
-from hxtp import frame, schema
+from host_sim.cloud.storage.database import Database
 from hxtp.cloud import LIFE
-from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, UNKNOWN_ACTION, HxtpError
-from hxtp.jsontext import dumps
-from hxtp.registry import ACTION, DRY_RUN, RESERVED
+from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, HxtpError
 
 CONFIRM_MS = 30000  # for a sensitive command
 DRY_RUN_MS = 60000  # for a critical one
-MAX_TTL_S = 86400
 ACCEPT_S = 20  # that an order may take to become durable
 ASKS = {"sensitive": "confirmation_required", "critical": "dry_run_required"}
 STEPS = (
@@ -53,37 +48,12 @@ STEPS = (
 _NAMESPACE = uuid.UUID("0f1c3c8a-9f0d-5b7e-8b53-5f5b8d1f3a10")  # of the ids that an Idempotency-Key makes
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A command as somebody asked for it. `coerce`: strings may stand for what the manifest declares.
-
-    `ttl_s`: seconds that it may wait, 300 by default. `key`: an Idempotency-Key.
-    """
-
-    action: str
-    params: Mapping[str, Any]
-    dry_run: bool = False
-    ttl_s: float | None = None
-    key: str | None = None
-    coerce: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """A command that may be sent. `dry_runs`: the device takes dry runs of the action."""
-
-    device_id: str
-    action: str
-    params: Mapping[str, Any]
-    safety: str
-    dry_runs: bool
-
-
 @dataclass(slots=True)
 class _Asking:
     """A command that somebody has to say yes to. `trial`: of its device, or why there could be none."""
 
     passed: Passed
+    ttl_s: float | None
     trial: Trial | ApiError | None = None
 
     @property
@@ -108,7 +78,7 @@ class Gate:
         with self._told():
             passed = self._pass(caller, device_id, asked)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed)
+                asking = _Asking(passed, asked.ttl_s)
                 self._try(caller, [asking])
                 self._ask(caller, asking)
             self._quota.take(device_id, passed.action)
@@ -123,9 +93,9 @@ class Gate:
             if target is None:
                 passed = await run_in_threadpool(self._pass, caller, device_id, asked)
             else:
-                passed = _judge(target, device_id, asked)
+                passed = judge(target, device_id, asked)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed)
+                asking = _Asking(passed, asked.ttl_s)
                 if asking.tries:
                     asking.trial = self._begin(caller, passed)
                     await self._trials.ended(asking.trial)
@@ -149,9 +119,9 @@ class Gate:
         known = self._targets.read(caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
             try:
-                passed = _judge(known.get(device_id), device_id, asked)
+                passed = judge(known.get(device_id), device_id, asked)
                 if not asked.dry_run and passed.safety in ASKS:
-                    begun.append((device_id, _Asking(passed)))
+                    begun.append((device_id, _Asking(passed, asked.ttl_s)))
                 else:
                     self._quota.take(device_id, passed.action)
                     begun.append((device_id, self._submit(caller, passed, asked)))
@@ -201,8 +171,13 @@ class Gate:
             raise ApiError(
                 404, "NOT_FOUND", "this token waits for nothing", "it was used, has expired, or is another's"
             )
-        asked = Asked(row.action, row.params, coerce=False)
+        asked = Asked(row.action, row.params, ttl_s=row.ttl_s, coerce=False)
         passed = self._pass(caller, device_id, asked)
+        if passed.safety == "critical" and row.kind != ASKS["critical"]:
+            # It was sensitive when this yes was asked for, and is not any more.
+            asking = _Asking(passed, asked.ttl_s)
+            self._try(caller, [asking])
+            self._ask(caller, asking)
         self._quota.confirmed(device_id, passed.safety)
         self._quota.take(device_id, passed.action)
         return _result(self._submit(caller, passed, asked))
@@ -211,7 +186,7 @@ class Gate:
 
     def _pass(self, caller: Caller, device_id: str, asked: Asked) -> Passed:
         known = self._targets.read(caller.tenant_id, [device_id])
-        return _judge(known.get(device_id), device_id, asked)
+        return judge(known.get(device_id), device_id, asked)
 
     def _try(self, caller: Caller, asked: Sequence[_Asking]) -> None:
         """Let the devices have their say first, where a command is critical and its device can."""
@@ -219,7 +194,7 @@ class Gate:
         if not able:
             return
         try:
-            with self._trials.thread():
+            with self._trials.thread(caller.tenant_id):
                 trials = [self._begin(caller, one.passed) for one in able]
                 self._trials.wait(trials)
         except ApiError as refusal:
@@ -255,7 +230,7 @@ class Gate:
                 passed.device_id,
                 caller.user.id,
                 hashing.digest(token),
-                (status, passed.action, passed.params),
+                (status, passed.action, passed.params, asking.ttl_s),
                 now,
                 now + life,
             )
@@ -293,55 +268,6 @@ def _nobody(code: str) -> None:
     """Nobody wants to know of a refusal."""
 
 
-def _judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
-    """Whether the device may be asked for this. Raises ApiError."""
-    if asked.action.startswith(RESERVED):
-        raise _restricted(f"names beginning {RESERVED} are the protocol's own")
-    if target is None:
-        raise not_found("device")
-    if target.revoked:
-        raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
-    if target.awaited:
-        raise ApiError(
-            404,
-            "MANIFEST_NOT_FOUND",
-            "this device can do something else now, and has not told what",
-            "ask again in a moment: its capability manifest is on its way",
-            {"Retry-After": "1"},
-        )
-    if target.manifest is None:
-        raise ApiError(
-            404,
-            "MANIFEST_NOT_FOUND",
-            "this device has told no capability manifest yet",
-            "let it connect once, or register one: POST /devices/ID/manifest",
-        )
-    capability = manifests.capability(target.manifest, asked.action)
-    if capability is None:
-        raise ApiError(
-            400,
-            "ACTION_NOT_IN_MANIFEST",
-            f"the device has no action {asked.action!r}",
-            "GET /devices/ID/manifest lists them",
-            choices=sorted(declared(target.manifest)),
-        )
-    safety = capability.get("safetyClass", "normal")
-    if safety not in ("normal", "sensitive", "critical"):
-        raise _restricted("this action is not for the API")
-    dry_runs = capability.get("supportsDryRun") is True
-    if asked.dry_run and not dry_runs:
-        raise ApiError(
-            400,
-            "PARAMS_INVALID",
-            f"the device cannot dry-run {asked.action}",
-            "send the command without dry_run; newer firmware says supportsDryRun in its manifest",
-        )
-    params = _parameters({"capabilities": [capability]}, asked)
-    if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
-        raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
-    return Passed(device_id, asked.action, params, safety, dry_runs)
-
-
 async def _done(future: "Future[str]") -> None:
     """Wait on an event loop, as long as an order may take."""
     loop = asyncio.get_running_loop()
@@ -357,49 +283,6 @@ async def _done(future: "Future[str]") -> None:
         await waiter
     finally:
         timer.cancel()
-
-
-def _restricted(message: str) -> ApiError:
-    return ApiError(403, "RESTRICTED_ACTION", message, "choose an action of the device's manifest")
-
-
-def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
-    """As declared, strings made into the declared types where that is wanted. Raises ApiError."""
-    hint = "GET /devices/ID/manifest tells what each parameter may be"
-    for name in (ACTION, DRY_RUN):
-        if name in asked.params:
-            raise ApiError(
-                400, "PARAMS_INVALID", f"a parameter cannot be named {name}", f"put {name} beside params"
-            )
-    try:
-        if asked.coerce:
-            params = checked(manifest, asked.action, asked.params)
-        else:
-            params = dict(asked.params)
-            properties, unknown = declared(manifest)[asked.action], left(manifest, asked.action)
-            schema.check(properties, {name: one for name, one in params.items() if name not in unknown})
-        check_portable(params)
-        text = dumps(dict(params))
-        if has_nul(text):
-            raise ValueError("U+0000 cannot be sent")
-        size = len(text)
-    except Problem as problem:
-        code = "ACTION_NOT_IN_MANIFEST" if problem.code == UNKNOWN_ACTION else "PARAMS_INVALID"
-        raise ApiError(400, code, problem.detail, hint) from None
-    except HxtpError as refusal:
-        rule = declared(manifest)[asked.action].get(refusal.detail)
-        told = f"; it is {describe(rule)}" if rule else ""
-        raise ApiError(400, "PARAMS_INVALID", f"{refusal.detail} does not fit{told}", hint) from None
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ApiError(400, "PARAMS_INVALID", str(error), hint) from None
-    if size > frame.MAX_BODY:
-        raise ApiError(
-            400,
-            "PARAMS_INVALID",
-            f"the parameters are {size} bytes, {frame.MAX_BODY} are possible",
-            "send less",
-        )
-    return params
 
 
 def _result(future: "Future[str]", timeout: float = ACCEPT_S) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError, wait
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from hxtp.registry import DRY_RUN
 TRIAL_MS = 5000  # that a device has to answer in
 LOOK_S = 0.25  # how often the database is asked, where another worker may be the one who hears the answer
 THREADS = 8  # that may wait for devices at a time; requests for one device need none
+TENANT_THREADS = 2  # of them for one tenant, so that nobody shuts others out
 DEVICE_OFFLINE = "DEVICE_OFFLINE"  # a published code
 _CODES = frozenset(code for name, code in vars(errors).items() if name.isupper() and isinstance(code, str))
 
@@ -73,7 +75,8 @@ class Trials:
         self._database = database
         self._exchange = exchange
         self._waiting: dict[str, Future[Mapping[str, Any]]] = {}
-        self._threads = threading.BoundedSemaphore(THREADS)
+        self._threads: Counter[str] = Counter()  # that wait now, by tenant
+        self._lock = threading.Lock()
         self._shared = not database.is_sqlite  # other workers may hear a device's answer
         exchange.listen(self._heard)
 
@@ -107,9 +110,12 @@ class Trials:
             self._waiting.pop(trial.command_id, None)
 
     @contextlib.contextmanager
-    def thread(self) -> Iterator[None]:
+    def thread(self, tenant_id: str) -> Iterator[None]:
         """For who begins trials on a thread and waits for them there. Raises ApiError."""
-        if not self._threads.acquire(blocking=False):
+        with self._lock:
+            free = self._threads.total() < THREADS and self._threads[tenant_id] < TENANT_THREADS
+            self._threads[tenant_id] += free
+        if not free:
             raise ApiError(
                 429,
                 "RATE_LIMIT_EXCEEDED",
@@ -120,7 +126,10 @@ class Trials:
         try:
             yield
         finally:
-            self._threads.release()
+            with self._lock:
+                self._threads[tenant_id] -= 1
+                if not self._threads[tenant_id]:
+                    del self._threads[tenant_id]
 
     def wait(self, trials: Sequence[Trial]) -> None:
         """Wait on a thread, for all of them together."""

@@ -16,7 +16,7 @@ from typing import Any
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, groups, places, scenes
 from host_sim.cloud.errors import not_found
-from host_sim.cloud.gate.gate import Asked
+from host_sim.cloud.gate.judge import Asked
 from host_sim.cloud.services import Services
 from host_sim.cloud.times import iso
 

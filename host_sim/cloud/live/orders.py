@@ -13,7 +13,7 @@ from host_sim.cloud.access import count, identify
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.gate.gate import Asked
+from host_sim.cloud.gate.judge import Asked
 from host_sim.cloud.live.signed import Signer, normalized
 from host_sim.cloud.security import roles
 from host_sim.cloud.services import Services

@@ -10,7 +10,8 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
 from host_sim.cloud.errors import bad_request, errors, not_found
-from host_sim.cloud.gate.gate import STEPS, Asked
+from host_sim.cloud.gate.gate import STEPS
+from host_sim.cloud.gate.judge import Asked
 from host_sim.cloud.routes.forms import Id
 from host_sim.cloud.routes.paging import LINKED, linked
 from host_sim.cloud.security.roles import at_least
