@@ -71,8 +71,16 @@ def _capability(kind):
     try:
         return __import__("capabilities." + kind, None, None, ("Capability",)).Capability
     except (ImportError, AttributeError) as error:
+        import os
+
+        kinds = []
+        for file in os.listdir(__file__.rsplit("/", 1)[0]):
+            file = file.split(".")[0]
+            if "_" not in file and file != "loading":  # a _ is in the names of pieces
+                kinds.append(file)
         raise ValueError(
-            "kind '%s': there must be a capabilities/%s.py with a class Capability (%s)" % (kind, kind, error)
+            "kind '%s' is none of %s, nor a class Capability in capabilities/%s.py (%s)"
+            % (kind, sorted(kinds), kind, error)
         ) from None
 
 

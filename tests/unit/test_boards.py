@@ -141,6 +141,7 @@ def test_mistakes_are_answered_by_what_to_change():
             ([{"kind": "../relay", "pin": 26}], '"kind"'),
             ([{"kind": "os", "pin": 26}], "capabilities/os.py"),
             ([relay, {"kind": "toaster"}], "kind 'toaster'", "capabilities/toaster.py"),
+            ([{"kind": "lihgt", "pin": 25}], "kind 'lihgt' is none of ['ir', 'light', 'relay', 'servo']"),
             ([{"kind": "light_pwm", "pin": 25}], "light_pwm", "class Capability"),
             ([{"kind": "relay"}], "part", "'relay'", "add the option 'pin'"),
             ([relay, {"kind": "light", "driver": "cct", "warm_pin": 4}], "part", "'light'", "'cold_pin'"),
