@@ -255,6 +255,7 @@ class Day:
             accept_unsigned_action=False,
             serve_cloud_without_hello_ack=False,
             ntp="pool.ntp.org",
+            password_expiry=4102444799,
             watchdog=30,
         )
         guard = Guard()

@@ -142,6 +142,7 @@ class Rig:
             "accept_unsigned_action": False,
             "serve_cloud_without_hello_ack": False,
             "ntp": "pool.ntp.org",
+            "password_expiry": NOW + 1000000,
             "watchdog": 30,
         }
         given.update(settings)

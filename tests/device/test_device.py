@@ -275,6 +275,18 @@ def test_refused_credentials_are_told_once_and_without_them(capsys):
     assert rig.device.errors["MQTT_LINKING: MQTTException refused by the broker: user or password"] > 3
 
 
+def test_a_password_that_is_over_is_told_where_a_clock_says_so(capsys):
+    for expiry, told in ((NOW + 10000, False), (NOW - 10000, True)):
+        rig = Rig(password_expiry=expiry)
+        rig.air.make = refusing(5)
+        rig.steps(3000)
+        assert "password_expiry" not in capsys.readouterr().out  # nobody knows the time
+        rig.clock.set(NOW)
+        rig.steps(120000)
+        out = capsys.readouterr().out
+        assert ("password_expiry is over by this clock: renew it (client renew)" in out) == told
+
+
 # -- what waits while offline ---------------------------------------------------------------------
 
 
