@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.turn import Look, Message, NewOrder, Turn, Work
+from host_sim.cloud.exchange.orders import NewOrder, Unavailable
+from host_sim.cloud.exchange.turn import Look, Message, Turn, Work
 from host_sim.cloud.security.vault import Vault, VaultError
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import Database
@@ -38,10 +40,6 @@ PATIENT = frozenset(("heartbeat", "telemetry"))
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
 CACHED = 20000  # links in memory, and topics
-
-
-class Unavailable(Exception):
-    """The order could not be stored, and nothing has left; it may be tried again."""
 
 
 class Exchange:
@@ -152,7 +150,19 @@ class Exchange:
         database cannot be written.
         """
         future: Future[str] = Future()
-        order = NewOrder(tenant_id, device_id, action, params, life, actor, dry_run, message_id, future)
+        chosen = message_id is not None
+        order = NewOrder(
+            tenant_id,
+            device_id,
+            action,
+            params,
+            life,
+            actor,
+            dry_run,
+            message_id or str(uuid.uuid4()),
+            chosen,
+            future,
+        )
         self._work.put(order)
         self._hurry()
         return future
@@ -238,7 +248,7 @@ class Exchange:
                 if not todo:
                     return
                 with self._database.writing(quiet=True) as connection, trips.on(connection):
-                    outcome = self._turn.run(connection, todo, now, self._connected())
+                    outcome = self._turn.run(connection, todo, now, self._connected(), attempt > 0)
                 break
             except (DBAPIError, VaultError) as error:
                 self._turn.forget(todo)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from host_sim.cloud.catalogue import manifests, samples
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.exchange.orders import IdUsed, NewOrder
 from host_sim.cloud.exchange.records import Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
@@ -33,25 +34,6 @@ class Message:
     device_id: str
     channel: str
     payload: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """A command that the gate let through. `future` gets its message id once it is durable, or the reason."""
-
-    tenant_id: str
-    device_id: str
-    action: str
-    params: Mapping[str, Any]
-    life: int
-    actor: str
-    dry_run: bool
-    message_id: str | None  # chosen by who asked, who may ask again
-    future: "Future[str]"
-
-
-class IdUsed(Exception):
-    """The message id that was chosen belongs to another command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +86,17 @@ class Turn:
         self._heartbeat_s = heartbeat_s
         self._states_kept = states_kept
 
-    def run(self, connection: sa.Connection, work: list[Work], now: int, connected: bool) -> Outcome:
-        """Do all of `work`. `connected`: whether messages can be published now. `now`: ms since 1970."""
+    def run(
+        self, connection: sa.Connection, work: list[Work], now: int, connected: bool, again: bool = False
+    ) -> Outcome:
+        """Do all of `work`. `connected`: whether messages can be published now. `now`: ms since 1970.
+
+        `again`: it was tried before, and may have been committed without anybody learning of it. Then orders
+        that are there are not added once more; messages are refused as replays, and what they led to is not
+        published and not told. Nothing is lost by that: a device asks again for a hello_ack or manifest
+        that does not come, dispatched commands are signed anew when they are due, and how a command ended
+        is in the database.
+        """
         outcome = Outcome()
         tenants: dict[str, dict[str, list[Work]]] = {}
         whose: tuple[str, str] | None = None
@@ -118,7 +109,7 @@ class Turn:
         # In one order everywhere, so that no two workers wait for each other.
         for tenant_id in sorted(tenants):
             self._see(connection, tenant_id)
-            self._tenant(connection, tenant_id, tenants[tenant_id], now, connected, outcome)
+            self._tenant(connection, tenant_id, tenants[tenant_id], now, connected, again, outcome)
         return outcome
 
     def forget(self, work: list[Work]) -> None:
@@ -133,6 +124,7 @@ class Turn:
         work: Mapping[str, list[Work]],
         now: int,
         connected: bool,
+        again: bool,
         outcome: Outcome,
     ) -> None:
         held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now)
@@ -141,13 +133,13 @@ class Turn:
             # Before anything is judged or signed: the answer to a proof comes under the key that was proven.
             ledger.promote(connection, tenant_id, proven, now)
             held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now)
-        chosen = [
+        perhaps = [
             item.message_id
             for items in work.values()
             for item in items
-            if isinstance(item, NewOrder) and item.message_id is not None
+            if isinstance(item, NewOrder) and (again or item.chosen)
         ]
-        page = _Page(tenant_id, now, ledger.known_orders(connection, tenant_id, chosen), self._states_kept)
+        page = _Page(tenant_id, now, ledger.known_orders(connection, tenant_id, perhaps), self._states_kept)
         for device_id in sorted(work):
             one = held.get(device_id)
             if one is not None:
@@ -241,9 +233,8 @@ class _Page:
         except (HxtpError, TypeError, ValueError) as error:
             outcome.answers.append((item.future, error))
             return
-        if item.message_id is not None:
-            order.message_id = item.message_id
-            self.known[item.message_id] = _asked(item)
+        order.message_id = item.message_id
+        self.known[item.message_id] = _asked(item)
         one.changed = True
         self.added.append((one, order, item))
         outcome.answers.append((item.future, order.message_id))

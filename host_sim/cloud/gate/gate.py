@@ -20,8 +20,8 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.catalogue.targets import Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
-from host_sim.cloud.exchange.exchange import Exchange, Unavailable
-from host_sim.cloud.exchange.turn import IdUsed
+from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.orders import IdUsed, Unavailable
 from host_sim.cloud.gate.judge import Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
@@ -53,7 +53,7 @@ class _Asking:
     """A command that somebody has to say yes to. `trial`: of its device, or why there could be none."""
 
     passed: Passed
-    ttl_s: float | None
+    life: int | None
     trial: Trial | ApiError | None = None
 
     @property
@@ -78,7 +78,7 @@ class Gate:
         with self._told():
             passed = self._pass(caller, device_id, asked)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed, asked.ttl_s)
+                asking = _Asking(passed, asked.life)
                 self._try(caller, [asking])
                 self._ask(caller, asking)
             self._quota.take(device_id, passed.action)
@@ -95,7 +95,7 @@ class Gate:
             else:
                 passed = judge(target, device_id, asked)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed, asked.ttl_s)
+                asking = _Asking(passed, asked.life)
                 if asking.tries:
                     asking.trial = self._begin(caller, passed)
                     await self._trials.ended(asking.trial)
@@ -121,7 +121,7 @@ class Gate:
             try:
                 passed = judge(known.get(device_id), device_id, asked)
                 if not asked.dry_run and passed.safety in ASKS:
-                    begun.append((device_id, _Asking(passed, asked.ttl_s)))
+                    begun.append((device_id, _Asking(passed, asked.life)))
                 else:
                     self._quota.take(device_id, passed.action)
                     begun.append((device_id, self._submit(caller, passed, asked)))
@@ -171,11 +171,11 @@ class Gate:
             raise ApiError(
                 404, "NOT_FOUND", "this token waits for nothing", "it was used, has expired, or is another's"
             )
-        asked = Asked(row.action, row.params, ttl_s=row.ttl_s, coerce=False)
+        asked = Asked(row.action, row.params, ttl_s=row.life and row.life / 1000, coerce=False)
         passed = self._pass(caller, device_id, asked)
         if passed.safety == "critical" and row.kind != ASKS["critical"]:
             # It was sensitive when this yes was asked for, and is not any more.
-            asking = _Asking(passed, asked.ttl_s)
+            asking = _Asking(passed, asked.life)
             self._try(caller, [asking])
             self._ask(caller, asking)
         self._quota.confirmed(device_id, passed.safety)
@@ -230,7 +230,7 @@ class Gate:
                 passed.device_id,
                 caller.user.id,
                 hashing.digest(token),
-                (status, passed.action, passed.params, asking.ttl_s),
+                (status, passed.action, passed.params, asking.life),
                 now,
                 now + life,
             )
@@ -257,7 +257,7 @@ class Gate:
             passed.device_id,
             passed.action,
             passed.params,
-            life=LIFE if asked.ttl_s is None else round(asked.ttl_s * 1000),
+            life=asked.life or LIFE,
             actor=caller.actor,
             dry_run=asked.dry_run,
             message_id=message_id,
