@@ -22,7 +22,10 @@ MAX_ANSWER = 4 * 1024 * 1024  # bytes: a list of ten thousand devices
 
 
 class CloudError(Exception):
-    """What was in the way, and what to do about it. `status`: HTTP's, 0 where there was no answer."""
+    """What was in the way, and what to do about it. `status`: HTTP's, 0 where there was no answer. `code`:
+    what it is called, for programs."""
+
+    code = "FAILED"
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -31,6 +34,12 @@ class CloudError(Exception):
 
 class UsageError(CloudError):
     """An option is missing or wrong; says what to write."""
+
+
+class Unreachable(CloudError):
+    """The cloud did not answer. Whether it got the question is not known."""
+
+    code = "UNREACHABLE"
 
 
 class Refused(CloudError):
@@ -105,9 +114,9 @@ class Api:
             with response:
                 text = response.read(MAX_ANSWER + 1)
         except urllib.error.URLError as error:
-            raise CloudError(self._why(error.reason)) from None
+            raise Unreachable(self._why(error.reason)) from None
         except (OSError, ValueError, HTTPException) as error:
-            raise CloudError(self._why(error)) from None
+            raise Unreachable(self._why(error)) from None
         if len(text) > MAX_ANSWER:
             raise CloudError(f"{self.host} answers with over {MAX_ANSWER} bytes: check --cloud")
         return Answer(

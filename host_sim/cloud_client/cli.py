@@ -5,41 +5,53 @@ with 0 unless what was asked for happened.
 """
 
 import argparse
+import contextlib
 import json
 import math
+import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from host_sim.cloud_client import boards, words
-from host_sim.cloud_client.api import CloudError, UsageError
+from host_sim.cloud_client.api import CloudError, Unreachable, UsageError
 from host_sim.cloud_client.client import EXECUTED, UNSETTLED, Client, NeedsYes
 from host_sim.cloud_client.options import add_options, place_of
 from host_sim.params import plain
 
 MAX_WAIT = 86400.0  # seconds
-EPILOG = """\
+UNREACHABLE, UNANSWERED = 3, 4
+STATUSES = """\
+status:
+  0  done; of a command: the device executed it
+  1  refused or failed; of online: the device is not there
+  2  a wrong command line; of online: nobody knows
+  3  the cloud cannot be reached; whether a command got there is not known
+  4  of a command: no answer yet, it goes on waiting for its device"""
+EPILOG = f"""\
+{STATUSES}
+
 examples:
   python -m host_sim client devices
   python -m host_sim client device lamp
   python -m host_sim client command lamp light_brightness brightness=80 transition=2000
-  python -m host_sim client command 3f2a ir_send '{"encoding": "nec", "address": 4, "command": 8}'
+  python -m host_sim client command 3f2a ir_send '{{"encoding": "nec", "address": 4, "command": 8}}'
 
 DEVICE is a device's id, the beginning of one, or its name. Values are read as the device declares them.
 A cloud that was started in this folder needs no options; another one needs --cloud and HXTP_TOKEN."""
 
 
 def main(argv: list[str]) -> int:
-    """0 if it worked, 1 if not (the reason is on stderr), 2 for a wrong command line, 130 after Ctrl-C."""
+    """0 if it worked; else what STATUSES says, with the reason on stderr; 130 after Ctrl-C."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     return guarded(lambda: options.run(options), options.trouble)
 
 
 def guarded(run: Callable[[], int], trouble: int = 1) -> int:
-    """What `run` returns; `trouble`, with one line on stderr that says why, where it could not."""
+    """What `run` returns. Where it could not, a line on stderr says why; UNREACHABLE or `trouble` then."""
     try:
         return run()
     except UsageError as error:
@@ -47,7 +59,7 @@ def guarded(run: Callable[[], int], trouble: int = 1) -> int:
         return 2
     except CloudError as error:
         print(f"host_sim client: {words.refusal(error)}", file=sys.stderr)
-        return trouble
+        return UNREACHABLE if isinstance(error, Unreachable) else trouble
     except BrokenPipeError:
         raise  # nobody reads any more: what runs this ends quietly
     except OSError as error:
@@ -81,14 +93,27 @@ def _parser() -> argparse.ArgumentParser:
     call = add(
         "command", _command, "send a command, wait for the device's answer; status 0 where it was executed"
     )
+    call.epilog, call.formatter_class = STATUSES, argparse.RawDescriptionHelpFormatter
     call.add_argument("device", metavar="DEVICE")
     call.add_argument("action", metavar="ACTION", help="such as light_on; `client device DEVICE` lists them")
-    call.add_argument("params", nargs="*", metavar="name=value", help="parameters, or one JSON object")
+    call.add_argument(
+        # With a default, or argparse calls it required.
+        "params",
+        nargs="*",
+        default=[],
+        metavar="name=value",
+        help="parameters, or one JSON object",
+    )
     add_sending(call)
+    call = add("result", _result, "tell what became of a command; status as of `command`")
+    call.add_argument("command", metavar="ID", help="the command's id")
+    call.add_argument("--wait", type=_seconds, default=0, metavar="S", help="seconds to wait for it")
+    call.add_argument("--json", action="store_true", help="as JSON")
     call = add(
         "online", _online, "status 0 where a device is online, 1 where it is not, 2 where nobody knows", 2
     )
     call.add_argument("device", metavar="DEVICE")
+    call.add_argument("--json", action="store_true", help="as JSON")
     call = add("watch", _watch, "show what devices tell, as it comes, until Ctrl-C")
     call.add_argument("device", metavar="DEVICE", nargs="?", help="this one alone")
     boards.add_register(add("register", boards.register, "make a device, and the files that its board needs"))
@@ -126,8 +151,20 @@ def _client(options: argparse.Namespace) -> Client:
     return Client(place.session(), place.ca)
 
 
+@contextlib.contextmanager
+def _refused_as_json(options: argparse.Namespace, **more: str) -> Iterator[None]:
+    """Print what is in the way as JSON too, with `more`, where the answer was to be JSON."""
+    try:
+        yield
+    except CloudError as error:
+        if options.json and not isinstance(error, UsageError):
+            print(json.dumps({**words.refused(error), **more}, indent=2))
+        raise
+
+
 def _devices(options: argparse.Namespace) -> int:
-    found = _client(options).devices()
+    with _refused_as_json(options):
+        found = _client(options).devices()
     if options.json:
         print(json.dumps(found, indent=2))
     elif found:
@@ -138,9 +175,10 @@ def _devices(options: argparse.Namespace) -> int:
 
 
 def _device(options: argparse.Namespace) -> int:
-    client = _client(options)
-    one = client.find(options.device)
-    state, manifest = client.state(one["id"]), client.manifest(one["id"])
+    with _refused_as_json(options):
+        client = _client(options)
+        one = client.find(options.device)
+        state, manifest = client.state(one["id"]), client.manifest(one["id"])
     if options.json:
         print(json.dumps({"device": one, "state": state, "manifest": manifest}, indent=2))
     else:
@@ -149,8 +187,14 @@ def _device(options: argparse.Namespace) -> int:
 
 
 def _online(options: argparse.Namespace) -> int:
-    online = _client(options).find(options.device).get("online") is True
-    print("online" if online else "offline")
+    with _refused_as_json(options):
+        one = _client(options).find(options.device)
+    online = one.get("online") is True
+    if options.json:
+        told = {"id": one["id"], "name": one["name"], "online": online, "last_seen": one.get("last_seen")}
+        print(json.dumps(told, indent=2))
+    else:
+        print("online" if online else "offline")
     return 0 if online else 1
 
 
@@ -168,29 +212,62 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def send(options: argparse.Namespace, action: str, params: Mapping[str, Any]) -> int:
-    """Send a command to `options.device` and print what became of it; 0 where it was executed, else 1.
+    """Send a command to `options.device` and print what became of it; a status of STATUSES.
 
     Raises CloudError.
     """
-    client = _client(options)
-    device = client.find(options.device)
-    end = time.monotonic() + options.wait
-    try:
-        command_id = client.send(device["id"], action, params, dry_run=options.dry_run, ttl_s=options.ttl)
-    except NeedsYes as asked:
-        if not options.yes and not _says_yes(asked):
-            return 1
+    with _refused_as_json(options):
+        client = _client(options)
+        device = client.find(options.device)
         end = time.monotonic() + options.wait
-        command_id = client.confirm(device["id"], asked.token)
-    command = client.settled(command_id, end)
-    executed = command.get("status") == EXECUTED
+        try:
+            command_id = client.send(device["id"], action, params, dry_run=options.dry_run, ttl_s=options.ttl)
+        except NeedsYes as asked:
+            if not options.yes and not _says_yes(asked):
+                if options.json:
+                    print(json.dumps({**words.refused(asked), "hint": "add --yes"}, indent=2))
+                return 1
+            end = time.monotonic() + options.wait
+            command_id = client.confirm(device["id"], asked.token)
+    try:
+        with _refused_as_json(options, command_id=command_id):
+            command = client.settled(command_id, end)
+    except CloudError:
+        print(plain(f"command {command_id} was accepted; {words.later(command_id)}"), file=sys.stderr)
+        raise
+    except KeyboardInterrupt:
+        print(_interrupted(client, command_id), file=sys.stderr)
+        raise
+    return _tell(options, client, command)
+
+
+def _interrupted(client: Client, command_id: str) -> str:
+    with contextlib.suppress(CloudError):
+        command = client.settled(command_id, time.monotonic())
+        if command.get("status") not in UNSETTLED:
+            return words.ended(command, None)
+        return words.interrupted(command)
+    return words.interrupted({"id": command_id})
+
+
+def _result(options: argparse.Namespace) -> int:
+    if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", options.command):
+        raise UsageError(f"{options.command!r} is no command's id")
+    with _refused_as_json(options):
+        client = _client(options)
+        command = client.settled(options.command, time.monotonic() + options.wait)
+    return _tell(options, client, command)
+
+
+def _tell(options: argparse.Namespace, client: Client, command: Mapping[str, Any]) -> int:
+    executed, waits = command.get("status") == EXECUTED, command.get("status") in UNSETTLED
+    status = 0 if executed else UNANSWERED if waits else 1
     if options.json:
         print(json.dumps(command, indent=2))
-        return 0 if executed else 1
-    waits = command.get("status") in UNSETTLED
-    online = client.find(device["id"]).get("online") is True if waits else None
+        return status
+    online = client.find(str(command.get("device_id"))).get("online") is True if waits else None
     print(words.ended(command, online), file=sys.stdout if executed else sys.stderr)
-    return 0 if executed else 1
+    return status
 
 
 def _says_yes(asked: NeedsYes) -> bool:

@@ -34,6 +34,8 @@ FIRST_S, LATER, LAST_S = 0.1, 1.6, 3.0  # pauses between questions, each longer 
 class ManyError(CloudError):
     """A device was not named so that one is meant. `choices`: those that there are."""
 
+    code = "NOT_FOUND"
+
     def __init__(self, message: str, devices: list[dict[str, Any]]) -> None:
         super().__init__(message)
         self.choices = [f"{one['id']}  {one['name'] or one['device_type']}" for one in devices[:50]]
@@ -44,6 +46,7 @@ class NeedsYes(CloudError):
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(str(refused.body.get("message", refused)), refused.status)
+        self.code = refused.code
         self.token = str(refused.body.get("dry_run_token", ""))
 
 

@@ -178,7 +178,8 @@ def _why_not(near: Path, url: str, names: Names) -> str:
         return f"there are no cloud's data in {near}: start a cloud here, or {names.data} to name its folder"
     own = _address(near)
     if own is not None and own != url:
-        return f"{near} is of the cloud at {own}, not of {url}: leave {names.cloud} and {CLOUD} out, or {names.data}"
+        other = f"{near} is of the cloud at {own}, not of {url}"
+        return f"{other}: leave {names.cloud} and {CLOUD} out, or {names.data}"
     return f"with {names.ca} the data in {near} count only where they are named: {names.data}"
 
 

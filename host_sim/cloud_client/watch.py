@@ -8,7 +8,7 @@ import json
 import time
 from typing import Any
 
-from host_sim.cloud_client.api import CloudError, Session
+from host_sim.cloud_client.api import CloudError, Session, Unreachable
 from host_sim.cloud_client.client import Client
 from host_sim.cloud_client.words import body
 from host_sim.params import plain
@@ -33,7 +33,7 @@ def watch(client: Client, only: dict[str, Any] | None = None) -> None:
     except InvalidHandshake:
         raise CloudError("the cloud does not open its WebSocket: check --cloud and the token") from None
     except (OSError, TimeoutError) as error:
-        raise CloudError(f"the cloud's WebSocket cannot be reached: {error}") from None
+        raise Unreachable(f"the cloud's WebSocket cannot be reached: {error}") from None
 
 
 async def _watch(client: Client, only: dict[str, Any] | None) -> None:

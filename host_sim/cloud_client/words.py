@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from host_sim.cloud_client.api import CloudError, Refused
+from host_sim.cloud_client.api import CloudError, Refused, Unreachable
 from host_sim.params import declared, describe, plain
 
 MOST = 32768  # characters of a state or a result that are shown; a message has up to 16 KB
@@ -20,6 +20,21 @@ HINTS = {
     "MANIFEST_NOT_FOUND": "let it connect once: what it can do is not known before",
     "RESTRICTED_ACTION": SHOWS,
 }
+
+
+def refused(error: CloudError) -> dict[str, Any]:
+    """An error, for programs. `status`: "refused", or "unreachable" where the cloud did not answer."""
+    body = error.body if isinstance(error, Refused) else {}
+    told: dict[str, Any] = {
+        "status": "unreachable" if isinstance(error, Unreachable) else "refused",
+        "error": error.code or "FAILED",
+        "message": str(body.get("message") or error),
+    }
+    if hint := HINTS.get(error.code) or body.get("hint"):
+        told["hint"] = str(hint)
+    if choices := getattr(error, "choices", ()):
+        told["choices"] = list(choices)
+    return told
 
 
 def refusal(error: CloudError) -> str:
@@ -71,6 +86,9 @@ def device(one: Mapping[str, Any], state: Mapping[str, Any], manifest: Mapping[s
     return "\n".join(lines)
 
 
+UNKNOWN = "it may have run or not: the device was away or restarted before it could say"
+
+
 def ended(command: Mapping[str, Any], online: bool | None) -> str:
     """What became of a command. `online`: of its device, None where that is not known."""
     action, status = command.get("action"), command.get("status")
@@ -82,11 +100,24 @@ def ended(command: Mapping[str, Any], online: bool | None) -> str:
     if status in ("queued", "dispatched"):
         away = "; the device is offline" if online is False else ""
         waits = f"; it waits until {_moment(command.get('expires_at'))}"
-        return plain(f"{action}: no answer yet, still {status}{away}{waits}")
+        return plain(f"{action}: no answer yet, still {status}{away}{waits}; {later(command.get('id'))}")
     told = command.get("result")
     member = (told.get("member") or told.get("detail")) if isinstance(told, Mapping) else None
     reason = command.get("error") or "it was never sent"
-    return plain(f"{action}: {status}, {reason}{f' ({member})' if member else ''}")
+    more = f"; {UNKNOWN}" if reason == "OUTCOME_UNKNOWN" else ""
+    return plain(f"{action}: {status}, {reason}{f' ({member})' if member else ''}{more}")
+
+
+def interrupted(command: Mapping[str, Any]) -> str:
+    """Of a command that somebody stopped waiting for."""
+    until = f" until {_moment(command['expires_at'])}" if command.get("expires_at") else ""
+    command_id = command.get("id")
+    return plain(f"not answered yet: command {command_id} goes on waiting{until}; {later(command_id)}")
+
+
+def later(command_id: object) -> str:
+    """How to ask again."""
+    return f"`python -m host_sim client result {command_id}` tells what became of it"
 
 
 def _result(command: Mapping[str, Any]) -> Any:

@@ -16,9 +16,9 @@ import pytest
 
 from host_sim import ROOT
 from host_sim.cloud.provisioning import token_for
-from host_sim.cloud_client import cli, options
-from host_sim.cloud_client.api import CloudError, Refused
-from host_sim.cloud_client.client import NeedsYes, connect
+from host_sim.cloud_client import cli, options, words
+from host_sim.cloud_client.api import CloudError, Refused, Unreachable
+from host_sim.cloud_client.client import Client, NeedsYes, connect
 from host_sim.device import Lamp, Relay, SimDevice
 from host_sim.device_mqtt import MqttDevice
 from hxtp.errors import HxtpError
@@ -217,12 +217,86 @@ def test_a_device_that_is_away_is_told_so_and_a_program_can_ask(run, api, door):
     assert run("command", away, "light_on")[2].startswith("host_sim client: MANIFEST_NOT_FOUND: ")
     api().post(f"/devices/{away}/manifest", json={"capabilities": manifest})
     status, out, err = run("command", away, "light_on", "--wait", "0.1", "--ttl", "60")
-    assert (status, out) == (1, "")
+    assert (status, out) == (4, "")
     assert err.startswith("light_on: no answer yet, still queued; the device is offline; it waits until 20")
+    # The status and the command that asks again are what a script goes on with.
+    command_id = re.search(r"client result (\S+)` tells what became of it", err)[1]
+    status, out, err = run("result", command_id, "--wait", "0.1")
+    assert (status, out) == (4, "") and f"client result {command_id}`" in err
+    status, out, err = run("result", command_id, "--json")
+    assert (status, err) == (4, "") and json.loads(out)["status"] == "queued"
     assert run("online", away) == (1, "offline\n", "")
     assert run("online", "Front door") == (0, "online\n", "")
+    status, out, _ = run("online", away, "--json")
+    assert status == 1 and json.loads(out) == {"id": away, "name": None, "online": False, "last_seen": None}
     status, out, err = run("online", "f" * 32)  # neither online nor offline
     assert (status, out) == (2, "") and "there is no device" in err
+
+
+@pytest.mark.parametrize(
+    "words, status, code, has",
+    [
+        (("command", "{id}", "light_onn"), 1, "ACTION_NOT_IN_MANIFEST", {"hint", "choices"}),
+        (("command", "{id}", "light_brightness", "brightness=101"), 1, "PARAMS_INVALID", {"hint"}),
+        (("command", "{id}", "door_open"), 1, "CONFIRMATION_REQUIRED", {"hint"}),
+        (("command", "nobody", "light_on"), 1, "NOT_FOUND", {"choices"}),
+        (("device", "nobody"), 1, "NOT_FOUND", {"choices"}),
+        (("online", "nobody"), 2, "NOT_FOUND", {"choices"}),
+        (("result", "4f7c8c1e"), 1, "NOT_FOUND", {"hint"}),
+        (("command", "{id}", "light_on", "--cloud", "https://127.0.0.1:1/api/v1"), 3, "UNREACHABLE", set()),
+        (("online", "{id}", "--cloud", "https://127.0.0.1:1/api/v1"), 3, "UNREACHABLE", set()),
+    ],
+)
+def test_a_script_gets_a_refusal_as_json_and_a_status_of_its_own(
+    run, door, monkeypatch, words, status, code, has
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    opened = door.sim.parts[0].opened
+    done, out, err = run(*(word.replace("{id}", door.id) for word in words), "--json")
+    told = json.loads(out)
+    assert (done, told.pop("error")) == (status, code) and err.startswith("host_sim client: ")
+    assert told.pop("status") == ("unreachable" if status == 3 else "refused")
+    assert told.pop("message") and set(told) == has and "token" not in out
+    assert door.sim.parts[0].opened == opened
+
+
+def test_ctrl_c_while_a_command_waits_tells_how_to_ask_again(run, api, door, monkeypatch):
+    away = api().post("/device/register", json={"device_type": "away"}).json()["device_id"]
+    manifest = api().get(f"/devices/{door.id}/manifest").json()["capabilities"]
+    api().post(f"/devices/{away}/manifest", json={"capabilities": manifest})
+    settled = Client.settled
+
+    def pressed(*unused):
+        monkeypatch.setattr(Client, "settled", settled)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "settled", pressed)
+    status, out, err = run("command", away, "light_on", "--ttl", "60")
+    assert (status, out) == (130, "")
+    assert re.fullmatch(
+        r"not answered yet: command (\S+) goes on waiting until 20\d\d-.* UTC; "
+        r"`python -m host_sim client result \1` tells what became of it\n",
+        err,
+    )
+
+
+def test_an_accepted_command_of_which_the_cloud_tells_no_more_is_named(run, door, monkeypatch):
+    def gone(*unused):
+        raise Unreachable("gone")
+
+    monkeypatch.setattr(Client, "settled", gone)
+    status, out, err = run("command", door.id, "light_on", "--json")
+    command_id = json.loads(out)["command_id"]
+    assert status == 3 and json.loads(out)["status"] == "unreachable"
+    assert f"command {command_id} was accepted; " in err
+
+
+@pytest.mark.parametrize("status", ["failed", "expired"])
+def test_a_command_whose_outcome_nobody_knows_is_told_as_such(status):
+    told = words.ended({"action": "light_on", "status": status, "error": "OUTCOME_UNKNOWN"}, None)
+    assert told.startswith(
+        f"light_on: {status}, OUTCOME_UNKNOWN; it may have run or not: the device was away"
+    )
 
 
 def test_what_devices_tell_is_watched(cloud, token, api, door):
