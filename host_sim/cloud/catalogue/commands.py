@@ -42,12 +42,12 @@ def add_confirmation(
     device_id: str,
     user_id: str,
     token_hash: str,
-    command: tuple[str, str, Mapping[str, Any], float | None],
+    command: tuple[str, str, Mapping[str, Any], int | None],
     now: int,
     expires_at: int,
 ) -> None:
-    """A command (kind, action, params, ttl_s) that waits for its token. Those that expired are forgotten."""
-    kind, action, params, ttl_s = command
+    """A command (kind, action, params, life in ms) that waits for its token; what has expired is forgotten."""
+    kind, action, params, life = command
     connection.execute(
         confirmations.delete().where(confirmations.c.tenant_id == tenant_id, confirmations.c.expires_at < now)
     )
@@ -60,7 +60,7 @@ def add_confirmation(
             kind=kind,
             action=action,
             params=dict(params),
-            ttl_s=ttl_s,
+            life=life,
             expires_at=expires_at,
         )
     )

@@ -35,6 +35,11 @@ class Asked:
     key: str | None = None
     coerce: bool = True
 
+    @property
+    def life(self) -> int | None:
+        """`ttl_s` in ms."""
+        return None if self.ttl_s is None else max(1, round(1000 * self.ttl_s))
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:

@@ -290,7 +290,7 @@ confirmations = sa.Table(
     _text("kind", 32),  # confirmation_required, dry_run_required
     _text("action"),
     _json("params"),
-    sa.Column("ttl_s", sa.Float, nullable=True),
+    sa.Column("life", sa.BigInteger, nullable=True),
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
 

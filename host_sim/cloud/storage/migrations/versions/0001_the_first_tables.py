@@ -331,7 +331,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("action", sa.String(length=128), nullable=False),
         sa.Column("params", JSON, nullable=False),
-        sa.Column("ttl_s", sa.Float(), nullable=True),
+        sa.Column("life", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name="fk_confirmations_device_id", ondelete="CASCADE"
