@@ -29,20 +29,20 @@ def main(argv: list[str]) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="virtual-board-") as scratch:
         try:
-            board = VirtualBoard(
-                arguments.flash or scratch,
-                runtime=arguments.runtime,
-                heap=arguments.heap,
-                name=arguments.name,
-                files=files,
-                slots=arguments.slots,
-            )
+            try:
+                board = VirtualBoard(
+                    arguments.flash or scratch,
+                    runtime=arguments.runtime,
+                    heap=arguments.heap,
+                    name=arguments.name,
+                    files=files,
+                    slots=arguments.slots,
+                )
+            except OSError as error:
+                raise BoardError(_flash_trouble(error, arguments.flash or scratch)) from None
             return run(board, arguments.seconds)
         except BoardError as error:
             print(f"host_sim board: {error}", file=sys.stderr)
-            return 1
-        except OSError as error:
-            print(f"host_sim board: {_flash_trouble(error, arguments.flash or scratch)}", file=sys.stderr)
             return 1
 
 
