@@ -46,7 +46,7 @@ def add_confirmation(
     now: int,
     expires_at: int,
 ) -> None:
-    """A command (kind, action, params, life in ms) that waits for its token; what has expired is forgotten."""
+    """A command (kind, action, params, life in ms) waits for its token; what has expired is forgotten."""
     kind, action, params, life = command
     connection.execute(
         confirmations.delete().where(confirmations.c.tenant_id == tenant_id, confirmations.c.expires_at < now)
