@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from host_sim.cloud.at_once import AtOnce
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
@@ -17,6 +18,8 @@ from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import BROKER_PORTS, Settings, bracketed
 from host_sim.cloud.storage.database import Database
+
+SUMS = 2  # aggregates of telemetry at once
 
 
 def _elsewhere(device_id: str) -> bool:
@@ -42,6 +45,7 @@ class Services:
     expel: Callable[[str], bool] = _elsewhere
     logins: Keeper | None = None  # where the broker has to be told who may come in
     live: Live = field(default_factory=Live)
+    sums: AtOnce = field(default_factory=lambda: AtOnce(SUMS))
     started: float = field(default_factory=time.time)
 
     def mqtt_endpoint(self) -> str:

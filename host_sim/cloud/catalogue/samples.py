@@ -7,12 +7,13 @@ read more rows into this process than were asked for.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue.pages import beyond
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import json_text
 from host_sim.cloud.storage.tables import telemetry
@@ -88,14 +89,12 @@ def newest(
     connection: sa.Connection, span: Span, most: int, after: tuple[int, int] | None = None
 ) -> list[Any]:
     """Rows, the newest first. `after`: (sampled_at, id) of the last one that is known."""
-    query = sa.select(telemetry).where(*span.where())
+    conditions: tuple[Any, ...] = ()
     if after is not None:
-        at, number = after
-        query = query.where(
-            sa.or_(
-                telemetry.c.sampled_at < at, sa.and_(telemetry.c.sampled_at == at, telemetry.c.id < number)
-            )
-        )
+        # Told by time alone too: no index leads to a pair beside another bound, and all before it was read.
+        span = replace(span, end=min(span.end, after[0] + 1))
+        conditions = (beyond(telemetry.c.sampled_at, telemetry.c.id, after, newest_first=True),)
+    query = sa.select(telemetry).where(*span.where(), *conditions)
     query = query.order_by(telemetry.c.sampled_at.desc(), telemetry.c.id.desc()).limit(most)
     return list(connection.execute(query))
 

@@ -1,7 +1,10 @@
 """Telemetry: what a device measured, sample by sample or summed up by time."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
@@ -11,6 +14,7 @@ from host_sim.cloud.catalogue import devices
 from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
 from host_sim.cloud.errors import bad_request, not_found
 from host_sim.cloud.routes.forms import DeviceId
+from host_sim.cloud.storage.deadline import TooLong, within
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["telemetry"])
@@ -18,6 +22,7 @@ router = APIRouter(tags=["telemetry"])
 LATEST = 253402300799999  # ms: the end of the year 9999
 DAY_MS = 24 * 3600 * 1000
 BUCKETS = 2000
+LONGEST_S = 5  # that the database may read for one request
 FIELD = r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$"
 
 Time = Annotated[int | None, Query(ge=0, le=LATEST, examples=[1767225600000])]
@@ -78,16 +83,22 @@ def telemetry(
     where no `from` is given, and without a field there is only `count`.
     """
     services = services_of(request)
-    with services.database.reading(caller.tenant_id) as connection:
-        if devices.find(connection, caller.tenant_id, device_id) is None:
-            raise not_found("device")
-        if aggregate is None:
-            span = Span(caller.tenant_id, device_id, begin or 0, LATEST if end is None else end)
-            after = tuple(map(int, cursor.split("."))) if cursor else None
+    if aggregate is None:
+        span = Span(caller.tenant_id, device_id, begin or 0, LATEST if end is None else end)
+        after = tuple(map(int, cursor.split("."))) if cursor else None
+        with services.database.reading(caller.tenant_id) as connection, _bounded(connection, span):
             rows = newest(connection, span, limit + 1, after)  # type: ignore[arg-type]  # two numbers
-            return _page(device_id, rows, limit)
-        end = services.now() + 1 if end is None else end
-        begin = max(0, end - DAY_MS) if begin is None else begin
+        return _page(device_id, rows, limit)
+    end = services.now() + 1 if end is None else end
+    begin = max(0, end - DAY_MS) if begin is None else begin
+    span = Span(caller.tenant_id, device_id, begin, end)
+    names = tuple(field.split(".")) if field else None
+    # The place comes before the connection: of those there are few, and everybody needs them.
+    with (
+        services.sums.place(caller.tenant_id),
+        services.database.reading(caller.tenant_id) as connection,
+        _bounded(connection, span),
+    ):
         if field is None and aggregate != "count":
             raise bad_request(f"{aggregate} needs a field", "say which: field=temperature")
         if (end - begin) // (bucket * 1000) > BUCKETS:
@@ -95,8 +106,6 @@ def telemetry(
                 f"that would be over {BUCKETS} buckets",
                 "take a longer bucket, or a time from … to that is shorter",
             )
-        names = tuple(field.split(".")) if field else None
-        span = Span(caller.tenant_id, device_id, begin, end)
         found = summed(connection, span, aggregate, bucket * 1000, names)
     return Telemetry(
         device_id=device_id,
@@ -106,6 +115,20 @@ def telemetry(
         buckets=[Bucket(start=iso(start) or "", value=value, count=count) for start, value, count in found],
         count=len(found),
     )
+
+
+@contextlib.contextmanager
+def _bounded(connection: sa.Connection, span: Span) -> Iterator[None]:
+    """For reading of a device, which has to be there, and may have sent any number of samples."""
+    if devices.find(connection, span.tenant_id, span.device_id) is None:
+        raise not_found("device")
+    try:
+        with within(connection, LONGEST_S):
+            yield
+    except TooLong:
+        raise bad_request(
+            f"there are more samples than can be read in {LONGEST_S} s", "ask for a shorter time from … to"
+        ) from None
 
 
 def _page(device_id: str, rows: list[Any], limit: int) -> Telemetry:

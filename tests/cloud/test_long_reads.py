@@ -1,0 +1,94 @@
+"""What asks for very many rows ends in time, and few ask at once: everybody else is served meanwhile."""
+
+import pytest
+import sqlalchemy as sa
+
+from host_sim.cloud.at_once import AtOnce
+from host_sim.cloud.catalogue import samples
+from host_sim.cloud.catalogue.samples import Span, newest
+from host_sim.cloud.errors import ApiError
+from host_sim.cloud.routes import telemetry
+from host_sim.cloud.storage.deadline import TooLong, within
+
+ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
+AT = 1767225600000
+
+
+def test_a_read_ends_when_its_time_is_over_and_the_next_one_is_not_bounded_by_it(database):
+    for _ in range(2):
+        with pytest.raises(TooLong), database.reading() as connection, within(connection, 0.02):
+            connection.exec_driver_sql(ENDLESS)
+    with database.reading() as connection:
+        if database.is_sqlite:
+            few = ENDLESS.replace("FROM r)", "FROM r WHERE n < 100000)")
+            assert connection.exec_driver_sql(few).scalar() == 100000
+        else:
+            assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "30s"
+
+
+def test_another_error_stays_what_it_is(database):
+    with (
+        pytest.raises(sa.exc.DBAPIError),
+        database.reading() as connection,
+        within(connection, 5),
+    ):
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+@pytest.fixture(scope="module")
+def measured(api, cloud):
+    """The telemetry of a device with so many samples that SQLite looks at the clock on its way."""
+    registered = api().post("/device/register", json={"device_type": "x"}).json()
+    tenant_id, device_id = registered["tenant_id"], registered["device_id"]
+    rows = [(device_id, AT + number, '{"t": 1}') for number in range(1000)]
+    with cloud.services.database.writing(tenant_id) as connection:
+        samples.add(connection, tenant_id, AT, rows)
+    return f"/devices/{device_id}/telemetry", tenant_id
+
+
+def test_a_page_begins_where_its_cursor_says_without_reading_what_lies_before(cloud, measured):
+    told = []
+    span = Span(measured[1], measured[0].split("/")[2], 0, 2 * AT)
+    with cloud.services.database.reading(measured[1]) as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
+        assert [row.sampled_at - AT for row in newest(connection, span, 2, (AT + 500, 1))] == [499, 498]
+        statement, values = told[-1]
+        (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+    assert "ix_telemetry_device_id_sampled_at (device_id=? AND sampled_at>? AND sampled_at<?)" in step.detail
+    assert AT + 501 in values and 2 * AT not in values
+
+
+SUM = {"aggregate": "sum", "field": "t", "from": AT, "to": AT + 1000}
+
+
+def test_an_aggregate_of_too_much_asks_for_a_shorter_time(api, measured, monkeypatch):
+    path, _ = measured
+    monkeypatch.setattr(telemetry, "LONGEST_S", 0)
+    answer = api().get(path, params=SUM)
+    assert (answer.status_code, answer.json()["error"]) == (400, "BAD_REQUEST")
+    assert "shorter" in answer.json()["hint"]
+    monkeypatch.undo()
+    assert [one["value"] for one in api().get(path, params=SUM).json()["buckets"]] == [1000]
+
+
+def test_of_a_tenant_one_aggregate_runs_at_a_time(api, cloud, measured):
+    path, tenant_id = measured
+    with cloud.services.sums.place(tenant_id):
+        answer = api().get(path, params=SUM)
+        assert (answer.status_code, answer.json()["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+        assert answer.headers["Retry-After"] == "1"
+        assert api().get(path, params={"limit": 1}).status_code == 200
+    for _ in range(2):  # the refused one has not kept the place, nor has one that was answered
+        assert api().get(path, params=SUM).status_code == 200
+    assert api().get(path, params={**SUM, "bucket": 1, "from": 0}).status_code == 400
+    assert api().get(path, params=SUM).status_code == 200
+
+
+def test_of_all_tenants_only_so_many_run_at_a_time():
+    both = AtOnce(2)
+    with both.place("one"):
+        with both.place("another"), pytest.raises(ApiError) as refused, both.place("third"):
+            pass
+        assert refused.value.status == 429
+        with both.place("third"):
+            pass
