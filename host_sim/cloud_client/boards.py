@@ -28,12 +28,15 @@ MAX_NAME = 64  # characters
 MAX_SSID, MAX_PASSWORD = 32, 63  # bytes, characters: what Wi-Fi takes
 CONFIG = "hxtp.json"
 MAX_CONFIG = 65536  # bytes
+ON_BOARD = re.compile(r"boards/[A-Za-z0-9_-]{1,64}\.json|board\.json")  # a path on the device
 
 
 def add_register(call: argparse.ArgumentParser) -> None:
     """The options of `client register`."""
     call.add_argument("name", metavar="NAME", help="what the device is called, such as lamp")
-    call.add_argument("--board", required=True, help="a name of firmware/boards, or board data on the device")
+    call.add_argument(
+        "--board", required=True, help="a name of firmware/boards, a file of your own, or boards/NAME.json"
+    )
     call.add_argument("--type", metavar="T", help="its device type (default: what the board's data say)")
     call.add_argument("--out", type=Path, metavar="FOLDER", help="for the files (default build/boards/NAME)")
     call.add_argument(
@@ -119,22 +122,44 @@ def _plain_name(name: str) -> str:
 
 
 def _board(given: str, name: str) -> tuple[str, str]:
-    """(path on the device, device type): of a board's name or path."""
-    board = given if given.endswith(".json") else f"boards/{given}.json"
-    file = FIRMWARE / board
-    if not file.resolve().is_relative_to(FIRMWARE) or not file.is_file():
-        if not given.endswith(".json"):
-            known = ", ".join(sorted(path.stem for path in (FIRMWARE / "boards").glob("*.json")))
-            raise UsageError(
-                f"there is no board {given!r}; there are {known}, or name a .json file on the device"
-            )
-        print(
-            f"host_sim client: there is no firmware/{plain(board)}: put that file onto the board",
-            file=sys.stderr,
-        )
-        return board, name
-    found = json.loads(file.read_text(encoding="utf-8")).get("device_type")
-    return board, found if isinstance(found, str) and found else name
+    """(path on the device, device type): of a board's name, of a file here, or of a path on the board. Raises
+    UsageError."""
+    own = FIRMWARE / "boards"
+    if not given.endswith(".json"):
+        file = own / f"{given}.json"
+        if file.parent != own or not file.is_file():
+            known = ", ".join(sorted(path.stem for path in own.glob("*.json")))
+            raise UsageError(f"there is no board {given!r}; there are {known}, or name a .json file")
+        return f"boards/{given}.json", _type(file, name)
+    for file in (Path(given), FIRMWARE / given):
+        if file.is_file():
+            there = f"boards/{file.name}"
+            device_type = _type(file, name)
+            if file.resolve().parent != own.resolve():
+                print(
+                    f"host_sim client: copy {plain(file)} onto the board, as {plain(there)}", file=sys.stderr
+                )
+            return there, device_type
+    if not ON_BOARD.fullmatch(given):
+        raise UsageError(f"there is no file {given}; one that is on the board already is boards/NAME.json")
+    print(
+        f"host_sim client: there is no firmware/{plain(given)}: it has to be on the board already",
+        file=sys.stderr,
+    )
+    return given, name
+
+
+def _type(file: Path, name: str) -> str:
+    """The device type that a board's data name, else `name`. Raises UsageError."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            found = json.loads(stream.read(MAX_CONFIG))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(f"{file} holds no board's data: a JSON object of up to {MAX_CONFIG} bytes")
+    told = found.get("device_type")
+    return told if isinstance(told, str) and told else name
 
 
 def _wifi(ssid: str | None, password_file: str | None) -> tuple[str, str] | None:

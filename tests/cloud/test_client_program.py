@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import pytest
 
-from host_sim import ROOT
+from host_sim import FIRMWARE, ROOT
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud_client import cli, options, words
 from host_sim.cloud_client.api import CloudError, Refused, Unreachable
@@ -369,7 +369,10 @@ def test_a_real_boards_wifi_is_taken_from_a_file_or_standard_input(run, monkeypa
         "w",
     )
     assert status == 0 and "pass phrase" not in out + err
-    assert "put that file onto the board" in err and "start the cloud with --host" in err
+    assert (
+        "there is no firmware/boards/own.json: it has to be on the board already" in err
+        and "start the cloud with --host" in err
+    )
     with open("w/hxtp.json") as file:
         config = json.load(file)
     assert config["wifi"] == {"ssid": "attic", "password": "pass phrase"}
@@ -377,8 +380,42 @@ def test_a_real_boards_wifi_is_taken_from_a_file_or_standard_input(run, monkeypa
 
 
 @pytest.mark.parametrize(
+    "board, device_type, says",
+    [
+        ("pwm-lamp", "pwm-lamp", ""),
+        ("boards/pwm-lamp.json", "pwm-lamp", ""),
+        (str(FIRMWARE / "boards" / "pwm-lamp.json"), "pwm-lamp", ""),
+        ("firmware/boards/pwm-lamp.json", "pwm-lamp", ""),  # as a shell completes it in the checkout
+        (
+            "mine/pwm-lamp.json",
+            "my-lamp",
+            "copy mine/pwm-lamp.json onto the board, as boards/pwm-lamp.json\n",
+        ),
+    ],
+)
+def test_board_data_are_named_as_they_lie_here_and_stored_as_they_lie_on_the_board(
+    run, api, tmp_path, board, device_type, says
+):
+    (tmp_path / "firmware").symlink_to(FIRMWARE)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "pwm-lamp.json").write_text('{"device_type": "my-lamp"}')
+    status, _, err = run("register", f"Of {board[-40:]}", "--board", board, "--out", "files")
+    assert status == 0 and err == (says and f"host_sim client: {says}")
+    config = json.loads((tmp_path / "files" / "hxtp.json").read_text())
+    assert config["board"] == "boards/pwm-lamp.json"
+    told = json.loads((FIRMWARE / "boards" / "pwm-lamp.json").read_text())["device_type"]
+    found = api().get(f"/devices/{config['device_id']}").json()["device_type"]
+    assert found == (told if device_type == "pwm-lamp" else device_type)
+
+
+@pytest.mark.parametrize(
     "words, says",
     [
+        (("register", "x", "--board", "fimware/boards/pwm-lamp.json"), "there is no file fimware/boards/pwm"),
+        (("register", "x", "--board", "../boards/pwm.json"), "is on the board already is boards/NAME.json"),
+        (("register", "x", "--board", "toaster.json"), "there is no file toaster.json; one that is on the"),
+        (("register", "x", "--board", "../pwm-lamp"), "there is no board '../pwm-lamp'; there are demo-ir"),
+        (("register", "x", "--board", "list.json"), "list.json holds no board's data: a JSON object of up"),
         (
             ("register", "x", "--board", "toaster"),
             "there is no board 'toaster'; there are demo-ir, demo-light",
@@ -396,8 +433,9 @@ def test_a_real_boards_wifi_is_taken_from_a_file_or_standard_input(run, monkeypa
 )
 def test_a_mistake_with_files_and_places_ends_in_one_sentence(run, api, monkeypatch, words, says):
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    with open("hxtp.json", "w") as file:
+    with open("hxtp.json", "w") as file, open("list.json", "w") as other:
         file.write('{"device_id": "x"}')
+        other.write("[]")
     before = api().get("/devices").json()["count"]
     status, out, err = run(*words)
     assert status in (1, 2) and out == "" and says in err
