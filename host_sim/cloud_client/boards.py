@@ -23,6 +23,7 @@ from host_sim.cloud_client.options import place_of
 from host_sim.cloud_client.registration import Identity
 from host_sim.files import replace_file
 from host_sim.params import plain
+from host_sim.provision import SIMULATED_WIFI
 
 MAX_NAME = 64  # characters
 MAX_SSID, MAX_PASSWORD = 32, 63  # bytes, characters: what Wi-Fi takes
@@ -78,12 +79,8 @@ def register(options: argparse.Namespace) -> int:
     print(f"device {plain(device.device_id)}, {plain(options.name)} ({plain(device.device_type)})")
     config = json.loads(files[CONFIG])
     _told(folder, config)
-    if wifi is not None and is_local(urlsplit(config["mqtt"]).hostname or ""):
-        print(
-            f"host_sim client: the broker {plain(config['mqtt'])} is for this machine alone: for a board on "
-            "a Wi-Fi start the cloud with --host and this machine's address there, then client renew",
-            file=sys.stderr,
-        )
+    if wifi is not None and _is_here(config["mqtt"]):
+        print(f"host_sim client: {_for_here_alone(config['mqtt'])}", file=sys.stderr)
     return 0
 
 
@@ -101,7 +98,12 @@ def renew(options: argparse.Namespace) -> int:
         found = bootstrap.ask(place.api(), device)
     except (KeyError, TypeError, ValueError):
         raise CloudError(f"{options.folder / CONFIG} lacks the device's ids or its secret") from None
-    config.update(mqtt=found.mqtt, password_expiry=found.expiry)
+    mqtt, old = found.mqtt, config.get("mqtt")
+    if _is_here(mqtt) and _on_a_wifi(config):
+        # A board elsewhere would look for its broker in itself, and could not be told any better.
+        mqtt, told = (mqtt, "") if _is_here(old) else (old, f"; {plain(old)} is kept")
+        print(f"host_sim client: {_for_here_alone(found.mqtt)}{told}", file=sys.stderr)
+    config.update(mqtt=mqtt, password_expiry=found.expiry)
     if found.ca is not None:
         config["ca"] = "ca.pem"
         replace_file(options.folder / "ca.pem", found.ca)
@@ -109,6 +111,27 @@ def renew(options: argparse.Namespace) -> int:
     print(f"device {plain(device.device_id)}")
     _told(options.folder, config)
     return 0
+
+
+def _is_here(mqtt: object) -> bool:
+    """Whether a broker's address is of whoever looks for it, or none at all."""
+    try:
+        host = urlsplit(mqtt).hostname if isinstance(mqtt, str) else None
+    except ValueError:
+        host = None
+    return host is None or is_local(host)
+
+
+def _for_here_alone(mqtt: str) -> str:
+    return (
+        f"the broker {plain(mqtt)} is for this machine alone: for a board on a Wi-Fi start the cloud with "
+        "--host and this machine's address there, then client renew"
+    )
+
+
+def _on_a_wifi(config: dict[str, Any]) -> bool:
+    wifi = config.get("wifi")
+    return isinstance(wifi, dict) and wifi.get("ssid") not in (None, "", SIMULATED_WIFI[0])
 
 
 def _told(folder: Path, config: dict[str, Any]) -> None:

@@ -377,6 +377,19 @@ def test_a_real_boards_wifi_is_taken_from_a_file_or_standard_input(run, monkeypa
         config = json.load(file)
     assert config["wifi"] == {"ssid": "attic", "password": "pass phrase"}
     assert config["board"] == "boards/own.json"
+    # Renewed by a cloud that is on this machine alone, a board elsewhere does not lose its broker.
+    here = config["mqtt"]
+    for old, kept, says in (
+        (here, here, "then client renew\n"),
+        ("mqtts://192.0.2.7:8883", "mqtts://192.0.2.7:8883", "; mqtts://192.0.2.7:8883 is kept\n"),
+        (7, here, "then client renew\n"),
+    ):
+        with open("w/hxtp.json", "w") as file:
+            json.dump({**config, "mqtt": old, "password_expiry": 1}, file)
+        status, _, err = run("renew", "w")
+        assert status == 0 and f"the broker {here} is for this machine alone" in err and err.endswith(says)
+        with open("w/hxtp.json") as file:
+            assert json.load(file) == {**config, "mqtt": kept}
 
 
 @pytest.mark.parametrize(
