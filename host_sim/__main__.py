@@ -36,6 +36,9 @@ def main(argv: list[str]) -> int:
         # Whoever read the output has gone, as `| head` does; nothing is left that could be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        # Before a command has come so far that it sees to this itself: while it is imported.
+        return 130
     return status
 
 
