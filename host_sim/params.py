@@ -91,8 +91,12 @@ def describe(rule: Mapping[str, Any]) -> str:
     words = [f"{'an' if kind[0] in 'aio' else 'a'} {kind}"]
     size = {"string": "Length", "array": "Items"}.get(kind)
     low, high = (rule.get(end + (size or "imum")) for end in ("min", "max"))
-    unit = {"string": " characters", "array": " items"}.get(kind, "")
-    if low is not None and high is not None:
+    unit = {"string": " character", "array": " item"}.get(kind, "")
+    if unit and (low if high is None else high) != 1:
+        unit += "s"
+    if low is not None and low == high:
+        words.append(f"of {low}{unit}" if unit else f"{low} alone")
+    elif low is not None and high is not None:
         words.append(f"{low} to {high}{unit}")
     elif low is not None:
         words.append(f"from {low}{unit}")

@@ -15,12 +15,14 @@ from typing import ClassVar
 import pytest
 
 from host_sim import FIRMWARE, ROOT
+from host_sim.__main__ import main
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud_client import cli, options, words
 from host_sim.cloud_client.api import CloudError, Refused, Unreachable
 from host_sim.cloud_client.client import Client, NeedsYes, connect
 from host_sim.device import Lamp, Relay, SimDevice
 from host_sim.device_mqtt import MqttDevice
+from host_sim.params import describe
 from hxtp.errors import HxtpError
 from tests.cloud.waiting import until
 
@@ -289,6 +291,39 @@ def test_an_accepted_command_of_which_the_cloud_tells_no_more_is_named(run, door
     command_id = json.loads(out)["command_id"]
     assert status == 3 and json.loads(out)["status"] == "unreachable"
     assert f"command {command_id} was accepted; " in err
+
+
+def test_what_is_missing_of_a_command_line_is_named_and_parameters_are_not(run):
+    status, out, err = run("command", "lamp")
+    assert (status, out) == (2, "") and err.endswith("arguments are required: ACTION\n")
+
+
+@pytest.mark.parametrize(
+    "rule, told",
+    [
+        (
+            {"type": "string", "minLength": 7, "maxLength": 7, "required": True},
+            "a string of 7 characters, required",
+        ),
+        ({"type": "string", "minLength": 1, "maxLength": 1}, "a string of 1 character"),
+        ({"type": "string", "minLength": 1, "maxLength": 9}, "a string 1 to 9 characters"),
+        ({"type": "string", "maxLength": 1}, "a string up to 1 character"),
+        ({"type": "array", "minItems": 1}, "an array from 1 item"),
+        ({"type": "integer", "minimum": 0, "maximum": 100}, "an integer 0 to 100"),
+        ({"type": "integer", "minimum": 1, "maximum": 1}, "an integer 1 alone"),
+        ({"type": "string", "enum": ["a", "b"]}, "a string one of a, b"),
+    ],
+)
+def test_what_a_parameter_may_be_is_told_in_words(rule, told):
+    assert describe(rule) == told
+
+
+def test_ctrl_c_while_a_command_is_imported_ends_quietly(monkeypatch, capsys):
+    def pressed(*unused):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", pressed)
+    assert (main(["client", "devices"]), *capsys.readouterr()) == (130, "", "")
 
 
 @pytest.mark.parametrize("status", ["failed", "expired"])
