@@ -2,16 +2,23 @@
 fault stops a tenant."""
 
 import contextlib
+import math
+import threading
+import uuid
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from host_sim.cloud.catalogue import devices, tenants
+from host_sim.cloud.errors import ApiError
+from host_sim.cloud.exchange import exchange as module
 from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.orders import Unavailable
+from host_sim.cloud.gate import gate
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import commands
-from tests.cloud.waiting import WAIT
+from tests.cloud.waiting import WAIT, until
 
 NOW = 1767225600000
 VAULT = Vault([b"\xab" * 32])
@@ -59,25 +66,90 @@ def failed():
     return OperationalError("COMMIT", None, Exception("the connection was lost"))
 
 
-@pytest.mark.parametrize("chosen", [None, "00000000-0000-4000-8000-000000000001"], ids=["without", "with"])
-def test_a_command_is_stored_once_though_the_answer_to_its_commit_is_lost(
-    database, exchange, homes, ids, monkeypatch, chosen
-):
-    commits, real = [], database.writing
+@pytest.fixture
+def failing(database, exchange, monkeypatch):
+    """failing("begin", "commit", "") lets the exchange's first transaction fail when it begins, the second
+    once it is committed, and the third and all others be."""
 
-    @contextlib.contextmanager
-    def losing(*given, **more):
-        with real(*given, **more) as connection:
-            yield connection
-        if ids(home[0]):
-            commits.append(1)
-            if len(commits) == 1:
+    def script(*steps):
+        left, real = list(steps), database.writing
+        monkeypatch.setattr(exchange, "_next_look", math.inf)  # so that there are no others
+
+        @contextlib.contextmanager
+        def writing(*given, **more):
+            step = left.pop(0) if left and threading.current_thread().name == "exchange" else ""
+            if step == "begin":
+                raise failed()
+            with real(*given, **more) as connection:
+                yield connection
+            if step == "commit":
                 raise failed()
 
+        monkeypatch.setattr(database, "writing", writing)
+        return left
+
+    return script
+
+
+@pytest.mark.parametrize("chosen", [None, "chosen"])
+def test_a_command_is_stored_once_though_the_answer_to_its_commit_is_lost(
+    exchange, homes, ids, failing, chosen
+):
+    left = failing("commit", "commit")
     home = homes()
-    monkeypatch.setattr(database, "writing", losing)
-    future = order(exchange, home, message_id=chosen)
+    chosen = chosen and str(uuid.uuid4())
+    ordered = order(exchange, home, message_id=chosen)
     exchange.start()
-    message_id = future.result(WAIT)
-    assert len(commits) > 1
+    message_id = ordered.within(WAIT)
+    assert left == []
     assert ids(home[0]) == [message_id] and chosen in (None, message_id)
+
+
+def test_a_command_that_was_given_up_is_not_stored_later(exchange, homes, ids):
+    home = homes()
+    late = order(exchange, home)
+    with pytest.raises(ApiError) as refused:
+        gate._result(late, 0)
+    assert refused.value.status == 503 and refused.value.hint == "try again"
+    assert "command_id" not in refused.value.more
+    again = order(exchange, home)
+    exchange.start()
+    assert again.within(WAIT) != late.message_id
+    assert ids(home[0]) == [again.message_id]
+
+
+def test_a_command_that_can_be_given_up_no_longer_is_named(exchange, homes, ids, monkeypatch):
+    home, begun, go_on = homes(), threading.Event(), threading.Event()
+    real = exchange._turn._tenant
+
+    def slow(*given):
+        real(*given)
+        begun.set()
+        assert go_on.wait(WAIT)
+
+    monkeypatch.setattr(exchange._turn, "_tenant", slow)
+    ordered = order(exchange, home)
+    exchange.start()
+    assert begun.wait(WAIT)
+    with pytest.raises(ApiError) as refused:
+        gate._result(ordered, 0)
+    assert refused.value.more["command_id"] == ordered.message_id
+    assert f"GET /commands/{ordered.message_id}" in refused.value.hint
+    go_on.set()
+    until(lambda: ids(home[0]) == [ordered.message_id], "it to be stored")
+
+
+@pytest.mark.parametrize("steps", [("begin", "begin"), ("commit", "begin")], ids=["no", "perhaps"])
+def test_a_command_is_named_where_it_may_be_stored_though_the_database_failed(
+    exchange, homes, ids, failing, monkeypatch, steps
+):
+    monkeypatch.setattr(module, "TRIES", 2)
+    home = homes()
+    failing(*steps)
+    ordered = order(exchange, home)
+    exchange.start()
+    with pytest.raises(Unavailable) as told:
+        ordered.within(WAIT)
+    stored = ids(home[0])
+    assert stored == ([ordered.message_id] if "commit" in steps else [])
+    assert told.value.command_id == (stored[0] if stored else None)

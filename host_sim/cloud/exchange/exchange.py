@@ -12,7 +12,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,9 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.orders import NewOrder, Unavailable
-from host_sim.cloud.exchange.turn import Look, Message, Turn, Work
-from host_sim.cloud.security.vault import Vault, VaultError
+from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
+from host_sim.cloud.exchange.turn import Look, Message, Outcome, Turn, Work
+from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import Database
 from hxtp import frame, topics
@@ -40,6 +39,10 @@ PATIENT = frozenset(("heartbeat", "telemetry"))
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
 CACHED = 20000  # links in memory, and topics
+
+
+class _Doubtful(Exception):
+    """A transaction failed when it was to be committed: it may have been, and nobody was told."""
 
 
 class Exchange:
@@ -141,16 +144,16 @@ class Exchange:
         actor: str,
         dry_run: bool = False,
         message_id: str | None = None,
-    ) -> "Future[str]":
-        """Accept a command for delivery within `life` ms; the future gives its message id once it is durable.
+    ) -> Acceptance:
+        """Accept a command for delivery within `life` ms; `within` of what it gives waits until it is stored.
 
         `message_id`: made from an Idempotency-Key; where that command is there already, nothing is added. The
         future raises IdUsed where it is another one, HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW,
         PAYLOAD_TOO_LARGE), TypeError or ValueError for parameters without a JSON form, Unavailable where the
         database cannot be written.
         """
-        future: Future[str] = Future()
         chosen = message_id is not None
+        future = Acceptance(message_id or str(uuid.uuid4()))
         order = NewOrder(
             tenant_id,
             device_id,
@@ -159,7 +162,7 @@ class Exchange:
             life,
             actor,
             dry_run,
-            message_id or str(uuid.uuid4()),
+            future.message_id,
             chosen,
             future,
         )
@@ -212,7 +215,7 @@ class Exchange:
             except Exception:  # a fault of ours; the next turn may do better, and the thread must live
                 log.exception("a turn failed")
                 self._turn.forget(work)
-                self._fail(work)
+                self._fail(work, doubt=True)
 
     def _hurry(self) -> None:
         if not self._hurried.is_set():
@@ -239,24 +242,38 @@ class Exchange:
 
     def _do(self, work: list[Work]) -> None:
         due: list[Work] = []  # stays with this worker when the transaction fails
+        doubt = False  # whether some of it may be stored though its transaction failed
         for attempt in range(TRIES):
-            now = self._clock()
-            todo = work
             try:
-                due = due or self._due(now)
-                todo = work + due
-                if not todo:
+                due = due or self._due(self._clock())
+                if not work and not due:
                     return
-                with self._database.writing(quiet=True) as connection, trips.on(connection):
-                    outcome = self._turn.run(connection, todo, now, self._connected(), attempt > 0)
-                break
-            except (DBAPIError, VaultError) as error:
-                self._turn.forget(todo)
-                log.error("the database failed (%s), attempt %d", type(error).__name__, attempt + 1)
-                if attempt + 1 == TRIES:
-                    self._fail(work)
-                    return
-                time.sleep(0.05 * 2**attempt)
+                outcome = self._transaction(work + due, attempt > 0)
+            except (DBAPIError, _Doubtful) as error:
+                doubt = doubt or isinstance(error, _Doubtful)
+                log.error("the database failed (%s), attempt %d", _name(error), attempt + 1)
+                if attempt + 1 < TRIES:
+                    time.sleep(0.05 * 2**attempt)
+            else:
+                self._tell(outcome)
+                return
+        self._fail(work, doubt)
+
+    def _transaction(self, work: list[Work], again: bool) -> Outcome:
+        """Raises DBAPIError where nothing was stored, _Doubtful where that is not known."""
+        outcome = None
+        try:
+            with self._database.writing(quiet=True) as connection, trips.on(connection):
+                outcome = self._turn.run(connection, work, self._clock(), self._connected(), again)
+        except Exception as error:
+            self._turn.forget(work)
+            if outcome is not None and isinstance(error, DBAPIError):  # the answer to the commit may be lost
+                raise _Doubtful from error
+            raise
+        return outcome
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Let it be known what was committed."""
         self.turns += 1
         if outcome.redeclared:
             self._database.remembered.forget()
@@ -291,7 +308,13 @@ class Exchange:
                 self._database.see(connection, None)
                 yield connection
 
-    def _fail(self, work: list[Work]) -> None:
+    def _fail(self, work: list[Work], doubt: bool) -> None:
+        """`doubt`: whether some of it may be stored all the same."""
         for item in work:
-            if isinstance(item, NewOrder) and not item.future.done():
-                item.future.set_exception(Unavailable("the command could not be stored; try again"))
+            if isinstance(item, NewOrder) and item.future.begin():
+                command_id = item.message_id if doubt else None
+                item.future.set_exception(Unavailable("the command could not be stored", command_id))
+
+
+def _name(error: BaseException) -> str:
+    return type(error.__cause__ or error).__name__

@@ -1,12 +1,51 @@
 """What the gate hands to the exchange: a command, and what whoever ordered it is told.
 
-Must never let one command become two: its id is given once, before anybody tries to store it.
+Must never let one command become two: its id is given once, before anybody tries to store it. Nor tell that
+nothing was stored where something may be.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
+
+
+class Unavailable(Exception):
+    """The order could not be stored. `command_id`: of one that may be stored all the same, or may be yet.
+
+    Without it nothing has left and nothing will.
+    """
+
+    def __init__(self, text: str, command_id: str | None = None) -> None:
+        super().__init__(text)
+        self.command_id = command_id
+
+
+class Acceptance(Future[str]):
+    """Gets the command's id once it is durable. Raises what `Exchange.order` says."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__()
+        self.message_id = message_id
+
+    def begin(self) -> bool:
+        """Whether it is wanted still, and not decided; from now on nobody can withdraw it. For a turn."""
+        return self.running() or (not self.done() and self.set_running_or_notify_cancel())
+
+    def within(self, seconds: float) -> str:
+        """The command's id. What was not stored by then is withdrawn, and is told as Unavailable.
+
+        A turn that has it already cannot give it back; then the exception has its id.
+        """
+        try:
+            return self.result(seconds)
+        except (TimeoutError, CancelledError):
+            if self.cancel():
+                raise Unavailable("the command was not stored in time") from None
+        try:
+            return self.result(0)  # it may have been decided just now
+        except TimeoutError:
+            raise Unavailable("the command was not stored in time, and may be yet", self.message_id) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +65,8 @@ class NewOrder:
     dry_run: bool
     message_id: str
     chosen: bool
-    future: "Future[str]"
+    future: Acceptance
 
 
 class IdUsed(Exception):
     """The message id that was chosen belongs to another command."""
-
-
-class Unavailable(Exception):
-    """The order could not be stored, and nothing has left; it may be tried again."""

@@ -6,7 +6,6 @@ transaction did not commit: what it gives is to be used only after that.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from host_sim.cloud.catalogue import manifests, samples
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.orders import IdUsed, NewOrder
+from host_sim.cloud.exchange.orders import Acceptance, IdUsed, NewOrder
 from host_sim.cloud.exchange.records import Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
@@ -56,14 +55,12 @@ class Outcome:
 
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    answers: list[tuple["Future[str]", str | Exception]] = field(default_factory=list)
+    answers: list[tuple[Acceptance, str | Exception]] = field(default_factory=list)
     redeclared: bool = False
 
     def answer(self) -> None:
         """Tell those who ordered."""
         for future, result in self.answers:
-            if future.done():  # who asked has gone
-                continue
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
@@ -145,6 +142,8 @@ class Turn:
             if one is not None:
                 one.link.heartbeat_interval = self._heartbeat_s
             for item in work[device_id]:
+                if isinstance(item, NewOrder) and not item.future.begin():
+                    continue  # whoever asked was told that it is not done
                 if one is None:
                     _unknown(item, now, outcome)
                 elif isinstance(item, Message):

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -21,7 +20,7 @@ from host_sim.cloud.catalogue import commands
 from host_sim.cloud.catalogue.targets import Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.orders import IdUsed, Unavailable
+from host_sim.cloud.exchange.orders import Acceptance, IdUsed, Unavailable
 from host_sim.cloud.gate.judge import Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
@@ -115,7 +114,7 @@ class Gate:
 
     def each(self, caller: Caller, wanted: list[tuple[str, Asked]]) -> list[dict[str, Any]]:
         """A command for each device: what became of each, in their order. Nothing is raised."""
-        begun: list[tuple[str, Future[str] | _Asking | ApiError]] = []
+        begun: list[tuple[str, Acceptance | _Asking | ApiError]] = []
         known = self._targets.read(caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
             try:
@@ -247,7 +246,7 @@ class Gate:
             **more,
         )
 
-    def _submit(self, caller: Caller, passed: Passed, asked: Asked) -> "Future[str]":
+    def _submit(self, caller: Caller, passed: Passed, asked: Asked) -> Acceptance:
         message_id = None
         if asked.key is not None:
             name = f"{caller.tenant_id}|{caller.user.id}|{asked.key}|{passed.device_id}"
@@ -268,7 +267,7 @@ def _nobody(code: str) -> None:
     """Nobody wants to know of a refusal."""
 
 
-async def _done(future: "Future[str]") -> None:
+async def _done(future: Acceptance) -> None:
     """Wait on an event loop, as long as an order may take."""
     loop = asyncio.get_running_loop()
     waiter = loop.create_future()
@@ -285,9 +284,10 @@ async def _done(future: "Future[str]") -> None:
         timer.cancel()
 
 
-def _result(future: "Future[str]", timeout: float = ACCEPT_S) -> str:
+def _result(order: Acceptance, timeout: float = ACCEPT_S) -> str:
+    """The id of a command that is stored now; any other is withdrawn. Raises ApiError."""
     try:
-        return future.result(timeout)
+        return order.within(timeout)
     except IdUsed:
         raise conflict(
             "IDEMPOTENCY_CONFLICT",
@@ -302,7 +302,10 @@ def _result(future: "Future[str]", timeout: float = ACCEPT_S) -> str:
                 429, "RATE_LIMIT_EXCEEDED", refusal.detail, "wait until some are done", {"Retry-After": "10"}
             ) from None
         raise ApiError(400, "PARAMS_INVALID", refusal.detail or refusal.code) from None
-    except (Unavailable, TimeoutError) as error:
-        raise ApiError(
-            503, "GATEWAY_ERROR", str(error) or "the command was not stored in time", "try again"
-        ) from None
+    except Unavailable as error:
+        hint, more = "try again", {}
+        if error.command_id is not None:
+            # To try again would be one more command.
+            hint = f"GET /commands/{error.command_id} tells what became of it; once stored it is carried out"
+            more = {"command_id": error.command_id}
+        raise ApiError(503, "GATEWAY_ERROR", str(error), hint, {"Retry-After": "5"}, **more) from None

@@ -22,6 +22,7 @@ from host_sim.cloud.catalogue import commands
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.exchange.orders import Acceptance
 from host_sim.cloud.storage.database import Database
 from hxtp import errors
 from hxtp.cloud import ACKNOWLEDGED, FAILED, OUTCOME_UNKNOWN
@@ -41,7 +42,7 @@ class Trial:
 
     tenant_id: str
     command_id: str
-    accepted: "Future[str]"
+    accepted: Acceptance
     end: "Future[Mapping[str, Any]]"
 
     def judge(self) -> None:
@@ -95,7 +96,9 @@ class Trials:
             message_id=command_id,
         )
         # What was not stored has no end; `accepted` says why.
-        accepted.add_done_callback(lambda told: _tell(end, {}) if told.exception() else None)
+        accepted.add_done_callback(
+            lambda told: _tell(end, {}) if told.cancelled() or told.exception() else None
+        )
         return Trial(caller.tenant_id, command_id, accepted, end)
 
     async def ended(self, trial: Trial) -> None:
