@@ -157,6 +157,7 @@ def stage(
             "HXTP_CLOUD_PORT": "0",
             "HXTP_CLOUD_BROKER_PORT": "0",
             "HXTP_CLOUD_LOG_LEVEL": "error",
+            "HXTP_CLOUD_DEVICE_PACKETS_S": "0",
             **(settings or {}),
         }
         command = [sys.executable, "-m", "host_sim", "cloud"]

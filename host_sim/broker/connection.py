@@ -215,6 +215,8 @@ class Connection:
         self.will = packet.will
         self.keepalive = packet.keepalive
         self.session = session
+        if packet.username in self.broker.unmetered:
+            self._rate = None
         self._grace = packet.keepalive * 1500  # one and a half times the keep alive [MQTT-3.1.2-24]
         self.deadline = now + self._grace if self._grace else NEVER
         settings = self.broker.settings

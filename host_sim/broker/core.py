@@ -25,7 +25,7 @@ A session is resumed by the user who made it only; permissions for its subscript
 A QoS 2 subscription is granted 1 [MQTT-3.8.4-6]; a QoS 2 message or will ends the connection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from host_sim.broker import packets, topics
@@ -74,6 +74,7 @@ class Broker:
         self.on_message = on_message
         self.on_event = on_event
         self.counts = Counts()
+        self.unmetered: Collection[str] = ()  # the users whom max_packet_rate does not hold for
         self.retained = Retained(self.settings.max_retained, self.settings.max_retained_bytes)
         self.sessions: dict[str, Session] = {}  # by client id, those of clients that are away included
         self.held = 0  # bytes in outputs, queues and subscriptions, for max_total_bytes

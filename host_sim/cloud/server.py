@@ -19,6 +19,7 @@ import uvicorn
 
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
+from host_sim.broker.settings import Settings as BrokerSettings
 from host_sim.cloud import logs
 from host_sim.cloud.app import create_app
 from host_sim.cloud.broker.dynsec import DynSec
@@ -77,6 +78,11 @@ def _counter(settings: Settings, database: Database) -> Counter:
     if settings.redis:
         return RedisCounter(settings.redis)
     return ProcessCounter() if database.is_sqlite else DatabaseCounter(database)
+
+
+def _limits(packets_s: int) -> BrokerSettings:
+    """The embedded broker's, where a device may send so many packets a second; 0: any number."""
+    return BrokerSettings(max_packet_rate=packets_s, max_packet_burst=10 * packets_s or 1)
 
 
 class Cloud:
@@ -219,8 +225,10 @@ class Cloud:
             settings.broker_port,
             tls=tls,
             authority=HxtpAuthority(doorman, doorman.check_password, users),
+            settings=_limits(settings.device_packets_s),
             on_event=self._on_broker_event,
         )
+        self.broker.server.broker.unmetered = frozenset(users)
         try:
             self.broker.start()
         except OSError as error:

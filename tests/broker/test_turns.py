@@ -274,6 +274,20 @@ def test_over_its_rate_a_client_waits_and_nobody_else_does():
     assert quick.connected
 
 
+def test_a_user_without_a_rate_never_waits():
+    network = MemoryNetwork(broker_of(max_packet_rate=1, max_packet_burst=1))
+    network.broker.unmetered = ("cloud",)
+    for username, arrived in (("cloud", 20), ("device", 0)):
+        reader = MemoryClient(network, f"reader of {username}", username="cloud", password=b"")
+        reader.connect()
+        reader.subscribe("#")
+        quick = MemoryClient(network, username, username=username, password=b"")
+        quick.connect()
+        for _ in range(20):
+            quick.publish("t")
+        assert len(reader.poll()) == arrived
+
+
 def test_over_tcp_who_is_over_its_rate_is_not_read_from():
     """So it is the sender that waits, and the broker holds one read at most."""
     with ThreadedBroker(settings=Settings(max_packet_rate=1, max_packet_burst=2)) as broker:

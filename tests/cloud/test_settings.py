@@ -46,6 +46,7 @@ OTHER = {
     "action_per_5min": 10,
     "sensitive_per_minute": 0,
     "critical_per_hour": 1000000,
+    "device_packets_s": 7,
     "log_level": "error",
     "log_format": "json",
 }
