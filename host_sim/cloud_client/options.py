@@ -175,7 +175,7 @@ def place(
 def _why_not(near: Path, url: str, names: Names) -> str:
     """Why no token is made of the folder where a cloud's data would be, and what to do."""
     if not _is_a_clouds(near):
-        return f"there are no cloud's data in {near}: start a cloud here, or {names.data} to name its folder"
+        return f"there is no cloud's data in {near}: start a cloud here, or {names.data} to name its folder"
     own = _address(near)
     if own is not None and own != url:
         other = f"{near} is of the cloud at {own}, not of {url}"

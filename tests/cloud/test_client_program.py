@@ -496,7 +496,7 @@ def test_a_mistake_with_files_and_places_ends_in_one_sentence(run, api, monkeypa
 def test_where_the_clouds_data_are_no_token_is_needed(run, cloud, door, monkeypatch):
     monkeypatch.delenv("HXTP_TOKEN")
     status, _, err = run("devices")
-    assert status == 2 and "who asks? set HXTP_TOKEN, or give --token-file FILE; there are no" in err
+    assert status == 2 and "who asks? set HXTP_TOKEN, or give --token-file FILE; there is no" in err
     assert "no cloud's data in build/cloud: start a cloud here, or give --data DIR" in err
     with pytest.raises(CloudError, match=r"or call connect\(token=…\); .* or call connect\(data=DIR\)"):
         connect()
