@@ -1,13 +1,16 @@
-"""What asks for very many rows ends in time, and few ask at once: everybody else is served meanwhile."""
+"""Reads of telemetry that are very long, or of very large numbers, keep nobody else from being served."""
+
+import json
 
 import pytest
 import sqlalchemy as sa
 
 from host_sim.cloud.at_once import AtOnce
-from host_sim.cloud.catalogue import samples
-from host_sim.cloud.catalogue.samples import Span, newest
+from host_sim.cloud.catalogue import devices, samples
+from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.routes import telemetry
+from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.deadline import TooLong, within
 
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
@@ -92,3 +95,32 @@ def test_of_all_tenants_only_so_many_run_at_a_time():
         assert refused.value.status == 429
         with both.place("third"):
             pass
+
+
+HUGE = 10**400
+BIG = 1.5e308
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((HUGE, -HUGE), {"sum": None, "avg": None, "min": None, "max": None, "count": 2}),
+        ((HUGE, 3), {"sum": None, "avg": None, "min": 3, "max": None, "count": 2}),
+        ((-HUGE, 3), {"sum": None, "avg": None, "min": None, "max": 3, "count": 2}),
+        ((BIG, BIG), {"sum": None, "avg": None, "min": BIG, "max": BIG, "count": 2}),
+        ((2.5, 4), {"sum": 6.5, "avg": 3.25, "min": 2.5, "max": 4, "count": 2}),
+    ],
+)
+def test_numbers_that_no_double_holds_are_summed_up_alike_by_both_databases(
+    database, tenant, numbers, expected
+):
+    with database.writing(tenant) as connection:
+        device_id = devices.register(connection, Vault([b"\xab" * 32]), tenant, "x", AT).device_id
+        rows = [(device_id, AT + n, f'{{"x": {number}}}') for n, number in enumerate(numbers)]
+        samples.add(connection, tenant, AT, rows)
+        span = Span(tenant, device_id, AT, AT + 10)
+        for aggregate in AGGREGATES:
+            found = summed(connection, span, aggregate, 1000, ("x",))
+            assert found == [(AT, expected[aggregate], 2)], aggregate
+            json.dumps(found, allow_nan=False)
+        assert summed(connection, span, "count", 1000, None) == [(AT, 2, 2)]

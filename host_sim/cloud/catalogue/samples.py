@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,7 @@ from host_sim.cloud.storage.tables import telemetry
 AGGREGATES = ("avg", "min", "max", "sum", "count")
 
 
+_HUGE = Decimal(2**1024 - 2**970)  # what is smaller is rounded to the largest double
 _COLUMNS = "INSERT INTO telemetry (tenant_id, device_id, sampled_at, received_at, body)"
 _AT_ONCE = 64  # rows of one statement on SQLite
 _FLAT = frozenset((int, str, bool, type(None)))
@@ -104,20 +106,37 @@ def summed(
 ) -> list[tuple[int, float | None, int]]:
     """(start in ms, value, how many) of each bucket of `bucket` ms in which there is something, in order.
 
-    `field`: the names that lead to a number; None counts samples. A value that no double holds is None.
+    `field`: the names that lead to a number; None counts samples. What no double holds is None; so are
+    sum and average where one of the numbers is none, or their sum.
     """
     start = telemetry.c.sampled_at - telemetry.c.sampled_at % bucket
     value = sa.literal(1) if field is None else _number(connection, field)
     inner = sa.select(start.label("start"), value.label("value")).where(*span.where()).subquery()
     count = sa.func.count(inner.c.value)
-    result = count if aggregate == "count" else getattr(sa.func, aggregate)(inner.c.value)
+    # One database adds up exactly what to the other is infinite: an average is of a sum that a double holds.
+    added = aggregate in ("avg", "sum")
+    result = count if aggregate == "count" else getattr(sa.func, "sum" if added else aggregate)(inner.c.value)
+    huge = sa.func.max(sa.case((sa.func.abs(inner.c.value) >= _huge(connection), 1), else_=0))
     query = (
-        sa.select(inner.c.start, result.label("result"), count.label("count"))
+        sa.select(inner.c.start, result.label("result"), count.label("count"), huge.label("huge"))
         .where(inner.c.value.is_not(None))
         .group_by(inner.c.start)
         .order_by(inner.c.start)
     )
-    return [(row.start, _double(row.result), row.count) for row in connection.execute(query)]
+    found = []
+    for row in connection.execute(query):
+        value = None if added and row.huge else _double(row.result)
+        if value is not None and aggregate == "avg":
+            value /= row.count
+        found.append((row.start, value, row.count))
+    return found
+
+
+def _huge(connection: sa.Connection) -> Any:
+    """From which size on no double holds a number."""
+    if connection.dialect.name == "sqlite":
+        return sa.literal(math.inf, sa.Float)
+    return sa.literal(_HUGE, sa.Numeric)
 
 
 def _number(connection: sa.Connection, field: tuple[str, ...]) -> Any:
@@ -134,8 +153,7 @@ def _number(connection: sa.Connection, field: tuple[str, ...]) -> Any:
 
 
 def _double(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except OverflowError:
+    if value is None:  # what SQLite makes of infinity less infinity
         return None
+    number = float(value)
     return number if math.isfinite(number) else None
