@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 CHORE = "sweep"
 EVERY_MS = 3600 * 1000  # between two passes, whoever does them
 LEASE_MS = 5 * 60 * 1000  # after which another worker goes on where one has died
+LONGEST_MS = 2 * max(EVERY_MS, LEASE_MS)  # that anybody claims: clocks of workers differ a little
 LOOK_S = 60.0  # how soon a worker notices that it is time
 ROWS = 500  # of a transaction
 AT_ONCE = 100  # devices that are looked at together
@@ -132,7 +133,7 @@ class Sweeper:
     def sweep(self) -> Counter[str] | None:
         """Delete what is too old; how many rows of which table. None where it is not this worker's turn."""
         now = self._clock()
-        if not chores.take(self._database, CHORE, self._name, now, now + LEASE_MS):
+        if not chores.take(self._database, CHORE, self._name, now, now + LEASE_MS, LONGEST_MS):
             return None
         self._renew_at = now + LEASE_MS // 2
         swept: Counter[str] = Counter()
@@ -278,6 +279,6 @@ class Sweeper:
         now = self._clock()
         if now < self._renew_at:
             return
-        if not chores.take(self._database, CHORE, self._name, now, now + LEASE_MS):
+        if not chores.take(self._database, CHORE, self._name, now, now + LEASE_MS, LONGEST_MS):
             raise _Over
         self._renew_at = now + LEASE_MS // 2

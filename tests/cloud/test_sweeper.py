@@ -293,11 +293,28 @@ def test_a_worker_that_was_held_up_leaves_it_to_the_one_that_went_on(
 
     def slowly(tenant_id):
         clock[0] += 2 * LEASE_MS
-        assert chores.take(database, sweeper.CHORE, "another", clock[0], clock[0] + LEASE_MS) or True
+        assert chores.take(database, sweeper.CHORE, "another", clock[0], clock[0] + LEASE_MS, EVERY_MS)
         yield from devices_of(tenant_id)
 
     monkeypatch.setattr(one, "_devices", slowly)
     assert one.sweep() == {} and there(tables.telemetry.c.sampled_at) == [OLD]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_clock_that_was_far_ahead_does_not_end_the_sweeping(
+    database, settings, lamp, sample, there, monkeypatch, ended
+):
+    ahead = Sweeper(database, settings, lambda: NOW + 365 * DAY_MS)
+    if not ended:
+        monkeypatch.setattr(ahead, "_pass", lambda *unused: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ahead.sweep()
+    else:
+        assert ahead.sweep() is not None
+    sample(lamp, OLD)
+    right = Sweeper(database, settings, lambda: NOW)
+    assert right.sweep()["telemetry"] and there(tables.telemetry.c.id) == []
+    assert Sweeper(database, settings, lambda: NOW).sweep() is None
 
 
 def test_the_thread_sweeps_and_goes_on_after_a_fault(database, settings, lamp, sample, there, monkeypatch):
