@@ -17,7 +17,7 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.orders import Unavailable
 from host_sim.cloud.gate import gate
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.storage.tables import commands
+from host_sim.cloud.storage.tables import agenda, commands, device_keys
 from tests.cloud.waiting import WAIT, until
 
 NOW = 1767225600000
@@ -39,8 +39,7 @@ def homes(database):
     def home():
         with database.writing() as connection:
             tenant = tenants.add_tenant(connection, "Home", NOW)[0]
-        with database.writing(tenant) as connection:
-            return tenant, devices.register(connection, VAULT, tenant, "x", NOW).device_id
+        return tenant, _device(database, tenant)
 
     return home
 
@@ -56,6 +55,11 @@ def ids(database):
             )
 
     return stored
+
+
+def _device(database, tenant):
+    with database.writing(tenant) as connection:
+        return devices.register(connection, VAULT, tenant, "x", NOW).device_id
 
 
 def order(exchange, home, **more):
@@ -153,3 +157,34 @@ def test_a_command_is_named_where_it_may_be_stored_though_the_database_failed(
     stored = ids(home[0])
     assert stored == ([ordered.message_id] if "commit" in steps else [])
     assert told.value.command_id == (stored[0] if stored else None)
+
+
+@pytest.mark.parametrize(
+    "sealed", [b"\0" * 60, VAULT.seal(b"", "another")[:15], b""], ids=["key", "cut", "none"]
+)
+def test_a_secret_that_cannot_be_opened_concerns_its_device_alone(
+    database, exchange, homes, ids, caplog, sealed
+):
+    good, bad = homes(), homes()
+    same = good[0], _device(database, good[0])
+    for tenant, device_id in (bad, same):
+        with database.writing(tenant) as connection:
+            of = device_keys.c.tenant_id == tenant, device_keys.c.device_id == device_id
+            connection.execute(device_keys.update().where(*of).values(secret_sealed=sealed))
+    told = []
+    exchange.listen(told.append)
+    refused = [order(exchange, home) for home in (bad, same, bad)]
+    exchange.receive(f"hxtp/{bad[0]}/device/{bad[1]}/state", b"{}")
+    accepted = order(exchange, good)
+    exchange.start()
+    assert [accepted.within(WAIT)] == ids(good[0]) and ids(bad[0]) == []
+    for one in refused:
+        with pytest.raises(ApiError, match="secret cannot be opened") as failure:
+            gate._result(one, WAIT)
+        assert failure.value.status == 503 and "master key" in failure.value.hint
+    until(lambda: told, "the message to be counted")
+    assert [(one.kind, one.device_id, one.code) for one in told] == [("refused", bad[1], "INTERNAL_ERROR")]
+    assert len(caplog.records) == 1
+    with database.reading() as connection:
+        due = connection.execute(sa.select(agenda.c.due_at).where(agenda.c.device_id == bad[1])).scalar()
+    assert due > exchange.now()  # not at once, and some time

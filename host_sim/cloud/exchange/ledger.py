@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from host_sim.cloud.exchange import records
 from host_sim.cloud.exchange.records import DeviceKey, Held
-from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.security.vault import Vault, VaultError
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage import bulk, each, trips
 from host_sim.cloud.storage.tables import (
@@ -158,8 +158,11 @@ def hold(
     device_ids: Iterable[str],
     cache: dict[str, Held],
     now: int,
+    shut: set[str] | None = None,
 ) -> dict[str, Held]:
     """The links of these devices, locked for this transaction, less those that are unknown or revoked.
+
+    `shut` gets those whose secrets cannot be opened, and which are left out too; else VaultError is raised.
 
     `cache` is brought up to date: an entry is used again where the row still has its version, and none of
     its keys has expired.
@@ -176,7 +179,7 @@ def hold(
     missing = [device_id for device_id in found if device_id not in cache]
     if missing:
         trips.land(connection)
-        cache.update(_load(connection, vault, tenant_id, missing, now))
+        cache.update(_load(connection, vault, tenant_id, missing, now, shut))
     return {device_id: cache[device_id] for device_id in found if device_id in cache}
 
 
@@ -241,9 +244,17 @@ def erase_expired(connection: sa.Connection, tenant_id: str, device_ids: Iterabl
 
 
 def open_keys(
-    connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: Iterable[str], now: int
+    connection: sa.Connection,
+    vault: Vault,
+    tenant_id: str,
+    device_ids: Iterable[str],
+    now: int,
+    shut: set[str] | None = None,
 ) -> dict[str, list[DeviceKey]]:
-    """The keys of each device that still hold: active, next, previous."""
+    """The keys of each device that still hold: active, next, previous.
+
+    `shut` gets the devices of which one cannot be opened; without it VaultError is raised.
+    """
     keys: dict[str, list[DeviceKey]] = {}
     for row in connection.execute(
         sa.select(device_keys).where(
@@ -253,17 +264,28 @@ def open_keys(
             sa.or_(device_keys.c.expires_at.is_(None), device_keys.c.expires_at > now),
         )
     ):
-        secret = vault.open(row.secret_sealed, purpose(row.device_id, row.key_version))
+        try:
+            secret = vault.open(row.secret_sealed or b"", purpose(row.device_id, row.key_version))
+        except VaultError:
+            if shut is None:
+                raise
+            shut.add(row.device_id)
+            continue
         key = DeviceKey(row.key_version, row.slot, secret, row.expires_at)
         keys.setdefault(row.device_id, []).append(key)
     return {name: sorted(them, key=lambda key: _SLOTS[key.slot]) for name, them in keys.items()}
 
 
 def _load(
-    connection: sa.Connection, vault: Vault, tenant_id: str, device_ids: list[str], now: int
+    connection: sa.Connection,
+    vault: Vault,
+    tenant_id: str,
+    device_ids: list[str],
+    now: int,
+    shut: set[str] | None,
 ) -> dict[str, Held]:
     erase_expired(connection, tenant_id, device_ids, now)
-    keys = open_keys(connection, vault, tenant_id, device_ids, now)
+    keys = open_keys(connection, vault, tenant_id, device_ids, now, shut)
     orders: dict[str, list] = {}
     for row in connection.execute(
         sa.select(commands)
@@ -295,7 +317,7 @@ def _load(
         )
     ):
         name = row.device_id
-        if name not in keys:
+        if name not in keys or (shut and name in shut):
             continue
         known = row.manifest_hash is not None and row.manifest_hash == row.record.get("manifest_hash")
         loaded[name] = records.build(

@@ -16,9 +16,10 @@ class Unavailable(Exception):
     Without it nothing has left and nothing will.
     """
 
-    def __init__(self, text: str, command_id: str | None = None) -> None:
+    def __init__(self, text: str, command_id: str | None = None, hint: str = "try again") -> None:
         super().__init__(text)
         self.command_id = command_id
+        self.hint = hint
 
 
 class Acceptance(Future[str]):

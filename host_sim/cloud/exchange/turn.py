@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from host_sim.cloud.catalogue import manifests, samples
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.orders import Acceptance, IdUsed, NewOrder
+from host_sim.cloud.exchange.orders import Acceptance, IdUsed, NewOrder, Unavailable
 from host_sim.cloud.exchange.records import Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
@@ -23,6 +23,8 @@ from hxtp.errors import DEVICE_NOT_FOUND, INTERNAL_ERROR, HxtpError
 from hxtp.registry import DRY_RUN
 
 log = logging.getLogger(__name__)
+
+SHUT_MS = 60000  # after which a device whose secret could not be opened is tried again, if it is silent
 
 
 @dataclass(slots=True)  # not frozen: there are tens of thousands a second, and that costs
@@ -82,6 +84,8 @@ class Turn:
         self._see = see
         self._heartbeat_s = heartbeat_s
         self._states_kept = states_kept
+        self._shut: set[str] = set()  # devices that the operator knows of
+        self._note_at = 0
 
     def run(
         self, connection: sa.Connection, work: list[Work], now: int, connected: bool, again: bool = False
@@ -124,12 +128,15 @@ class Turn:
         again: bool,
         outcome: Outcome,
     ) -> None:
-        held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now)
+        shut: set[str] = set()
+        held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now, shut)
         proven = [name for name, one in held.items() if _proven(one, work[name], now)]
         if proven:
             # Before anything is judged or signed: the answer to a proof comes under the key that was proven.
             ledger.promote(connection, tenant_id, proven, now)
-            held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now)
+            held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now, shut)
+        if shut or self._shut:
+            self._note(tenant_id, shut, held, now)
         perhaps = [
             item.message_id
             for items in work.values()
@@ -144,7 +151,11 @@ class Turn:
             for item in work[device_id]:
                 if isinstance(item, NewOrder) and not item.future.begin():
                     continue  # whoever asked was told that it is not done
-                if one is None:
+                if isinstance(item, NewOrder) and page.has(item, outcome):
+                    continue
+                if device_id in shut:
+                    _closed(item, now, outcome)
+                elif one is None:
                     _unknown(item, now, outcome)
                 elif isinstance(item, Message):
                     page.receive(one, item, outcome)
@@ -156,7 +167,22 @@ class Turn:
                     name = topics.topic(tenant_id, device_id, message[0])
                     outcome.messages.append((name, message[1]))
                     one.changed = True
-        page.write(connection, work, held)
+        page.write(connection, work, held, shut)
+
+    def _note(self, tenant_id: str, shut: set[str], held: Mapping[str, Held], now: int) -> None:
+        """Tell the operator of devices that cannot be served: each once, and all at most once a minute."""
+        self._shut.difference_update(held)
+        new = shut - self._shut
+        if new and now >= self._note_at:
+            log.error(
+                "the secrets of %d devices cannot be opened (device %s of tenant %s is one), so these are not"
+                " served: they were sealed with a master key that is not given, or have been changed",
+                len(new),
+                min(new),
+                tenant_id,
+            )
+            self._note_at = now + SHUT_MS
+            self._shut |= new
 
 
 class _Page:
@@ -219,11 +245,15 @@ class _Page:
         elif event.type == "hello" and isinstance(body.get("firmware_version"), str):
             self.firmware[name] = body["firmware_version"]
 
+    def has(self, item: NewOrder, outcome: Outcome) -> bool:
+        """Whether the id is that of a command that is stored; then whoever asked is answered."""
+        if item.message_id not in self.known:
+            return False
+        same = self.known[item.message_id] == _asked(item)
+        outcome.answers.append((item.future, item.message_id if same else IdUsed()))
+        return True
+
     def order(self, one: Held, item: NewOrder, outcome: Outcome) -> None:
-        if item.message_id in self.known:
-            same = self.known[item.message_id] == _asked(item)
-            outcome.answers.append((item.future, item.message_id if same else IdUsed()))
-            return
         params = dict(item.params)
         if item.dry_run:
             params[DRY_RUN] = True
@@ -252,7 +282,9 @@ class _Page:
             }
             self._tell(outcome, "command", one.link.device_id, "", body)
 
-    def write(self, connection: sa.Connection, looked: Iterable[str], held: Mapping[str, Held]) -> None:
+    def write(
+        self, connection: sa.Connection, looked: Iterable[str], held: Mapping[str, Held], shut: set[str]
+    ) -> None:
         # As they are after all that this turn did: most are sent at once, and need no update then.
         rows = [ledger.added_row(self.tenant_id, order, item, self.now) for _, order, item in self.added]
         ledger.add_orders(connection, rows)
@@ -260,7 +292,11 @@ class _Page:
             if not order.settled():
                 one.stored[order.message_id] = columns(order)
         ledger.save_orders(connection, self.tenant_id, self.ended)
-        later, never = ledger.plan(self.tenant_id, looked, held, self.now)
+        later, never = ledger.plan(
+            self.tenant_id, [name for name in looked if name not in shut], held, self.now
+        )
+        again = self.now + SHUT_MS
+        later += [{"device_id": name, "tenant_id": self.tenant_id, "due_at": again} for name in sorted(shut)]
         changed = [one for one in held.values() if one.changed]
         ledger.save_links(connection, changed)
         for one in changed:
@@ -297,3 +333,12 @@ def _unknown(item: Work, now: int, outcome: Outcome) -> None:
         outcome.answers.append((item.future, HxtpError(DEVICE_NOT_FOUND, item.device_id)))
     elif isinstance(item, Message):
         outcome.notices.append(Notice("refused", item.tenant_id, item.device_id, now, DEVICE_NOT_FOUND))
+
+
+def _closed(item: Work, now: int, outcome: Outcome) -> None:
+    if isinstance(item, NewOrder):
+        text = "this device's secret cannot be opened, so nothing can be signed for it"
+        hint = "the cloud's operator has to give the master key that it was sealed with; its log tells more"
+        outcome.answers.append((item.future, Unavailable(text, hint=hint)))
+    elif isinstance(item, Message):
+        outcome.notices.append(Notice("refused", item.tenant_id, item.device_id, now, INTERNAL_ERROR))

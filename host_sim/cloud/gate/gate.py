@@ -303,7 +303,7 @@ def _result(order: Acceptance, timeout: float = ACCEPT_S) -> str:
             ) from None
         raise ApiError(400, "PARAMS_INVALID", refusal.detail or refusal.code) from None
     except Unavailable as error:
-        hint, more = "try again", {}
+        hint, more = error.hint, {}
         if error.command_id is not None:
             # To try again would be one more command.
             hint = f"GET /commands/{error.command_id} tells what became of it; once stored it is carried out"

@@ -77,7 +77,7 @@ class Vault:
             raise VaultError("this was sealed with a master key that is not given; give the old one as well")
         try:
             return key.decrypt(nonce, sealed[1 + _NAME + _NONCE :], purpose.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter where it has been cut
             raise VaultError("what was sealed has been changed or moved") from None
 
     def is_current(self, sealed: bytes) -> bool:
