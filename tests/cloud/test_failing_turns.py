@@ -188,3 +188,39 @@ def test_a_secret_that_cannot_be_opened_concerns_its_device_alone(
     with database.reading() as connection:
         due = connection.execute(sa.select(agenda.c.due_at).where(agenda.c.device_id == bad[1])).scalar()
     assert due > exchange.now()  # not at once, and some time
+
+
+@pytest.mark.parametrize("fault", [failed(), KeyError("a fault of ours")], ids=["the database", "ours"])
+def test_a_turn_that_fails_for_one_tenant_is_done_for_the_others(
+    exchange, homes, ids, monkeypatch, caplog, fault
+):
+    monkeypatch.setattr(module, "TRIES", 2)
+    good, bad = homes(), homes()
+    real, broken, together = exchange._turn._tenant, [bad[0]], []
+
+    def tenant(connection, tenant_id, *given):
+        if tenant_id in broken:
+            raise fault
+        real(connection, tenant_id, *given)
+
+    def run(connection, work, *given):
+        together.append({item.tenant_id for item in work})
+        return type(exchange._turn).run(exchange._turn, connection, work, *given)
+
+    monkeypatch.setattr(exchange._turn, "_tenant", tenant)
+    monkeypatch.setattr(exchange._turn, "run", run)
+    refused, accepted = order(exchange, bad), order(exchange, good)
+    exchange.start()
+    assert [accepted.within(WAIT)] == ids(good[0])
+    with pytest.raises(Unavailable, match="could not be stored"):
+        refused.within(WAIT)
+    assert ids(bad[0]) == []
+    logged = len(caplog.records)
+    for _ in range(3):  # nobody waits for it again
+        order(exchange, bad)
+        order(exchange, good).within(WAIT)
+    tried = together.count({good[0], bad[0]})
+    assert tried == (1 if isinstance(fault, KeyError) else 2)
+    assert len(caplog.records) == logged
+    broken.clear()
+    assert order(exchange, bad).within(WAIT) in ids(bad[0])

@@ -38,11 +38,19 @@ LINGER_S = 0.02  # that messages of these channels wait for others to share a tr
 PATIENT = frozenset(("heartbeat", "telemetry"))
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
+APART_S = 30  # for the parts of one that went on failing
 CACHED = 20000  # links in memory, and topics
 
 
-class _Doubtful(Exception):
-    """A transaction failed when it was to be committed: it may have been, and nobody was told."""
+class _Failed(Exception):
+    """A transaction failed. `begun`: the database let it begin. `doubt`: it may have been committed all the
+    same, and nobody was told. `ours`: the fault is not the database's."""
+
+    def __init__(self, begun: bool, doubt: bool, error: Exception) -> None:
+        super().__init__(type(error).__name__)
+        self.begun = begun
+        self.doubt = doubt
+        self.ours = not isinstance(error, DBAPIError)
 
 
 class Exchange:
@@ -72,6 +80,7 @@ class Exchange:
         self._hurried = threading.Event()  # something waits that is not to wait for others
         self._sources: dict[str, tuple[str, str, str]] = {}  # tenant, device and channel of the last topics
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
+        self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
         self._passed = time.monotonic()  # when the thread last began to look for work
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
@@ -242,34 +251,69 @@ class Exchange:
 
     def _do(self, work: list[Work]) -> None:
         due: list[Work] = []  # stays with this worker when the transaction fails
-        doubt = False  # whether some of it may be stored though its transaction failed
+        begun = doubt = False  # the latter: some of it may be stored though its transaction failed
         for attempt in range(TRIES):
             try:
                 due = due or self._due(self._clock())
-                if not work and not due:
-                    return
-                outcome = self._transaction(work + due, attempt > 0)
-            except (DBAPIError, _Doubtful) as error:
-                doubt = doubt or isinstance(error, _Doubtful)
-                log.error("the database failed (%s), attempt %d", _name(error), attempt + 1)
-                if attempt + 1 < TRIES:
-                    time.sleep(0.05 * 2**attempt)
+                together, aside = self._parted(work + due)
+                outcome = self._transaction(together, attempt > 0) if together else None
+            except _Failed as failure:
+                begun, doubt = failure.begun, doubt or failure.doubt
+                log.error("a turn failed (%s), attempt %d", failure, attempt + 1, exc_info=failure.ours)
+                if failure.ours or attempt + 1 == TRIES:
+                    break
+                time.sleep(0.05 * 2**attempt)
             else:
-                self._tell(outcome)
+                if outcome is not None:
+                    self._tell(outcome)
+                self._apart(aside)
                 return
-        self._fail(work, doubt)
+        if begun:
+            self._apart(work + due, doubt)
+        else:
+            self._fail(work, doubt)
+
+    def _parted(self, work: list[Work]) -> tuple[list[Work], list[Work]]:
+        """What shares a transaction, and what belongs to tenants that would spoil it."""
+        if not self._spoilers:
+            return work, []
+        aside = [item for item in work if item.tenant_id in self._spoilers]
+        return [item for item in work if item.tenant_id not in self._spoilers], aside
+
+    def _apart(self, work: list[Work], doubt: bool = False) -> None:
+        """Try each tenant's part by itself, once, so that nobody goes without for another's sake.
+
+        Those that fail are not put together with others until they succeed.
+        """
+        parts: dict[str, list[Work]] = {}
+        for item in work:
+            parts.setdefault(item.tenant_id, []).append(item)
+        end = time.monotonic() + APART_S
+        for tenant_id, part in parts.items():
+            if time.monotonic() > end:
+                self._fail(part, doubt)
+                continue
+            try:
+                outcome = self._transaction(part, True)
+            except _Failed as failure:
+                if tenant_id not in self._spoilers:
+                    log.error("the turn of tenant %s failed (%s)", tenant_id, failure, exc_info=failure.ours)
+                    self._spoilers.add(tenant_id)
+                self._fail(part, doubt or failure.doubt)
+            else:
+                self._spoilers.discard(tenant_id)
+                self._tell(outcome)
 
     def _transaction(self, work: list[Work], again: bool) -> Outcome:
-        """Raises DBAPIError where nothing was stored, _Doubtful where that is not known."""
-        outcome = None
+        """Raises _Failed."""
+        begun, outcome = False, None
         try:
             with self._database.writing(quiet=True) as connection, trips.on(connection):
+                begun = True
                 outcome = self._turn.run(connection, work, self._clock(), self._connected(), again)
         except Exception as error:
             self._turn.forget(work)
-            if outcome is not None and isinstance(error, DBAPIError):  # the answer to the commit may be lost
-                raise _Doubtful from error
-            raise
+            raise _Failed(begun, outcome is not None, error) from error
         return outcome
 
     def _tell(self, outcome: Outcome) -> None:
@@ -291,8 +335,11 @@ class Exchange:
     def _due(self, now: int) -> list[Work]:
         if time.monotonic() < self._next_look:
             return []
-        with self._due_ones() as connection:
-            due = ledger.due_devices(connection, now, SHARE)
+        try:
+            with self._due_ones() as connection:
+                due = ledger.due_devices(connection, now, SHARE)
+        except Exception as error:
+            raise _Failed(False, False, error) from error
         if len(due) < SHARE:
             self._next_look = time.monotonic() + TURN_S
         return [Look(*pair) for pair in due]
@@ -314,7 +361,3 @@ class Exchange:
             if isinstance(item, NewOrder) and item.future.begin():
                 command_id = item.message_id if doubt else None
                 item.future.set_exception(Unavailable("the command could not be stored", command_id))
-
-
-def _name(error: BaseException) -> str:
-    return type(error.__cause__ or error).__name__
