@@ -7,6 +7,7 @@ import pytest
 from websockets.sync.client import connect
 
 from host_sim.cloud.live.hub import Bounds
+from host_sim.cloud.routes import live
 from tests.cloud.programs import PLAIN, address, closed, dial, token_of
 from tests.cloud.waiting import WAIT, until
 
@@ -74,6 +75,20 @@ def test_a_ping_is_answered(cloud, api):
 def test_without_a_token_there_is_nothing(cloud, token):
     with dial(cloud, token) as socket:
         assert closed(socket) == 4401
+
+
+def test_an_address_opens_only_so_many_connections_a_minute_whoever_it_says_it_is(cloud, api, monkeypatch):
+    asked = []
+    monkeypatch.setattr(live, "identify", lambda *given: asked.append(given))
+    monkeypatch.setattr(live, "OPENED", 0)
+    for token in ("x", token_of(api())):
+        with dial(cloud, token) as socket:
+            assert closed(socket) == 4429
+    assert asked == []
+    monkeypatch.undo()
+    with dial(cloud, token_of(api())) as socket:
+        socket.send("ping")
+        assert socket.recv(WAIT) == "pong"
 
 
 def test_without_a_tenant_there_is_nothing_to_see(cloud, api):

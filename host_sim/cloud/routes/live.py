@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import DBAPIError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from host_sim.cloud.access import bearer, count, identify, services_of
+from host_sim.cloud.access import address_of, bearer, count, identify, limit, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.live import connection, orders
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 router = APIRouter()
 
+OPENED = 300  # a minute and address, before anybody looks whose they are
 _CODES = {401: connection.UNAUTHENTICATED, 403: connection.FORBIDDEN, 429: connection.TOO_MANY}
 
 
@@ -42,6 +43,10 @@ async def state(websocket: WebSocket) -> None:
 
 async def _serve(websocket: WebSocket, services: Services) -> None:
     try:
+        if services.limits.waits:
+            await run_in_threadpool(_opened, websocket)
+        else:
+            _opened(websocket)
         credential = websocket.query_params.get("token") or bearer(websocket)
         caller = await run_in_threadpool(_admitted, services, credential)
         served = Connection(websocket, services, caller, credential, _events(websocket))
@@ -54,6 +59,10 @@ async def _serve(websocket: WebSocket, services: Services) -> None:
     except DBAPIError as error:
         log.error("a connection could not be served: %s", type(error).__name__)
         raise Closing(connection.FAILED, "the cloud failed; connect again") from None
+
+
+def _opened(websocket: WebSocket) -> None:
+    limit(websocket, f"ws:{address_of(websocket)}", OPENED)
 
 
 def _admitted(services: Services, credential: str) -> Caller:
