@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import threading
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+import sqlalchemy as sa
 
 from host_sim.cloud.security.requests import Signed
 from tests.cloud.asking import Asking
@@ -217,3 +219,28 @@ def test_the_signed_text_is_that_of_the_public_sdk():
     assert signed.holds(bytes.fromhex(every["secret_hex"]), purpose, device, tenant)
     expected = f"{version}|firmware-check|{device}|{tenant}|{ms}|{message_id}|{nonce}|{'ab' * 32}"
     assert signed.text("firmware-check", device, tenant, "ab" * 32) == expected.encode()
+
+
+def test_for_a_device_that_there_is_not_as_much_is_asked_and_opened(cloud, api, kind, monkeypatch):
+    # HX3-PROV-03
+    asked, opened = [], []
+    engine, vault = cloud.services.database.engine, type(cloud.services.vault)
+    plain = vault.open
+
+    def note(connection, cursor, statement, *rest):
+        if threading.current_thread().name.startswith("AnyIO"):  # for a request
+            asked.append(statement)
+
+    monkeypatch.setattr(vault, "open", lambda *given: opened.append("") or plain(*given))
+    work = []
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        for name in ({}, {"device_id": "ab" * 16}):
+            made = api().post("/device/register", json={"device_type": "esp32"}).json()
+            one = Checking(api, kind, {**made, "device_secret": "ab" * 32, **name})
+            asked.clear(), opened.clear()
+            assert one.by("POST")[0].status_code == 401
+            work.append((*asked, *opened))
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert work[0] == work[1] and len(work[0]) >= 5
