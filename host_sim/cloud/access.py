@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Any
 
 from fastapi import Depends
-from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
@@ -24,6 +23,7 @@ from host_sim.cloud.gate.limits import MINUTE
 from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
+from host_sim.cloud.storage.database import FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def _renew(services: Services, credential: str) -> None:
         _remember(services, credential)
     except ApiError:
         services.database.remembered.drop(_name(credential))
-    except DBAPIError as error:  # then it is forgotten, and whoever comes next is told
+    except FAILURES as error:  # then it is forgotten, and whoever comes next is told
         log.warning("a caller could not be read again: %s", type(error).__name__)
 
 
@@ -97,7 +97,7 @@ def _by_key(services: Services, key: str) -> Caller:
         raise unauthorized()
     try:
         api_keys.used(services.database, row, services.now())
-    except DBAPIError as error:
+    except FAILURES as error:
         log.warning("the last use of a key could not be noted: %s", type(error).__name__)
     return Caller(user, list(row.scopes), f"api_key:{row.id}")
 

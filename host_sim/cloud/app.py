@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import compile_path
@@ -65,6 +66,7 @@ def create_app(services: Services | None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unfit)
+    app.add_exception_handler(PoolTimeout, _busy)
     metrics = None
     if services is not None:
         metrics = Metrics(services.exchange, services.uplink, services.live)
@@ -199,6 +201,13 @@ async def _invalid(request: Request, error: Any) -> Response:
 async def _unfit(request: Request, error: Any) -> Response:
     """What PostgreSQL cannot hold and SQLite can: a NUL character in a text, a number beyond 64 bits."""
     api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", "leave out NUL characters")
+    return _answer(api_error, request.scope["state"])
+
+
+async def _busy(request: Request, error: Any) -> Response:
+    """No connection of the database became free."""
+    log.error("request %s found the database busy", request.scope["state"]["request_id"])
+    api_error = ApiError(503, "GATEWAY_ERROR", "the database is busy", "try again", {"Retry-After": "5"})
     return _answer(api_error, request.scope["state"])
 
 

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.catalogue.handshakes import KEPT_MS as HANDSHAKE_MS
 from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.exchange.ledger import UNSETTLED
 from host_sim.cloud.settings import NUMBERS, Settings
 from host_sim.cloud.storage import chores
-from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.database import FAILURES, Database
 from host_sim.cloud.storage.tables import (
     agenda,
     api_keys,
@@ -148,7 +147,7 @@ class Sweeper:
         while not self._ended.wait(LOOK_S):
             try:
                 swept = self.sweep()
-            except DBAPIError as error:
+            except FAILURES as error:
                 log.error("too old rows stay for now: %s", type(error).__name__)
             except Exception:  # a fault of ours; the thread must live
                 log.exception("deleting too old rows failed")

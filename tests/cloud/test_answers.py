@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+import sqlalchemy.exc
 
 from host_sim.cloud.app import MAX_BODY
 from host_sim.cloud.errors import ApiError
@@ -84,6 +85,16 @@ def test_a_fault_of_the_cloud_is_told_without_its_inside(api, monkeypatch):
     assert (answer.status_code, answer.json()["error"]) == (500, "GATEWAY_ERROR")
     assert "inside" not in answer.text and answer.headers["X-API-Version"] == "1"
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_a_request_that_finds_no_free_connection_of_the_database_may_be_tried_again(api, monkeypatch):
+    def busy(*unused):
+        raise sqlalchemy.exc.TimeoutError("QueuePool limit of size 12 reached")
+
+    monkeypatch.setattr("host_sim.cloud.catalogue.clients.every", busy)
+    answer = api().get("/auth/clients")
+    assert (answer.status_code, answer.json()["error"]) == (503, "GATEWAY_ERROR")
+    assert "QueuePool" not in answer.text and int(answer.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize(

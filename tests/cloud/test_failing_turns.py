@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 
 from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.errors import ApiError
@@ -17,6 +17,7 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.orders import Unavailable
 from host_sim.cloud.gate import gate
 from host_sim.cloud.security.vault import Vault
+from host_sim.cloud.storage.database import POOL
 from host_sim.cloud.storage.tables import agenda, commands, device_keys
 from tests.cloud.waiting import WAIT, until
 
@@ -76,20 +77,22 @@ def failing(database, exchange, monkeypatch):
     once it is committed, and the third and all others be."""
 
     def script(*steps):
-        left, real = list(steps), database.writing
+        left, real = list(steps), database.turning
         monkeypatch.setattr(exchange, "_next_look", math.inf)  # so that there are no others
 
         @contextlib.contextmanager
-        def writing(*given, **more):
-            step = left.pop(0) if left and threading.current_thread().name == "exchange" else ""
+        def turning():
+            step = left.pop(0) if left else ""
             if step == "begin":
                 raise failed()
-            with real(*given, **more) as connection:
+            if step == "busy":
+                raise TimeoutError("QueuePool limit reached")
+            with real() as connection:
                 yield connection
             if step == "commit":
                 raise failed()
 
-        monkeypatch.setattr(database, "writing", writing)
+        monkeypatch.setattr(database, "turning", turning)
         return left
 
     return script
@@ -224,3 +227,22 @@ def test_a_turn_that_fails_for_one_tenant_is_done_for_the_others(
     assert len(caplog.records) == logged
     broken.clear()
     assert order(exchange, bad).within(WAIT) in ids(bad[0])
+
+
+def test_those_who_hold_all_connections_do_not_hold_up_a_turn(database, exchange, homes, ids, monkeypatch):
+    home = homes()
+    with contextlib.ExitStack() as stack:
+        for _ in range(POOL):
+            stack.enter_context(database.reading())
+        accepted = order(exchange, home)
+        exchange.start()
+        message_id = accepted.within(WAIT)
+    assert ids(home[0]) == [message_id]
+
+
+def test_a_turn_without_a_connection_is_tried_again(exchange, homes, ids, failing):
+    home = homes()
+    left = failing("busy", "busy")
+    accepted = order(exchange, home)
+    exchange.start()
+    assert [accepted.within(WAIT)] == ids(home[0]) and left == []

@@ -8,12 +8,10 @@ import threading
 import time
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
 from host_sim.cloud.broker import logins
 from host_sim.cloud.broker.dynsec import DynSec, DynSecError, admit, dismiss
 from host_sim.cloud.security.vault import Vault, VaultError
-from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.database import FAILURES, Database
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +64,7 @@ class Keeper:
         while not self._ending:
             try:
                 busy = self.turn()
-            except DBAPIError as error:
+            except FAILURES as error:
                 log.error("logins cannot be read: %s", type(error).__name__)
                 busy = False
             except Exception:  # a fault of ours; the thread must live

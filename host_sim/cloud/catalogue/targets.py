@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.catalogue.manifests import NONE, capability
-from host_sim.cloud.storage.database import Database, one_of
+from host_sim.cloud.storage.database import FAILURES, Database, one_of
 from host_sim.cloud.storage.remembered import ALONE_S, HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests
 
@@ -79,7 +78,7 @@ class Targets:
         """Read them again, so that they go on being known."""
         try:
             self._read(tenant_id, sorted(names))
-        except DBAPIError as error:  # then they are forgotten, and whoever needs one is told
+        except FAILURES as error:  # then they are forgotten, and whoever needs one is told
             log.warning("devices could not be read again: %s", type(error).__name__)
 
     def read(self, tenant_id: str, device_ids: Sequence[str]) -> dict[str, Target]:

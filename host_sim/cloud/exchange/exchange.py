@@ -4,26 +4,21 @@ Everything public may be called from any thread. Must never publish before the c
 a device sent or a listener did.
 """
 
-import contextlib
 import logging
 import queue
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
 from host_sim.cloud.exchange.turn import Look, Message, Outcome, Turn, Work
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.storage import trips
-from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.database import FAILURES, Database
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
 from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID
@@ -50,7 +45,7 @@ class _Failed(Exception):
         super().__init__(type(error).__name__)
         self.begun = begun
         self.doubt = doubt
-        self.ours = not isinstance(error, DBAPIError)
+        self.ours = not isinstance(error, FAILURES)
 
 
 class Exchange:
@@ -308,7 +303,7 @@ class Exchange:
         """Raises _Failed."""
         begun, outcome = False, None
         try:
-            with self._database.writing(quiet=True) as connection, trips.on(connection):
+            with self._database.turning() as connection:
                 begun = True
                 outcome = self._turn.run(connection, work, self._clock(), self._connected(), again)
         except Exception as error:
@@ -336,24 +331,15 @@ class Exchange:
         if time.monotonic() < self._next_look:
             return []
         try:
-            with self._due_ones() as connection:
+            # Where there may be other workers it writes.
+            with self._database.turning(writes=not self._database.is_sqlite) as connection:
+                self._database.see(connection, None)
                 due = ledger.due_devices(connection, now, SHARE)
         except Exception as error:
             raise _Failed(False, False, error) from error
         if len(due) < SHARE:
             self._next_look = time.monotonic() + TURN_S
         return [Look(*pair) for pair in due]
-
-    @contextlib.contextmanager
-    def _due_ones(self) -> Iterator[sa.Connection]:
-        """A transaction for `ledger.due_devices`, which writes where there may be other workers."""
-        if self._database.is_sqlite:
-            with self._database.reading() as connection:
-                yield connection
-        else:
-            with self._database.writing(quiet=True) as connection, trips.on(connection):
-                self._database.see(connection, None)
-                yield connection
 
     def _fail(self, work: list[Work], doubt: bool) -> None:
         """`doubt`: whether some of it may be stored all the same."""

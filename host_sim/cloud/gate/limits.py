@@ -11,9 +11,8 @@ from typing import Protocol
 
 import redis
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 
-from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.database import FAILURES, Database
 from host_sim.cloud.storage.tables import counts
 
 log = logging.getLogger(__name__)
@@ -122,7 +121,7 @@ class Limits:
         if time.monotonic() >= self._again:
             try:
                 count = self._counter.add(name, window, length_s)
-            except (redis.RedisError, DBAPIError) as error:
+            except (redis.RedisError, *FAILURES) as error:
                 log.warning("limits are counted by this worker alone: %s", type(error).__name__)
                 # Or every request would wait for one that does not answer.
                 self._again = time.monotonic() + AWAY_S

@@ -15,7 +15,6 @@ import time
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.exc import DBAPIError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from host_sim.cloud.access import identify
@@ -27,6 +26,7 @@ from host_sim.cloud.live.outbox import Out, Outbox, Overflow
 from host_sim.cloud.live.signed import Seat
 from host_sim.cloud.security.vault import VaultError
 from host_sim.cloud.services import Services
+from host_sim.cloud.storage.database import FAILURES
 from hxtp import envelope
 from hxtp.errors import INTERNAL_ERROR
 
@@ -205,7 +205,7 @@ class Connection:
     async def _message(self, data: bytes) -> None:
         try:
             verdict = await run_in_threadpool(signed.receive, self._services, self._caller, self._seat, data)
-        except (DBAPIError, VaultError) as error:
+        except (*FAILURES, VaultError) as error:
             log.error("a signed message could not be judged: %s", type(error).__name__)
             raise Closing(FAILED, "the cloud failed; connect again") from None
         if verdict.code:
@@ -237,7 +237,7 @@ class Connection:
                 self._ended(ordered.command_id, ended)
         except ApiError as refusal:
             self._refuse(refusal, message)
-        except DBAPIError as error:
+        except FAILURES as error:
             log.error("a command could not be taken: %s", type(error).__name__)
             self._refuse(ApiError(500, INTERNAL_ERROR, "the cloud failed", "send it again"), message)
         finally:
@@ -257,7 +257,7 @@ class Connection:
             except ApiError as error:
                 code = UNAUTHENTICATED if error.status == 401 else FORBIDDEN
                 raise Closing(code, error.message) from None
-            except DBAPIError as error:
+            except FAILURES as error:
                 log.warning("rights could not be looked up again: %s", type(error).__name__)
 
     def _again(self) -> Caller:

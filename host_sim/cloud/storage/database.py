@@ -28,8 +28,11 @@ from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.remembered import Remembered
 
 LOCK_S = 10  # seconds that a transaction waits for another
-POOL = 12  # connections of a process
+POOL = 12  # connections of a process, besides the one of its exchange
 ASK_S = 30  # after which a connection that nobody used is asked whether it is one
+IN_MEMORY = (None, "", ":memory:")  # of SQLite: each engine would have a database of its own
+# What the database does not do now, and may do later; the latter where no connection is free.
+FAILURES = (DBAPIError, sa.exc.TimeoutError)
 TENANT = "hxtp.tenant"  # the settings that the policies read
 USER = "hxtp.user"
 _SEE = "SELECT set_config(%s, %s, true), set_config(%s, %s, true)"
@@ -56,20 +59,28 @@ class Database:
         if self.url.get_backend_name() not in ("sqlite", "postgresql"):
             raise DatabaseError(f"{self.name}: use sqlite:///FILE or postgresql://ROLE@HOST/NAME")
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
+        make = _sqlite if self.is_sqlite else _postgresql
+        self.engine = make(self.url, POOL)
         self._writers = self.engine.execution_options(hxtp_writes=True)
         self._readers = self.engine.execution_options(postgresql_readonly=True)
+        # For the exchange alone, whose turns are everybody's: those who read much cannot take all of it.
+        in_memory = self.is_sqlite and self.url.database in IN_MEMORY
+        self._own = self.engine if in_memory else make(self.url, 1)
+        self._turns = self._own.execution_options(hxtp_writes=True)
         self.remembered = Remembered()
 
     def use_passwords(self, file: Path) -> None:
         """Take the role's password from this file, of libpq's form. Before anything is asked."""
 
-        @sa.event.listens_for(self.engine, "do_connect")
         def connecting(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
             options["passfile"] = str(file)
 
+        for engine in (self.engine, self._own):
+            sa.event.listen(engine, "do_connect", connecting)
+
     def close(self) -> None:
         self.engine.dispose()
+        self._own.dispose()
 
     @contextlib.contextmanager
     def reading(self, tenant_id: str | None = None, user_id: str | None = None) -> Iterator[sa.Connection]:
@@ -97,6 +108,15 @@ class Database:
         finally:  # also where it is not known whether it was committed
             if not quiet:
                 self.remembered.forget()
+
+    @contextlib.contextmanager
+    def turning(self, writes: bool = True) -> Iterator[sa.Connection]:
+        """As `writing` of what nobody keeps in `remembered`, over the connection of the exchange's thread.
+
+        `writes`: whether on SQLite others may not write meanwhile.
+        """
+        with (self._turns if writes else self._own).begin() as connection, trips.on(connection):
+            yield connection
 
     def see(self, connection: sa.Connection, tenant_id: str | None, user_id: str | None = None) -> None:
         """Let what follows in this transaction see this tenant's rows, and no other's (before: none)."""
@@ -146,10 +166,14 @@ def _reason(error: DBAPIError) -> str:
     return lines[0][:200] if lines else type(error.orig).__name__
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
-    if url.database and url.database != ":memory:":
+def _sqlite(url: sa.URL, connections: int) -> sa.Engine:
+    if url.database and url.database not in IN_MEMORY:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"pool_size": POOL, "max_overflow": 0, "poolclass": sa.pool.QueuePool}
+        options: dict[str, Any] = {
+            "pool_size": connections,
+            "max_overflow": 0,
+            "poolclass": sa.pool.QueuePool,
+        }
     else:
         options = {"poolclass": sa.pool.StaticPool}
     engine = sa.create_engine(
@@ -177,12 +201,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _postgresql(url: sa.URL) -> sa.Engine:
+def _postgresql(url: sa.URL, connections: int) -> sa.Engine:
     engine = sa.create_engine(
         url,
         json_serializer=json_text,
         hide_parameters=True,
-        pool_size=POOL,
+        pool_size=connections,
         max_overflow=0,
         connect_args={
             "connect_timeout": LOCK_S,
