@@ -12,17 +12,23 @@ STRANGER = "hxtp/home/device/lamp"
 
 
 @pytest.fixture
-def turns(database, monkeypatch):
-    """(an exchange in which telemetry waits for others for ever, what it told: a list for each turn)"""
+def calm(database, monkeypatch):
+    """As `turns`, and it has not started."""
     monkeypatch.setattr(module, "LINGER_S", 600)
     monkeypatch.setattr(module, "SHARE", 4)
     told = []
     exchange = Exchange(database, Vault([b"\xab" * 32]), lambda name, payload: None, lambda: True)
     exchange.listen_by_turn(lambda notices: told.append([notice.kind for notice in notices]))
-    exchange.start()
     yield exchange, told
     exchange.stop()
     assert not exchange.alive
+
+
+@pytest.fixture
+def turns(calm):
+    """(an exchange in which telemetry waits for others for ever, what it told: a list for each turn)"""
+    calm[0].start()
+    return calm
 
 
 def test_telemetry_waits_for_others_and_a_command_for_none(turns):
@@ -47,6 +53,28 @@ def test_as_much_as_a_transaction_takes_waits_for_no_more(turns):
         exchange.receive(f"{STRANGER}/telemetry", b"{}")
     until(lambda: sum(map(len, told)) >= 8, "two full turns")
     assert max(map(len, told)) == 4
+
+
+def test_commands_do_not_wait_behind_messages_nor_take_all_of_a_turn(calm):
+    exchange, told = calm
+    for _ in range(40):
+        exchange.receive(f"{STRANGER}/state", b"{}")
+    answered = []
+    for _ in range(5):
+        future = exchange.order("home", "lamp", "light_on", {}, life=1000, actor="test")
+        future.add_done_callback(lambda done: answered.append(len(told)))
+    exchange.start()
+    until(lambda: sum(map(len, told)) == 40, "all messages")
+    assert answered == [0, 0, 1, 1, 2]  # turns that had ended by then
+    assert [len(kinds) for kinds in told[:4]] == [2, 2, 3, 4]
+
+
+def test_commands_that_wait_when_it_stops_are_decided_before(calm):
+    exchange, _ = calm
+    futures = [exchange.order("home", "lamp", "light_on", {}, life=1000, actor="test") for _ in range(9)]
+    exchange.start()
+    exchange.stop()
+    assert {type(future.exception(0)) for future in futures} == {HxtpError}
 
 
 def test_what_waits_when_it_stops_is_done_before(turns):

@@ -4,6 +4,7 @@ Everything public may be called from any thread. Must never publish before the c
 a device sent or a listener did.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -72,6 +73,8 @@ class Exchange:
         self._clock = clock
         self._turn = Turn(vault, database.see, heartbeat_s, states_kept)
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        # Taken from here; in the other queue they only say that something is here.
+        self._orders: queue.SimpleQueue[NewOrder] = queue.SimpleQueue()
         self._hurried = threading.Event()  # something waits that is not to wait for others
         self._sources: dict[str, tuple[str, str, str]] = {}  # tenant, device and channel of the last topics
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
@@ -170,6 +173,7 @@ class Exchange:
             chosen,
             future,
         )
+        self._orders.put(order)
         self._work.put(order)
         self._hurry()
         return future
@@ -227,14 +231,19 @@ class Exchange:
 
     def _gather(self) -> tuple[list[Work], bool]:
         """What waits, up to SHARE items, and whether it is time to end."""
-        work: list[Work] = []
         try:
-            item = self._work.get(timeout=TURN_S)
-            hurried = self._hurried.wait(LINGER_S) if self._work.qsize() < SHARE else self._hurried.is_set()
-            if hurried:
-                self._hurried.clear()  # whatever it was set for is in the queue by now
+            item = self._work.get(timeout=TURN_S if self._orders.empty() else 0)
+        except queue.Empty:
+            return self._ordered(SHARE), False
+        hurried = self._hurried.wait(LINGER_S) if self._work.qsize() < SHARE else self._hurried.is_set()
+        if hurried:
+            self._hurried.clear()  # whatever it was set for is in the queue by now
+        # Before all messages, however many there are; and yet these have their half.
+        work = self._ordered(SHARE // 2)
+        try:
             while item is not None:
-                work.append(item)
+                if not isinstance(item, NewOrder):
+                    work.append(item)
                 if len(work) >= SHARE:
                     if hurried:
                         self._hurry()  # it may wait still
@@ -242,7 +251,16 @@ class Exchange:
                 item = self._work.get_nowait()
         except queue.Empty:
             return work, False
-        return work, True
+        return work + self._ordered(self._orders.qsize()), True
+
+    def _ordered(self, most: int) -> list[Work]:
+        found: list[Work] = []
+        with contextlib.suppress(queue.Empty):
+            while len(found) < most:
+                found.append(self._orders.get_nowait())
+        if not self._orders.empty():
+            self._hurry()
+        return found
 
     def _do(self, work: list[Work]) -> None:
         due: list[Work] = []  # stays with this worker when the transaction fails
