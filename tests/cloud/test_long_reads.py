@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from host_sim.cloud.at_once import AtOnce
-from host_sim.cloud.catalogue import devices, samples
+from host_sim.cloud.catalogue import cognition, devices, samples
 from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.routes import telemetry
@@ -95,6 +95,16 @@ def test_of_all_tenants_only_so_many_run_at_a_time():
         assert refused.value.status == 429
         with both.place("third"):
             pass
+
+
+def test_of_observations_only_those_in_the_state_that_is_asked_for_are_read(cloud, measured):
+    told = []
+    with cloud.services.database.reading(measured[1]) as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
+        assert cognition.proposals(connection, measured[1], "proposed", None, 10) == []
+        statement, values = told[-1]
+        step = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).first()
+    assert "ix_observations_tenant_id_state_created_at (tenant_id=? AND state=?)" in step.detail
 
 
 HUGE = 10**400

@@ -398,6 +398,7 @@ observations = sa.Table(
     _text("settled_by", 64, nullable=True),  # the actor who accepted or dismissed it
     _at("created_at"),
     sa.Index("ix_observations_tenant_id_created_at", "tenant_id", "created_at"),
+    sa.Index("ix_observations_tenant_id_state_created_at", "tenant_id", "state", "created_at"),
 )
 
 rules = sa.Table(

@@ -430,6 +430,9 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_observations_tenant_id_created_at", ["tenant_id", "created_at"], unique=False
         )
+        batch_op.create_index(
+            "ix_observations_tenant_id_state_created_at", ["tenant_id", "state", "created_at"], unique=False
+        )
 
     op.create_table(
         "state_history",
@@ -492,6 +495,7 @@ def downgrade() -> None:
     op.drop_table("states")
     op.drop_table("state_history")
     with op.batch_alter_table("observations", schema=None) as batch_op:
+        batch_op.drop_index("ix_observations_tenant_id_state_created_at")
         batch_op.drop_index("ix_observations_tenant_id_created_at")
 
     op.drop_table("observations")
