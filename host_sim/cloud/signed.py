@@ -18,7 +18,7 @@ from fastapi import Header, Request, Response
 from host_sim.cloud.access import address_of, limit, services_of
 from host_sim.cloud.catalogue import devices, keys, nonces, tenants
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring
 from host_sim.cloud.exchange.records import DeviceKey
 from host_sim.cloud.security.requests import SIGNATURE, Malformed, Signed
 from host_sim.cloud.services import Services
@@ -147,7 +147,7 @@ def _verified(
     with services.database.writing(tenant_id) as connection:
         if used.slot == "next":
             # Before anything is signed with it (HX3-KEY-13).
-            ledger.promote(connection, tenant_id, [device_id], now)
+            keyring.promote(connection, tenant_id, [device_id], now)
         if stale:
             first = nonces.take(connection, f"{device_id}/stale", "time", now, STALE_MS)
             refusal = "STALE" if first else "RATE_LIMIT_EXCEEDED"

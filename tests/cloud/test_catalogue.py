@@ -19,7 +19,7 @@ from host_sim.cloud.catalogue import (
     tenants,
 )
 from host_sim.cloud.catalogue.samples import Span
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring, ledger
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
 from hxtp.cloud import Order
@@ -211,7 +211,7 @@ def test_a_key_moves_through_its_slots_and_a_promotion_counts_once(database, ten
 
     def promote(now):
         with database.writing(tenant) as connection:
-            ledger.promote(connection, tenant, [device], now)
+            keyring.promote(connection, tenant, [device], now)
 
     def valid(now):
         with database.reading(tenant) as connection:
@@ -231,7 +231,7 @@ def test_a_key_moves_through_its_slots_and_a_promotion_counts_once(database, ten
     promote(NOW)
     promote(NOW + 1000)  # another worker saw the same message
     assert valid(NOW) == [(2, "active"), (1, "previous")]
-    assert valid(NOW + ledger.PREVIOUS_MS) == [(2, "active")]
+    assert valid(NOW + keyring.PREVIOUS_MS) == [(2, "active")]
     rotate()
     promote(NOW + 5)
     assert slots() == {1: "retired", 2: "previous", 3: "active"}

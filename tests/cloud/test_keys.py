@@ -6,7 +6,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring, ledger
 from host_sim.cloud.storage.tables import agenda, device_keys
 from host_sim.device import SimDevice
 from host_sim.device_mqtt import MqttDevice
@@ -111,7 +111,7 @@ def test_the_old_secret_is_gone_after_a_day(api, device, cloud, with_secret):
         due = connection.execute(sa.select(agenda.c.due_at).where(agenda.c.device_id == lamp.id)).scalar()
     assert due == stored().expires_at  # the cloud looks by itself when the time has come
     with cloud.services.database.writing(tenant_id) as connection:
-        ledger.erase_expired(connection, tenant_id, [lamp.id], stored().expires_at - 1)
+        keyring.erase_expired(connection, tenant_id, [lamp.id], stored().expires_at - 1)
     assert stored().secret_sealed is not None
     with cloud.services.database.writing(tenant_id) as connection:
         held = ledger.hold(connection, cloud.services.vault, tenant_id, [lamp.id], {}, stored().expires_at)

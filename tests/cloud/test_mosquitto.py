@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.broker.dynsec import DynSec, admit, dismiss
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
 from host_sim.cloud.storage.tables import broker_logins
 from hxtp.sign import mqtt_password
@@ -225,7 +225,7 @@ def test_the_password_follows_the_key_that_the_device_has_proven(cloud, api, add
     assert rotated["key_version"] == 2
     tenant_id = thing.registration["tenant_id"]
     with cloud.services.database.writing(tenant_id) as connection:
-        ledger.promote(connection, tenant_id, [thing.id], time.time_ns() // 1000000)
+        keyring.promote(connection, tenant_id, [thing.id], time.time_ns() // 1000000)
     _written(cloud, thing.id)
     secret = bytes.fromhex(rotated["new_secret"])
     thing.mqtt.stop()

@@ -11,7 +11,7 @@ from host_sim import ROOT
 from host_sim.cloud import sweeper
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue import api_keys, clients, devices, keys, tenants, users
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring, ledger
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage import chores, tables
@@ -133,10 +133,10 @@ def test_what_was_revoked_or_is_over_goes_and_what_holds_stays(database, sweep, 
                 api_keys.revoke(connection, tenant, key.id, ended)
                 clients.revoke(connection, tenant, client.id, ended)
         # Two keys are done with; the one that ended lately was made long ago.
-        for ended in (OLD - ledger.PREVIOUS_MS, YOUNG - ledger.PREVIOUS_MS):
+        for ended in (OLD - keyring.PREVIOUS_MS, YOUNG - keyring.PREVIOUS_MS):
             keys.rotate(connection, VAULT, tenant, lamp, OLD)
-            ledger.promote(connection, tenant, [lamp], ended)
-            ledger.erase_expired(connection, tenant, [lamp], NOW)
+            keyring.promote(connection, tenant, [lamp], ended)
+            keyring.erase_expired(connection, tenant, [lamp], NOW)
         for at in (OLD, YOUNG):
             connection.execute(
                 tables.observations.insert().values(

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.exchange.doorman import PASSWORD_LIFE
-from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import broker_logins, device_keys, devices, tenants

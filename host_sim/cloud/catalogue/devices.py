@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import (
     device_keys,

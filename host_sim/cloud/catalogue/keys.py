@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.devices import SECRET, Issued, touch
-from host_sim.cloud.exchange import ledger
-from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.exchange import keyring
+from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.exchange.records import DeviceKey
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import device_keys
@@ -67,4 +67,4 @@ def valid(
     connection: sa.Connection, vault: Vault, tenant_id: str, device_id: str, now: int
 ) -> list[DeviceKey]:
     """The keys that verify now, the one that signs first."""
-    return ledger.open_keys(connection, vault, tenant_id, [device_id], now).get(device_id, [])
+    return keyring.open_keys(connection, vault, tenant_id, [device_id], now).get(device_id, [])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
-from host_sim.cloud.exchange.ledger import purpose
+from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import device_keys, devices, directory, tenants

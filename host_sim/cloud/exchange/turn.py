@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import manifests, samples
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring, ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, IdUsed, NewOrder, Unavailable
 from host_sim.cloud.exchange.records import Held, columns, proves
@@ -133,7 +133,7 @@ class Turn:
         proven = [name for name, one in held.items() if _proven(one, work[name], now)]
         if proven:
             # Before anything is judged or signed: the answer to a proof comes under the key that was proven.
-            ledger.promote(connection, tenant_id, proven, now)
+            keyring.promote(connection, tenant_id, proven, now)
             held = ledger.hold(connection, self._vault, tenant_id, work, self.cache, now, shut)
         if shut or self._shut:
             self._note(tenant_id, shut, held, now)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from host_sim import fast
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import clients, devices, nonces
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.profiles import PROFILES, json_full
@@ -186,7 +186,7 @@ def _signers(
         rows = [row] if row is not None and row.user_id == caller.user.id and row.revoked_at is None else []
     found = [Signer("client", row.id, clients.secret_of(services.vault, row)) for row in rows]
     if device is not None and device.revoked_at is None and setting(caller, DEVICE_SECRETS):
-        keys = ledger.open_keys(connection, services.vault, caller.tenant_id, [device.id], now)
+        keys = keyring.open_keys(connection, services.vault, caller.tenant_id, [device.id], now)
         found += [Signer("device", device.id, key.secret) for key in keys.get(device.id, ())]
     if seat.signer is not None:
         found = [one for one in found if one == seat.signer]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import clients as app_clients
 from host_sim.cloud.catalogue import handshakes as sign_ins
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import keyring
 from host_sim.cloud.security import tokens
 from host_sim.cloud.security.vault import Vault, VaultError, add_key, forget_keys
 from host_sim.cloud.storage.database import Database
@@ -32,7 +32,7 @@ SEALED = (
     Sealed(signing_keys.c.key_sealed, lambda row: tokens.purpose(row.id)),
     Sealed(handshakes.c.token_sealed, lambda row: sign_ins.purpose(row.code_hash)),
     Sealed(clients.c.secret_sealed, lambda row: app_clients.purpose(row.id)),
-    Sealed(device_keys.c.secret_sealed, lambda row: ledger.purpose(row.device_id, row.key_version)),
+    Sealed(device_keys.c.secret_sealed, lambda row: keyring.purpose(row.device_id, row.key_version)),
 )
 
 
