@@ -52,7 +52,7 @@ MESSAGES = {
     429: ("RATE_LIMIT_EXCEEDED", "60 requests a minute are allowed in the tier free", "try again in 21 s"),
     500: ("GATEWAY_ERROR", "the cloud failed", "try again; tell us the request_id"),
     501: ("NOT_IMPLEMENTED", "this cloud has no build service", "upload an image: POST /firmware/upload"),
-    503: ("GATEWAY_ERROR", "the command was not stored in time", "try again"),
+    503: ("GATEWAY_ERROR", "the database is busy", "try again"),
 }
 NAMES = {
     400: "BadRequest",
@@ -173,7 +173,7 @@ def _who(role: str | None, scope: str | None) -> str:
 
 def _possible(path: str, operation: dict[str, Any], asked: list) -> Iterator[int]:
     """The errors that stand before every route that asks for these things."""
-    yield 500
+    yield from (500, 503)
     if operation.get("parameters") or "requestBody" in operation:
         yield 400
     if "requestBody" in operation:
