@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,10 @@ for folder in (UNIT, ROOT / "firmware", ROOT / "firmware" / "lib"):
 for folder in (BOARD_MODULES, BOARD_MODULES / "on_cpython"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and what they start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MEASUREMENT = pytest.StashKey[Coverage | None]()
 
