@@ -5,7 +5,6 @@ import logging
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.exc import DBAPIError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from host_sim.cloud.access import address_of, bearer, count, identify, limit, services_of
@@ -15,6 +14,7 @@ from host_sim.cloud.live import connection, orders
 from host_sim.cloud.live.connection import EVENTS, Closing, Connection
 from host_sim.cloud.live.hub import Full
 from host_sim.cloud.services import Services
+from host_sim.cloud.storage.database import FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ async def _serve(websocket: WebSocket, services: Services) -> None:
         raise Closing(_CODES.get(error.status, connection.FAILED), error.message) from None
     except Full as full:
         raise Closing(connection.TOO_MANY, str(full)) from None
-    except DBAPIError as error:
+    except FAILURES as error:
         log.error("a connection could not be served: %s", type(error).__name__)
         raise Closing(connection.FAILED, "the cloud failed; connect again") from None
 
