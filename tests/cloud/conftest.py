@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import itertools
+import logging
 import os
 import shutil
 import ssl
@@ -38,6 +39,16 @@ from tests.cloud.waiting import WAIT, until
 from tests.conftest import missing
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A test that runs the program in its own process has it log to a stderr that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @dataclass
