@@ -27,7 +27,9 @@ PASSWORD_LIFE = 30 * 86400  # seconds; the longest that the protocol allows
 CLOCK_SLACK = 300  # seconds by which an expiry may lie above that: the device's clock may run ahead
 NUMBERS_AHEAD = 1024  # outgoing numbers reserved per write
 
-_LINK = (
+# What a link has to find again after its process was killed, besides its numbers.
+LINK = (
+    "framed",
     "session",
     "boot_count",
     "results_kept",
@@ -197,9 +199,8 @@ class Store:
             self._random,
             self._commit,
         )
-        for name in _LINK:
+        for name in LINK:
             setattr(link, name, saved.get(name, getattr(link, name)))
-        link.framed = saved.get("framed", True)
         link.sent = saved.get("reserved", 0)
         link.orders = [_order(entry) for entry in saved.get("orders", ())]
         # Numbers of orders only matter beside those of other unsettled ones.
@@ -214,8 +215,7 @@ class Store:
 
 def _dump(record: _Record) -> dict:
     registration, link = record.registration, record.link
-    saved = {name: getattr(link, name) for name in _LINK}
-    saved["framed"] = link.framed
+    saved = {name: getattr(link, name) for name in LINK}
     saved["highest"] = record.window.highest
     saved["taken"] = record.window.taken
     saved["reserved"] = record.reserved

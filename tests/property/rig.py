@@ -12,6 +12,7 @@ from host_sim import fast
 from host_sim.broker.core import Broker
 from host_sim.broker.memory import MemoryClient, MemoryNetwork
 from host_sim.device import MemoryDevice, SimDevice
+from host_sim.gateway.store import LINK
 from hxtp import topics
 from hxtp.cloud import Order
 from hxtp.session import READY, RENEWING
@@ -84,20 +85,7 @@ class WatchedDevice(SimDevice):
 class Rig:
     """`orders` holds every command that was given, by message id."""
 
-    # What a gateway finds again after its process was killed.
-    DURABLE = (
-        "framed",
-        "session",
-        "boot_count",
-        "results_kept",
-        "hello",
-        "manifest_hash",
-        "manifest",
-        "state",
-        "last_seen",
-        "sent",
-        "submitted",
-    )
+    DURABLE = (*LINK, "sent", "submitted")  # what a gateway finds again after its process was killed
 
     def __init__(self, seed=0, slice_bytes=0):
         random = Random(seed)
