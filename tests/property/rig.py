@@ -148,7 +148,9 @@ class Rig:
             gateway.subscribe(topics.topic(TENANT, DEVICE, "x")[:-1] + "+")
         for message in gateway.poll():
             channel = topics.split(message.topic)[2]
-            if channel not in topics.SUBSCRIBED:
+            if channel == "heartbeat" and not message.payload:
+                self.link.hint()  # the will; HX3-CMD-33
+            elif channel not in topics.SUBSCRIBED:
                 self.link.receive(channel, message.payload, self.network.now)
         self.link.tick(self.network.now)
         connected = gateway.connected
