@@ -5,8 +5,9 @@ not take the others down.
 """
 
 import importlib
-import os
 import sys
+
+from host_sim import commandline
 
 COMMANDS = {
     "conformance": ("host_sim.conformance.cli", "test whether an implementation does what the text says"),
@@ -33,8 +34,7 @@ def main(argv: list[str]) -> int:
         status = _call(argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone, as `| head` does; nothing is left that could be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        commandline.read_no_more()
         return 1
     except KeyboardInterrupt:
         # Before a command has come so far that it sees to this itself: while it is imported.

@@ -17,13 +17,13 @@ code, or with BAD_REQUEST for what is no such request and UNSUPPORTED for anothe
 """
 
 import json
-import os
 import sys
 from binascii import unhexlify
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, BinaryIO
 
+from host_sim import commandline
 from host_sim.profiles import PROFILES, Profile
 from host_sim.profiles.auto import progress
 from hxtp import envelope, errors, frame
@@ -291,8 +291,7 @@ def main(argv: list[str]) -> int:
             sys.stdout.write(json.dumps(answer(line), separators=(",", ":")) + "\n")
             sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more; the interpreter's own last flush must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        commandline.read_no_more()
     except KeyboardInterrupt:
         return 130
     return 0

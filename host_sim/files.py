@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from host_sim.trouble import Trouble
 
-class StoreError(Exception):
+
+class StoreError(Trouble):
     """The store cannot be used; the text says why and what to do."""
 
 

@@ -10,7 +10,6 @@ apt's signed package index, which apt refuses to go without; npm packages by the
 package-lock.json.
 """
 
-import argparse
 import hashlib
 import json
 import platform
@@ -20,7 +19,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_sim import ROOT, fetching, node
+from host_sim import ROOT, commandline, fetching, node
 from host_sim.fetching import FetchFailed, Unavailable
 
 WASM_LOCK = ROOT / "tests" / "micropython"
@@ -259,9 +258,7 @@ def main(argv: list[str]) -> int:
     """Fetches both runtimes. 0 when each is there or impossible on this machine, 1 when fetching one
     failed.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m host_sim runtimes", description="fetch real MicroPython for the tests"
-    )
+    parser = commandline.parser_of("runtimes", "fetch real MicroPython for the tests")
     parser.add_argument("--optional", action="store_true", help="exit 0 even when fetching fails")
     options = parser.parse_args(argv)
     failed = False

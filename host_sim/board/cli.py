@@ -7,47 +7,53 @@ rule.
 
 import argparse
 import json
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
+from host_sim import commandline
 from host_sim.board.supervisor import BoardError
 from host_sim.board.trace import Event, describe
 from host_sim.board.virtual import VirtualBoard
 from host_sim.board.waveform import rmt
+from host_sim.trouble import Trouble
 
 BOARD_FILE = "board.json"
 
 
+class WrongFile(Trouble):
+    """A file that the command line names cannot be used."""
+
+
 def main(argv: list[str]) -> int:
-    arguments = _arguments(argv)
-    try:
-        files = _files(arguments.config, arguments.board)
-    except ValueError as error:
-        print(f"host_sim board: {error}", file=sys.stderr)
-        return 2
+    """0 after Ctrl-C or --seconds, 1 where the board cannot run or is in fault, 2 for wrong options."""
+    options = _parser().parse_args(argv)
+    return commandline.guarded("board", lambda: _run(options), {WrongFile: 2, BoardError: 1})
+
+
+def _run(options: argparse.Namespace) -> int:
+    files = _files(options.config, options.board)
     with tempfile.TemporaryDirectory(prefix="virtual-board-") as scratch:
+        flash = options.flash or scratch
         try:
-            try:
-                board = VirtualBoard(
-                    arguments.flash or scratch,
-                    runtime=arguments.runtime,
-                    heap=arguments.heap,
-                    name=arguments.name,
-                    files=files,
-                    slots=arguments.slots,
-                )
-            except OSError as error:
-                raise BoardError(_flash_trouble(error, arguments.flash or scratch)) from None
-            return run(board, arguments.seconds)
-        except BoardError as error:
-            print(f"host_sim board: {error}", file=sys.stderr)
-            return 1
+            board = VirtualBoard(
+                flash,
+                runtime=options.runtime,
+                heap=options.heap,
+                name=options.name,
+                files=files,
+                slots=options.slots,
+            )
+        except OSError as error:
+            raise BoardError(_flash_trouble(error, flash)) from None
+        return run(board, options.seconds)
 
 
-def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="host_sim board", description=(__doc__ or "").partition("\n\n")[0])
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.parser_of(
+        "board",
+        "Run the firmware on a virtual board in the foreground, as with a real one on a cable, until Ctrl-C.",
+    )
     parser.add_argument(
         "--config", type=Path, help="hxtp.json of the device; without it the flash has its own or none"
     )
@@ -64,7 +70,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--slots", type=int, choices=(1, 2), default=1, help="application partitions")
     parser.add_argument("--seconds", type=float, help="unplug it after so long, instead of at Ctrl-C")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _flash_trouble(error: OSError, flash: str | Path) -> str:
@@ -77,15 +83,15 @@ def _flash_trouble(error: OSError, flash: str | Path) -> str:
 
 
 def _text(path: Path, wanted: str) -> str:
-    """A file that the command line names; raises ValueError with its name where it cannot be had."""
+    """A file that the command line names; raises WrongFile with its name where it cannot be had."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ValueError(f"there is no {path}; {wanted}") from None
+        raise WrongFile(f"there is no {path}; {wanted}") from None
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); {wanted}") from None
+        raise WrongFile(f"{path} cannot be read ({error.strerror}); {wanted}") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text of UTF-8; {wanted}") from None
+        raise WrongFile(f"{path} is no text of UTF-8; {wanted}") from None
 
 
 def _files(config: Path | None, board: Path | None) -> dict[str, str | bytes | Path]:
@@ -100,9 +106,9 @@ def _files(config: Path | None, board: Path | None) -> dict[str, str | bytes | P
     try:
         settings = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{config} is no JSON: {error}") from None
+        raise WrongFile(f"{config} is no JSON: {error}") from None
     if not isinstance(settings, dict):
-        raise ValueError(f"{config} is not a JSON object")
+        raise WrongFile(f"{config} is not a JSON object")
     ca = settings.get("ca")
     if isinstance(ca, str) and not ca.startswith("-----"):
         beside = config.parent / ca
@@ -146,6 +152,6 @@ def run(board: VirtualBoard, seconds: float | None) -> int:
     finally:
         board.stop()
     if board.fault:
-        print(f"host_sim board: {board.fault}", file=sys.stderr)
+        commandline.complain("board", board.fault)
         return 1
     return 0

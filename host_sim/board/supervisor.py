@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from host_sim.board.air import Air
 from host_sim.board.recorder import Recorder
 from host_sim.board.world import World
+from host_sim.trouble import Trouble
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 EXIT_RESET, EXIT_POWER = 64, 80  # as modules/_board.py has them
@@ -30,7 +31,7 @@ QUICK_S = 2
 T = TypeVar("T")
 
 
-class BoardError(Exception):
+class BoardError(Trouble):
     """The virtual board cannot do what was asked: no runtime, or the firmware's process does not start."""
 
 

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from host_sim import commandline
 from host_sim.broker import DOES_NOT, faultfile, topics
 from host_sim.broker.authority import Authority, OpenAuthority, User, UserAuthority
 from host_sim.broker.faults import FaultPlan, Injected
 from host_sim.broker.server import BrokerServer
 from host_sim.broker.settings import Settings
+from host_sim.trouble import Trouble
 
 _LIMITS = {each.name: each for each in dataclasses.fields(Settings)}
 
@@ -38,17 +40,17 @@ Limits, each with its default:
 """
 
 
-class CliError(Exception):
-    """What the user has to put right; printed without a traceback."""
-
-
 def main(argv: list[str]) -> int:
     """Run the broker. 0 after Ctrl-C or SIGTERM, 1 if it cannot start, 2 for a wrong command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m host_sim broker",
-        description="The mock MQTT 3.1.1 broker: QoS 0 and 1, retained messages, wills, persistent sessions.",
-        epilog=_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    options = _parser().parse_args(argv)
+    return commandline.guarded("broker", lambda: _run(options), {Trouble: 1}, interrupted=0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = commandline.parser_of(
+        "broker",
+        "The mock MQTT 3.1.1 broker: QoS 0 and 1, retained messages, wills, persistent sessions.",
+        _HELP,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port, 0 for any free one (default 1883, with TLS 8883)")
@@ -81,27 +83,24 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="in place of the plan's seed (default 0)")
     parser.add_argument("--trace", metavar="FILE", help="add what was injected to it; - for standard output")
-    options = parser.parse_args(argv)
-    try:
-        if bool(options.tls_cert) != bool(options.tls_key):
-            raise CliError("--tls-cert and --tls-key go together")
-        tls = _tls(options.tls_cert, options.tls_key) if options.tls_cert else None
-        port = options.port if options.port is not None else 8883 if tls else 1883
-        if not 0 <= port <= 65535:
-            raise CliError(f"{port} is not a port")
-        authority = _authority(options.users, options.allow_anonymous)
-        settings = _settings(options.limit)
-        with _trace(options.trace) as record:
-            faults = _faults(options.faults, options.fault_rate, options.seed, record)
-            server = BrokerServer(
-                options.host, port, tls=tls, authority=authority, settings=settings, faults=faults
-            )
-            asyncio.run(_serve(server))
-    except CliError as error:
-        print(f"host_sim broker: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # before the signal handlers stood
-        return 0
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if bool(options.tls_cert) != bool(options.tls_key):
+        raise Trouble("--tls-cert and --tls-key go together")
+    tls = _tls(options.tls_cert, options.tls_key) if options.tls_cert else None
+    port = options.port if options.port is not None else 8883 if tls else 1883
+    if not 0 <= port <= 65535:
+        raise Trouble(f"{port} is not a port")
+    authority = _authority(options.users, options.allow_anonymous)
+    settings = _settings(options.limit)
+    with _trace(options.trace) as record:
+        faults = _faults(options.faults, options.fault_rate, options.seed, record)
+        server = BrokerServer(
+            options.host, port, tls=tls, authority=authority, settings=settings, faults=faults
+        )
+        asyncio.run(_serve(server))
     return 0
 
 
@@ -109,7 +108,7 @@ async def _serve(server: BrokerServer) -> None:
     try:
         await server.start()
     except OSError as error:
-        raise CliError(
+        raise Trouble(
             f"cannot listen on {server.host} port {server.port}: {error.strerror or error}"
         ) from None
     stop = asyncio.Event()
@@ -134,14 +133,14 @@ async def _serve(server: BrokerServer) -> None:
 def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
     for path in (certificate, key):
         if not path.is_file():
-            raise CliError(f"no such file: {path}")
+            raise Trouble(f"no such file: {path}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         # Without this an encrypted key would ask for its passphrase, in the middle of a script.
         context.load_cert_chain(certificate, key, password="")
     except (ssl.SSLError, OSError) as error:
-        raise CliError(f"cannot use {certificate} with {key}: {error}") from None
+        raise Trouble(f"cannot use {certificate} with {key}: {error}") from None
     return context
 
 
@@ -150,15 +149,15 @@ def _settings(limits: list[str]) -> Settings:
     for text in limits:
         name, _, value = text.partition("=")
         if name not in _LIMITS:
-            raise CliError(f"no limit named {name!r}: {', '.join(_LIMITS)}")
+            raise Trouble(f"no limit named {name!r}: {', '.join(_LIMITS)}")
         try:
             values[name] = int(value)
         except ValueError:
-            raise CliError(f"--limit {name}=N takes a whole number, and got {value!r}") from None
+            raise Trouble(f"--limit {name}=N takes a whole number, and got {value!r}") from None
     try:
         return Settings(**values)
     except ValueError as error:
-        raise CliError(str(error)) from None
+        raise Trouble(str(error)) from None
 
 
 def _faults(
@@ -167,7 +166,7 @@ def _faults(
     """None without any: then bytes pass untouched, and at full speed."""
     if path is None and not rates:
         if seed is not None or record is not None:
-            raise CliError(
+            raise Trouble(
                 "--seed and --trace are for faults: give --faults FILE or --fault-rate ACTION=P too"
             )
         return None
@@ -180,7 +179,7 @@ def _faults(
                 document = {**document, "seed": seed}
         return faultfile.plan_from(document, record or _ignore)
     except ValueError as error:
-        raise CliError(f"{path}: {error}" if path is not None else str(error)) from None
+        raise Trouble(f"{path}: {error}" if path is not None else str(error)) from None
 
 
 def _rate(text: str) -> tuple[str, float]:
@@ -188,7 +187,7 @@ def _rate(text: str) -> tuple[str, float]:
     try:
         return action, float(value)
     except ValueError:
-        raise CliError(f"--fault-rate {action}=P takes a probability, and got {value!r}") from None
+        raise Trouble(f"--fault-rate {action}=P takes a probability, and got {value!r}") from None
 
 
 def _ignore(injected: Injected) -> None:
@@ -204,7 +203,7 @@ def _trace(name: str | None) -> Iterator[Callable[[Injected], None] | None]:
         try:
             out = sys.stdout if name == "-" else stack.enter_context(open(name, "a", encoding="utf-8"))
         except OSError as error:
-            raise CliError(f"cannot write {name}: {error.strerror}") from None
+            raise Trouble(f"cannot write {name}: {error.strerror}") from None
         yield lambda injected: print(faultfile.line_of(injected), file=out, flush=True)
 
 
@@ -212,32 +211,32 @@ def _json(path: Path) -> object:
     try:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise CliError(f"cannot read {path}: {error.strerror}") from None
+        raise Trouble(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
-        raise CliError(f"{path} is not JSON: {error}") from None
+        raise Trouble(f"{path} is not JSON: {error}") from None
 
 
 def _authority(path: Path | None, anonymous: bool) -> Authority:
     if path is None:
         if not anonymous:
-            raise CliError("nobody could log in: give --users FILE, or --allow-anonymous")
+            raise Trouble("nobody could log in: give --users FILE, or --allow-anonymous")
         return OpenAuthority()
     table = _json(path)
     if not isinstance(table, dict):
-        raise CliError(f"{path}: not a JSON object of users")
+        raise Trouble(f"{path}: not a JSON object of users")
     return UserAuthority({name: _user(path, name, entry) for name, entry in table.items()}, anonymous)
 
 
 def _user(path: Path, name: str, entry: object) -> User:
     if not isinstance(entry, dict) or not isinstance(entry.get("password"), str) or not entry["password"]:
-        raise CliError(f'{path}: user {name!r} needs an object with a "password"')
+        raise Trouble(f'{path}: user {name!r} needs an object with a "password"')
     unknown = sorted(set(entry) - {"password", "publish", "subscribe"})
     if unknown:
-        raise CliError(f"{path}: user {name!r} has an unknown member {unknown[0]!r}")
+        raise Trouble(f"{path}: user {name!r} has an unknown member {unknown[0]!r}")
     for verb in ("publish", "subscribe"):
         filters = entry.get(verb, ["#"])
         if not isinstance(filters, list) or not all(map(_is_filter, filters)):
-            raise CliError(f"{path}: {verb!r} of user {name!r} is not a list of topic filters")
+            raise Trouble(f"{path}: {verb!r} of user {name!r} is not a list of topic filters")
     return User(entry["password"], tuple(entry.get("publish", ["#"])), tuple(entry.get("subscribe", ["#"])))
 
 

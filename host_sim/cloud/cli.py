@@ -14,9 +14,11 @@ import sys
 import threading
 from collections.abc import Iterable
 
+from host_sim import commandline
 from host_sim.cloud import logs
 from host_sim.cloud.operating import add_commands
 from host_sim.cloud.settings import EMAIL, PREFIX, TIERS, Settings, SettingsError, load
+from host_sim.trouble import Trouble
 
 EPILOG = """\
 Every setting can also stand in the environment (HXTP_CLOUD_PORT=…) or in a TOML file (--config FILE).
@@ -86,14 +88,11 @@ def main(argv: list[str]) -> int:
     _known(parser, argv)
     options = parser.parse_args(argv)
     given = {one.name: getattr(options, one.name, None) for one in dataclasses.fields(Settings)}
-    try:
-        settings = load(given, getattr(options, "config", None))
-        return options.run(settings, options)
-    except SettingsError as error:
-        print(f"host_sim cloud: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return commandline.guarded(
+        "cloud",
+        lambda: options.run(load(given, getattr(options, "config", None)), options),
+        {SettingsError: 2, Trouble: 1, OSError: 1},
+    )
 
 
 def _known(parser: argparse.ArgumentParser, argv: list[str]) -> None:
@@ -125,11 +124,8 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m host_sim cloud",
-        description="The reference cloud: the HxTP Cloud API, with all that it needs embedded.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = commandline.parser_of(
+        "cloud", "The reference cloud: the HxTP Cloud API, with all that it needs embedded.", EPILOG
     )
     # Without defaults: those of a command would take the place of what stands before the command.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -192,20 +188,13 @@ def _email(text: str) -> str:
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     # Here and not above: `--help` needs none of it.
-    from host_sim.cloud.exchange.uplink import UplinkError
-    from host_sim.cloud.security.vault import VaultError
-    from host_sim.cloud.server import Cloud, StartError
-    from host_sim.cloud.storage.database import DatabaseError
+    from host_sim.cloud.server import Cloud
 
     logs.configure(settings.log_level, settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *unused: stop.set())
-    try:
-        cloud = Cloud(settings).start()
-    except (DatabaseError, VaultError, UplinkError, StartError, OSError) as error:
-        print(f"host_sim cloud: {error}", file=sys.stderr)
-        return 1
+    cloud = Cloud(settings).start()
     # What is here by now stays to the end; of what comes nearly all goes by itself when a turn is done.
     gc.collect()
     gc.freeze()
@@ -226,37 +215,30 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
 
 def _token(settings: Settings, options: argparse.Namespace) -> int:
     from host_sim.cloud.provisioning import token_for
-    from host_sim.cloud.security.vault import VaultError
-    from host_sim.cloud.storage.database import DatabaseError
 
     try:
-        print(
-            token_for(
-                settings,
-                options.email,
-                options.tenant,
-                options.role,
-                options.tier,
-                change_role=options.change_role,
-            )
+        token = token_for(
+            settings,
+            options.email,
+            options.tenant,
+            options.role,
+            options.tier,
+            change_role=options.change_role,
         )
-    except (DatabaseError, VaultError, ValueError) as error:
-        print(f"host_sim cloud: {error}", file=sys.stderr)
-        return 1
+    except ValueError as error:
+        raise Trouble(str(error)) from None
+    print(token)
     return 0
 
 
 def _user(settings: Settings, options: argparse.Namespace) -> int:
     from host_sim.cloud.catalogue.users import WeakPassword
     from host_sim.cloud.provisioning import set_password
-    from host_sim.cloud.security.vault import VaultError
-    from host_sim.cloud.storage.database import DatabaseError
 
     try:
         made = set_password(settings, options.email, _password(options.password_file))
-    except (DatabaseError, VaultError, WeakPassword, OSError, UnicodeDecodeError) as error:
-        print(f"host_sim cloud: {error}", file=sys.stderr)
-        return 1
+    except (WeakPassword, UnicodeDecodeError) as error:
+        raise Trouble(str(error)) from None
     told = "made, with this password" if made else "has another password now, and the old tokens have ended"
     print(f"{options.email} {told}")
     return 0

@@ -5,7 +5,6 @@ Must never print a secret or take one as an argument.
 
 import argparse
 import re
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,19 +73,10 @@ def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _told(run: Callable[[Settings, argparse.Namespace], str]) -> Callable[..., int]:
-    """Print what `run` says, or on stderr why it could not."""
+    """Print what `run` says."""
 
     def running(settings: Settings, options: argparse.Namespace) -> int:
-        from host_sim.cloud.broker.mosquitto import SetupError
-        from host_sim.cloud.security.vault import VaultError
-        from host_sim.cloud.storage.database import DatabaseError
-        from host_sim.files import StoreError
-
-        try:
-            print(run(settings, options))
-        except (SetupError, VaultError, DatabaseError, StoreError, OSError) as error:
-            print(f"host_sim cloud: {error}", file=sys.stderr)
-            return 1
+        print(run(settings, options))
         return 0
 
     return running

@@ -41,6 +41,7 @@ from host_sim.cloud.storage.migrate import migrate, pending
 from host_sim.cloud.sweeper import Sweeper
 from host_sim.files import StoreError, lock_folder, replace_file, turn
 from host_sim.pki import NAMES, Pki, make_pki
+from host_sim.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ START_S = 20
 MAX_MESSAGE = 16640  # bytes on the WebSocket: a little more than a framed message may have
 
 
-class StartError(Exception):
+class StartError(Trouble):
     """The cloud cannot start; says why and what to do."""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from host_sim.cloud.security.vault import Vault, VaultError, key_file, keys_of
+from host_sim.trouble import Trouble
 
 PREFIX = "HXTP_CLOUD_"
 EMAIL = r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}"  # what can be an e-mail address
@@ -63,7 +64,7 @@ WORDS = {
 }
 
 
-class SettingsError(Exception):
+class SettingsError(Trouble):
     """Which setting is wrong and what to write, as one sentence."""
 
 

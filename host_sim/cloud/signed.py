@@ -1,12 +1,13 @@
 """Requests that a device signs itself (bootstrap, firmware check): who asks, and an answer it can trust.
 
 A request counts from when its signature holds; before that nothing of it is remembered, and whatever is wrong
-with it, the answer is one and the same 401: nobody learns which devices there are (HX3-PROV-03). From then on
-every answer is signed, an error too, wherever it arises (HX3-PROV-05): `app` finds the `asker` in the
-request's state.
+with it, be it a header that is missing, the answer is one and the same 401: nobody learns which devices there
+are (HX3-PROV-03). From then on every answer is signed, an error too, wherever it arises (HX3-PROV-05): `app`
+finds the `asker` in the request's state.
 """
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +21,11 @@ from host_sim.cloud.catalogue import devices, keys, nonces, tenants
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange import keyring
 from host_sim.cloud.exchange.records import DeviceKey
-from host_sim.cloud.security.requests import SIGNATURE, Malformed, Signed
+from host_sim.cloud.security.requests import HEADERS, Malformed, Signed
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS
+
+log = logging.getLogger(__name__)
 
 REQUESTS = 120  # a minute and address
 SCHEME = "HxTP"  # what a 401 asks for: the headers that sign a request
@@ -73,22 +76,26 @@ class Asker:
         return self.error(error, request.state.request_id)
 
 
-_Text = Annotated[str | None, Header(max_length=128)]
+_Text = str | None
 
 
 async def headers(
     version: Annotated[_Text, Header(alias="X-HXTP-Version", examples=["HxTP/3.0"])] = None,
     timestamp: Annotated[_Text, Header(alias="X-HXTP-Timestamp", description="ms since 1970")] = None,
     nonce: Annotated[_Text, Header(alias="X-HXTP-Nonce", description="16 bytes or more, hex")] = None,
-    message_id: Annotated[_Text, Header(alias="X-HXTP-Message-ID")] = None,
+    message_id: Annotated[
+        _Text, Header(alias="X-HXTP-Message-ID", description="1 to 36 plain characters")
+    ] = None,
     signature: Annotated[_Text, Header(alias="X-HXTP-Signature", description="64 hex digits")] = None,
 ) -> None:
-    """A dependency: the headers of a signed request, for the description and for their length."""
+    """A dependency: the headers of a signed request, for the description. What form they have is judged by
+    `asker` alone: they are credentials, so one of another form is no 400.
+    """
 
 
 def is_signed(request: Request) -> bool:
     """Whether a device asks, where somebody with a token might: who sends a token is taken by it."""
-    return SIGNATURE in request.headers and "authorization" not in request.headers
+    return "authorization" not in request.headers and any(name in request.headers for name in HEADERS)
 
 
 def digest(request: Request, body: bytes) -> str:
@@ -96,32 +103,40 @@ def digest(request: Request, body: bytes) -> str:
     return sha256(body or request.scope["query_string"]).hexdigest()
 
 
-def asker(request: Request, purpose: str, device_id: str, digest: str = "") -> Asker:
-    """The device that signed this request. `digest`: SHA-256 of the body or the query, where it is signed.
+def asker(request: Request, purpose: str, device_id: str | None, digest: str = "") -> Asker:
+    """The device that signed this request. `device_id`: None where it names none. `digest`: SHA-256 of the
+    body or the query, where it is signed.
 
-    Raises ApiError: 429 by address, 400 for headers of another form, 401 for everything else.
+    Raises ApiError: 429 by address, 401 for everything else (HX3-PROV-26).
     """
     services = services_of(request)
     limit(request, f"{purpose}:{address_of(request)}", REQUESTS)
     try:
         signed = Signed.of(request.headers)
     except Malformed as error:
-        raise ApiError(
-            400, error.code, str(error), "sign the request as chapter 13 of the protocol says"
-        ) from None
+        # The answer does not say it, or there would be more than one refusal.
+        log.debug("no %s: %s", purpose, error)
+        raise _refusal() from None
+    if device_id is None:
+        log.debug("no %s: it names no device", purpose)
+        raise _refusal()
     with services.database.reading() as connection:
         tenant_id = devices.tenant_of(connection, device_id)
     found = _verified(services, signed, purpose, device_id, tenant_id or _NOWHERE, digest)
     if found is None or tenant_id is None:
-        raise ApiError(
-            401,
-            "SIGNATURE_INVALID",
-            "no device of this cloud signed this",
-            "check the device's id and secret",
-            _ASKS,
-        )
+        raise _refusal()
     request.state.asker = found
     return found
+
+
+def _refusal() -> ApiError:
+    return ApiError(
+        401,
+        "SIGNATURE_INVALID",
+        "no device of this cloud signed this",
+        "check the device's id and secret, and the form of each header: chapter 13 of the protocol",
+        _ASKS,
+    )
 
 
 def _verified(

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from host_sim.trouble import Trouble
+
 TIMEOUT = 15  # seconds for one request
 MAX_ANSWER = 4 * 1024 * 1024  # bytes: a list of ten thousand devices
 
 
-class CloudError(Exception):
+class CloudError(Trouble):
     """What was in the way, and what to do about it. `status`: HTTP's, 0 where there was no answer. `code`:
     what it is called, for programs."""
 

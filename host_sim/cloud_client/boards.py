@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from host_sim import FIRMWARE
+from host_sim import FIRMWARE, commandline
 from host_sim.cloud_client import bootstrap
 from host_sim.cloud_client.api import CloudError, UsageError, is_local
 from host_sim.cloud_client.client import Client
@@ -80,7 +80,7 @@ def register(options: argparse.Namespace) -> int:
     config = json.loads(files[CONFIG])
     _told(folder, config)
     if wifi is not None and _is_here(config["mqtt"]):
-        print(f"host_sim client: {_for_here_alone(config['mqtt'])}", file=sys.stderr)
+        commandline.complain("client", _for_here_alone(config["mqtt"]))
     return 0
 
 
@@ -101,8 +101,8 @@ def renew(options: argparse.Namespace) -> int:
     mqtt, old = found.mqtt, config.get("mqtt")
     if _is_here(mqtt) and _on_a_wifi(config):
         # A board elsewhere would look for its broker in itself, and could not be told any better.
-        mqtt, told = (mqtt, "") if _is_here(old) else (old, f"; {plain(old)} is kept")
-        print(f"host_sim client: {_for_here_alone(found.mqtt)}{told}", file=sys.stderr)
+        mqtt, told = (mqtt, "") if _is_here(old) else (old, f"; {old} is kept")
+        commandline.complain("client", f"{_for_here_alone(found.mqtt)}{told}")
     config.update(mqtt=mqtt, password_expiry=found.expiry)
     if found.ca is not None:
         config["ca"] = "ca.pem"
@@ -124,7 +124,7 @@ def _is_here(mqtt: object) -> bool:
 
 def _for_here_alone(mqtt: str) -> str:
     return (
-        f"the broker {plain(mqtt)} is for this machine alone: for a board on a Wi-Fi start the cloud with "
+        f"the broker {mqtt} is for this machine alone: for a board on a Wi-Fi start the cloud with "
         "--host and this machine's address there, then client renew"
     )
 
@@ -159,16 +159,11 @@ def _board(given: str, name: str) -> tuple[str, str]:
             there = f"boards/{file.name}"
             device_type = _type(file, name)
             if file.resolve().parent != own.resolve():
-                print(
-                    f"host_sim client: copy {plain(file)} onto the board, as {plain(there)}", file=sys.stderr
-                )
+                commandline.complain("client", f"copy {file} onto the board, as {there}")
             return there, device_type
     if not ON_BOARD.fullmatch(given):
         raise UsageError(f"there is no file {given}; one that is on the board already is boards/NAME.json")
-    print(
-        f"host_sim client: there is no firmware/{plain(given)}: it has to be on the board already",
-        file=sys.stderr,
-    )
+    commandline.complain("client", f"there is no firmware/{given}: it has to be on the board already")
     return given, name
 
 

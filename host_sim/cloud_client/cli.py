@@ -9,12 +9,12 @@ import contextlib
 import json
 import math
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from host_sim import commandline
 from host_sim.cloud_client import boards, words
 from host_sim.cloud_client.api import CloudError, Unreachable, UsageError
 from host_sim.cloud_client.client import EXECUTED, UNSETTLED, Client, NeedsYes
@@ -46,35 +46,18 @@ A cloud that was started in this folder needs no options; another one needs --cl
 def main(argv: list[str]) -> int:
     """0 if it worked; else what STATUSES says, with the reason on stderr; 130 after Ctrl-C."""
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     return guarded(lambda: options.run(options), options.trouble)
 
 
 def guarded(run: Callable[[], int], trouble: int = 1) -> int:
     """What `run` returns. Where it could not, a line on stderr says why; UNREACHABLE or `trouble` then."""
-    try:
-        return run()
-    except UsageError as error:
-        print(plain(f"host_sim client: {error}"), file=sys.stderr)
-        return 2
-    except CloudError as error:
-        print(f"host_sim client: {words.refusal(error)}", file=sys.stderr)
-        return UNREACHABLE if isinstance(error, Unreachable) else trouble
-    except BrokenPipeError:
-        raise  # nobody reads any more: what runs this ends quietly
-    except OSError as error:
-        print(plain(f"host_sim client: {error}"), file=sys.stderr)
-        return trouble
-    except KeyboardInterrupt:
-        return 130
+    failures = {UsageError: 2, Unreachable: UNREACHABLE, CloudError: trouble, OSError: trouble}
+    return commandline.guarded("client", run, failures, words=words.refusal)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m host_sim client",
-        description="Register devices with a cloud, see them, and send them commands.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = commandline.parser_of(
+        "client", "Register devices with a cloud, see them, and send them commands.", EPILOG
     )
     calls = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
@@ -272,12 +255,12 @@ def _tell(options: argparse.Namespace, client: Client, command: Mapping[str, Any
 
 def _says_yes(asked: NeedsYes) -> bool:
     if not sys.stdin.isatty() or not sys.stderr.isatty():
-        print(f"host_sim client: {plain(asked)}; it was not executed: add --yes", file=sys.stderr)
+        commandline.complain("client", f"{asked}; it was not executed: add --yes")
         return False
     print(f"{plain(asked)}. Send it? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline(16).strip().lower() in ("y", "yes"):
         return True
-    print("host_sim client: it was not executed", file=sys.stderr)
+    commandline.complain("client", "it was not executed")
     return False
 
 

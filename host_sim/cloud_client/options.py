@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from host_sim.cloud_client.api import Api, CloudError, Session, UsageError, is_local
 from host_sim.files import replace_file
+from host_sim.trouble import Trouble
 
 CLOUD = "HXTP_CLOUD"
 TOKEN = "HXTP_TOKEN"  # the environment's name of it, not a token
@@ -111,16 +112,14 @@ class Place:
         try:
             # Here and not above: whoever has a token needs nothing of the cloud.
             from host_sim.cloud.provisioning import local_token
-            from host_sim.cloud.security.vault import VaultError
-            from host_sim.cloud.settings import SettingsError, load
-            from host_sim.cloud.storage.database import DatabaseError
+            from host_sim.cloud.settings import load
         except ImportError as error:
             raise CloudError(
                 f"a token can be made here only with the cloud's packages ({error}): make setup"
             ) from None
         try:
             token = local_token(load({"data": str(self.folder)}), self.tenant)
-        except (SettingsError, VaultError, DatabaseError, ValueError, OSError) as error:
+        except (Trouble, ValueError, OSError) as error:
             raise CloudError(f"no token can be made from {self.folder}: {_why(error)}") from None
         # In a folder of mode 0700. Where it cannot be kept it is made again each time.
         with contextlib.suppress(OSError):

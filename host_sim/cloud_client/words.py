@@ -37,7 +37,7 @@ def refused(error: CloudError) -> dict[str, Any]:
     return told
 
 
-def refusal(error: CloudError) -> str:
+def refusal(error: Exception) -> str:
     """An error, in one line, and a line for each thing that would have been possible."""
     if not isinstance(error, Refused):
         return "\n".join([plain(error), *_choices(getattr(error, "choices", ()))])

@@ -7,12 +7,10 @@ secret; a token belongs into HXTP_TOKEN or a file, where other users of the mach
 import argparse
 import json
 import os
-import signal
-import sys
 from pathlib import Path
 
-from host_sim import FIRMWARE
-from host_sim.board import BoardError, VirtualBoard
+from host_sim import FIRMWARE, commandline
+from host_sim.board import VirtualBoard
 from host_sim.board.cli import run
 from host_sim.cloud_client import bootstrap
 from host_sim.cloud_client.api import CloudError, UsageError
@@ -21,7 +19,8 @@ from host_sim.cloud_client.flash import flash_files
 from host_sim.cloud_client.options import TOKEN, add_options, place_of
 from host_sim.cloud_client.registration import Identity
 from host_sim.cloud_device.identity import kept
-from host_sim.files import StoreError, lock_folder
+from host_sim.files import lock_folder
+from host_sim.trouble import Trouble
 
 BOARDS = FIRMWARE / "boards"
 EPILOG = """\
@@ -34,31 +33,15 @@ examples:
 def main(argv: list[str]) -> int:
     """0 after Ctrl-C, 1 where the cloud or the board is in the way, 2 for a wrong command line."""
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    try:
-        board = _board(options.board)
-        folder = options.data or Path("build", "device", board.stem)
-        lock = lock_folder(folder)
-        try:
-            return _run(options, board, folder)
-        finally:
-            os.close(lock)
-    except UsageError as error:
-        print(f"host_sim device: {error}", file=sys.stderr)
-        return 2
-    except (CloudError, BoardError, StoreError, OSError) as error:
-        print(f"host_sim device: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 0
+    failures = {UsageError: 2, Trouble: 1, OSError: 1}
+    return commandline.guarded("device", lambda: _locked(options), failures, interrupted=0)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m host_sim device",
-        description="Register a virtual device with a cloud, and run the real firmware for it until Ctrl-C.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = commandline.parser_of(
+        "device",
+        "Register a virtual device with a cloud, and run the real firmware for it until Ctrl-C.",
+        EPILOG,
     )
     parser.add_argument(
         "--board", required=True, metavar="NAME", help=f"one of {', '.join(_names())}, or a file"
@@ -96,6 +79,16 @@ def _device_type(board: Path) -> str:
     if not isinstance(name, str) or not name:
         raise UsageError(f'{board} has no "device_type"')
     return name
+
+
+def _locked(options: argparse.Namespace) -> int:
+    board = _board(options.board)
+    folder = options.data or Path("build", "device", board.stem)
+    lock = lock_folder(folder)
+    try:
+        return _run(options, board, folder)
+    finally:
+        os.close(lock)
 
 
 def _run(options: argparse.Namespace, board: Path, folder: Path) -> int:

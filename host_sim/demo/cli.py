@@ -5,10 +5,9 @@ It must never leave a process behind, whichever way it ends.
 
 import argparse
 import contextlib
-import signal
 from pathlib import Path
 
-from host_sim import ROOT
+from host_sim import ROOT, commandline
 from host_sim.cloud import logs
 from host_sim.demo.errors import DemoError
 from host_sim.demo.screen import Screen
@@ -21,14 +20,12 @@ def main(argv: list[str]) -> int:
     options = _options(argv)
     logs.configure("warning")
     screen = Screen(colour=False if options.no_colour else None)
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return play(screen, options.folder, options.runtime, options.firmware, options.keep)
-    except KeyboardInterrupt:
-        screen.title("\ninterrupted")
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with commandline.sigterm_as_ctrl_c():
+        try:
+            return play(screen, options.folder, options.runtime, options.firmware, options.keep)
+        except KeyboardInterrupt:
+            screen.title("\ninterrupted")
+            return 130
 
 
 def play(
@@ -70,9 +67,8 @@ def play(
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m host_sim demo",
-        description="The reference cloud and three virtual boards with the real firmware play a story.",
+    parser = commandline.parser_of(
+        "demo", "The reference cloud and three virtual boards with the real firmware play a story."
     )
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, for commands by hand")
     parser.add_argument(
@@ -92,7 +88,3 @@ def _options(argv: list[str]) -> argparse.Namespace:
     if options.firmware is not None and not (options.firmware / "main.py").is_file():
         parser.error(f"there is no main.py in {options.firmware}")
     return options
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt

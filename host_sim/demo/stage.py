@@ -18,15 +18,13 @@ from typing import TypeVar
 from prometheus_client.parser import text_string_to_metric_families
 
 from host_sim import FIRMWARE
-from host_sim.board import BoardError, Event, VirtualBoard
+from host_sim.board import Event, VirtualBoard
 from host_sim.broker.server import ThreadedBroker
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.provisioning import token_for
-from host_sim.cloud.security.vault import VaultError
-from host_sim.cloud.server import Cloud, StartError
-from host_sim.cloud.settings import SettingsError, load
-from host_sim.cloud.storage.database import DatabaseError
-from host_sim.cloud_client.api import Api, CloudError, Refused, Session
+from host_sim.cloud.server import Cloud
+from host_sim.cloud.settings import load
+from host_sim.cloud_client.api import Api, Refused, Session
 from host_sim.cloud_client.client import EXECUTED, Client, NeedsYes
 from host_sim.cloud_client.registration import Identity
 from host_sim.demo.attacker import Attacker
@@ -34,6 +32,7 @@ from host_sim.demo.dashboard import Dashboard
 from host_sim.demo.drawings import MOVES
 from host_sim.demo.errors import DemoError
 from host_sim.files import StoreError, lock_folder
+from host_sim.trouble import Trouble
 
 T = TypeVar("T")
 
@@ -43,7 +42,6 @@ TENANT, EMAIL = "home", "you@example.org"  # of the token that asks
 POLL = 0.02
 TAIL = 12  # lines of a console that are shown when something went wrong
 REFUSED = re.compile(r"\brefused ([A-Z][A-Z_]+)\b")
-TROUBLES = (SettingsError, DatabaseError, VaultError, StartError, BoardError, CloudError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,7 @@ class Stage:
             for console in self.folder.glob("*.console.txt"):
                 console.unlink()
             self._open()
-        except TROUBLES as error:
+        except (Trouble, OSError) as error:
             hints = self.hints()
             self._stack.close()
             raise DemoError(f"the stage could not be set: {error}", hints) from None

@@ -13,6 +13,7 @@ from host_sim.ir.formats import device
 from host_sim.ir.guess import guess
 from host_sim.ir.reading import MOST_CHARACTERS, shown
 from host_sim.ir.signals import FormatError, Signal
+from host_sim.params import plain
 
 # A character of UTF-8 has up to four bytes.
 MOST_BYTES = 4 * MOST_CHARACTERS
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _plain(text: str) -> str:
     """Text on one line, without what a terminal obeys."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:500]
+    return plain(text[:500])
 
 
 def text_of(file: str) -> str:

@@ -47,8 +47,8 @@ class Asking:
                 self.device,
                 self.tenant,
                 answer.headers.get("X-HXTP-Timestamp", ""),
-                headers["X-HXTP-Message-ID"],
-                headers["X-HXTP-Nonce"],
+                headers.get("X-HXTP-Message-ID", ""),
+                headers.get("X-HXTP-Nonce", ""),
                 str(answer.status_code),
                 hashlib.sha256(answer.content).hexdigest(),
             ]

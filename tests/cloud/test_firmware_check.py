@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 import sqlalchemy as sa
 
-from host_sim.cloud.security.requests import Signed
+from host_sim.cloud.security.requests import HEADERS, Signed
 from tests.cloud.asking import Asking
 
 _types = itertools.count(1)
@@ -166,15 +166,44 @@ def test_a_fault_of_the_cloud_is_told_signed(device, monkeypatch):
     assert (answer.status_code, answer.json()["error"]) == (500, "GATEWAY_ERROR") and trusted
 
 
+def _refused(answer):
+    """Whether this is the refusal that whoever signs wrong gets, whatever is wrong."""
+    told = answer.json()
+    assert "X-HXTP-Signature" not in answer.headers and answer.headers["WWW-Authenticate"] == "HxTP"
+    return (answer.status_code, told["error"], told["message"]) == (
+        401,
+        "SIGNATURE_INVALID",
+        "no device of this cloud signed this",
+    )
+
+
 @pytest.mark.parametrize(
-    "content",
-    [b"{}", b"[]", b"no json", b'{"device_id": 5}', b'{"device_id": "\\u0000"}', b"", b"[" * 9999],
+    "content", [b"{}", b"[]", b'{"device_id": 5}', b'{"device_id": "\\u0000"}', b"", b'{"device_id": null}']
 )
-def test_a_check_that_names_no_device_is_told_so(device, api, content):
+def test_a_check_that_names_no_device_is_refused_as_a_wrong_signature_is(device, api, content):
+    # HX3-PROV-26
     headers = {**device.headers(content=content), **JSON}
-    answer = api(None).post("/firmware/check", content=content, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (400, "BAD_REQUEST")
-    assert "X-HXTP-Signature" not in answer.headers
+    assert _refused(api(None).post("/firmware/check", content=content, headers=headers))
+    assert _refused(api(None).get("/firmware/check", headers=device.headers(content=b"")))
+
+
+@pytest.mark.parametrize("content", [b"no json", b"[" * 9999, b'{"device_id": '])
+def test_what_is_no_json_is_told_so_whoever_asks(device, api, content):
+    for headers in (device.headers(content=content), {}):
+        answer = api(None).post("/firmware/check", content=content, headers={**headers, **JSON})
+        assert (answer.status_code, answer.json()["error"]) == (400, "BAD_REQUEST")
+        assert "X-HXTP-Signature" not in answer.headers
+
+
+def test_a_check_without_a_version_is_told_so_once_it_is_known_who_asks(device, api):
+    lacking = {"device_type": "esp32", "device_id": device.device}
+    by_token = api().post("/firmware/check", json=lacking)
+    signed, trusted = device.by("POST", lacking)
+    assert trusted and by_token.status_code == signed.status_code == 400
+    assert by_token.json()["message"] == signed.json()["message"] == "body.current_version: Field required"
+    content = json.dumps(lacking).encode()
+    wrong = {**device.headers(content=b"another"), **JSON}
+    assert _refused(api(None).post("/firmware/check", content=content, headers=wrong))
 
 
 def test_who_sends_a_token_is_taken_by_it(device, api):
@@ -186,21 +215,22 @@ def test_who_sends_a_token_is_taken_by_it(device, api):
     assert api(None).get("/firmware/check", params=device.about, headers=wrong).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "name, code",
-    [
-        ("X-HXTP-Version", "VERSION_MISMATCH"),
-        ("X-HXTP-Timestamp", "FRAME_SCHEMA_INVALID"),
-        ("X-HXTP-Nonce", "NONCE_MISSING"),
-        ("X-HXTP-Message-ID", "FRAME_SCHEMA_INVALID"),
-        ("X-HXTP-Signature", "UNAUTHORIZED"),  # nobody asks at all
-    ],
-)
-def test_a_missing_header_is_named(device, name, code):
+@pytest.mark.parametrize("value", [None, "of another form", "0" * 200])
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_is_missing_or_has_another_form_is_refused_as_a_wrong_signature_is(device, name, value):
+    # HX3-PROV-26
     headers = device.headers(content=urlencode(device.about).encode())
     del headers[name]
-    answer = device.api(None).get(f"/firmware/check?{urlencode(device.about)}", headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (401 if code == "UNAUTHORIZED" else 400, code)
+    if value is not None:
+        headers[name] = value
+    for method in ("GET", "POST"):
+        assert _refused(device.by(method, headers=headers)[0])
+
+
+def test_who_shows_neither_a_token_nor_a_signature_is_asked_for_a_token(device, api):
+    answer = api(None).get("/firmware/check", params=device.about)
+    assert (answer.status_code, answer.json()["error"]) == (401, "UNAUTHORIZED")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_an_address_may_ask_so_often(device, monkeypatch):

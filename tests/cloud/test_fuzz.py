@@ -25,7 +25,6 @@ ABSENT = (  # they answer 501, which is meant
 )
 # A valid request may still name what this tenant's devices, time or rules do not know: 400 tells so.
 MEANING = (
-    "/device/{device_id}/bootstrap",  # signed by the device
     "/devices/{device_id}/telemetry",
     "/device/{device_id}/command",
     "/devices/{device_id}/command",
@@ -112,8 +111,6 @@ def _config(known: dict[str, str], token: str) -> SchemathesisConfig:
                     "include-path": "/device/claim",
                     "checks": {**ELSEWHERE, "not_a_server_error": {"enabled": False}},
                 },
-                # What is no signature at all is 400; tests/cloud/test_firmware_check.py tries wrong ones.
-                {"include-path": "/firmware/check", "checks": {"ignored_auth": {"enabled": False}}},
                 {"include-path": "/auth/logout", "enabled": False},
             ],
         }

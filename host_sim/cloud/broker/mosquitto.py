@@ -19,6 +19,7 @@ from typing import Any
 from host_sim.cloud.exchange.uplink import GROUP
 from host_sim.files import replace_file
 from host_sim.pki import NAMES, make_pki
+from host_sim.trouble import Trouble
 
 USER = "hxtp-cloud"  # as whom the cloud connects
 ROLE = "hxtp-cloud"
@@ -62,7 +63,7 @@ dynamic_security = true
 """
 
 
-class SetupError(Exception):
+class SetupError(Trouble):
     """Mosquitto cannot be set up; says why and what to do."""
 
 

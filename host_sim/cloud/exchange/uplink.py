@@ -18,13 +18,14 @@ import paho.mqtt.client as mqtt
 
 from host_sim.cloud.exchange.exchange import INBOUND
 from host_sim.cloud.settings import BROKER_PORTS
+from host_sim.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 GROUP = "hxtp-cloud"  # of the shared subscription
 
 
-class UplinkError(Exception):
+class UplinkError(Trouble):
     """The broker cannot be used; says why and what to do, without a password."""
 
 

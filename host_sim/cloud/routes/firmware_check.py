@@ -36,8 +36,8 @@ async def _who_asks(request: Request, _: None = Depends(signed.headers)) -> Call
     return await run_in_threadpool(signed.asker, request, "firmware-check", device_id, digest)
 
 
-async def _named(request: Request) -> str:
-    """The device that signs. Raises ApiError."""
+async def _named(request: Request) -> str | None:
+    """The device that signs, or None where none is named."""
     if request.method == "GET":
         found: Any = request.query_params.get("device_id")
     else:
@@ -46,11 +46,7 @@ async def _named(request: Request) -> str:
         except (ValueError, RecursionError):
             told = None
         found = told.get("device_id") if isinstance(told, dict) else None
-    if not isinstance(found, str) or not re.fullmatch(ID, found):
-        raise bad_request(
-            "device_id is missing, or no id", "a device that signs its request is named in what it signs"
-        )
-    return found
+    return found if isinstance(found, str) and re.fullmatch(ID, found) else None
 
 
 _who_asks.wants = _BY_TOKEN.wants  # type: ignore[attr-defined]  # see access.needs
@@ -63,7 +59,8 @@ def check(request: Request, body: Check, who: Who) -> Any:
     """Check firmware version. The highest released version above the given one is offered, by SemVer 2.0.
 
     A device asks without a token: with the headers of bootstrap, signed over the SHA-256 of its body, and
-    named by `device_id`. The answer is signed then, an error too.
+    named by `device_id`. The answer is signed then, an error too. Where one of these is missing, has another
+    form or is wrong, that is a 401.
     """
     return _answer(request, body, who)
 

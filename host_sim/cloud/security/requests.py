@@ -25,11 +25,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 class Malformed(Exception):
-    """A header is missing or has another form; `code` is the protocol's."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    """A header is missing or has another form; says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +42,15 @@ class Signed:
         """Raises Malformed."""
         version, timestamp, nonce, message_id, signature = (headers.get(name, "") for name in HEADERS)
         if version != VERSION:
-            raise Malformed("VERSION_MISMATCH", f"X-HXTP-Version is not {VERSION}")
+            raise Malformed(f"X-HXTP-Version is not {VERSION}")
         if not _NUMBER.fullmatch(timestamp) or int(timestamp) > MAX_INTEGER:
-            raise Malformed("FRAME_SCHEMA_INVALID", "X-HXTP-Timestamp is not a time in ms since 1970")
+            raise Malformed("X-HXTP-Timestamp is not a time in ms since 1970")
         if len(nonce) > MAX_NONCE or not nonce.isascii() or nonce_size(nonce.encode()) < NONCE_BYTES:
-            raise Malformed(
-                "NONCE_MISSING", f"X-HXTP-Nonce is not {NONCE_BYTES} or more bytes in hex or base64"
-            )
+            raise Malformed(f"X-HXTP-Nonce is not {NONCE_BYTES} or more bytes in hex or base64")
         if not _FIELD.fullmatch(message_id):
-            raise Malformed("FRAME_SCHEMA_INVALID", "X-HXTP-Message-ID is not 1 to 36 plain characters")
+            raise Malformed("X-HXTP-Message-ID is not 1 to 36 plain characters")
         if not _HEX.fullmatch(signature):
-            raise Malformed("SIGNATURE_MISSING", "X-HXTP-Signature is not 64 lower-case hex digits")
+            raise Malformed("X-HXTP-Signature is not 64 lower-case hex digits")
         return cls(int(timestamp), nonce, message_id, bytes.fromhex(signature))
 
     def holds(self, secret: bytes, purpose: str, device_id: str, tenant_id: str, digest: str = "") -> bool:

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from host_sim.files import create_file, replace_file
+from host_sim.trouble import Trouble
 
 KEY = 32  # bytes
 _VERSION = b"\x01"
@@ -23,7 +24,7 @@ _NAME = 8
 _NONCE = 12
 
 
-class VaultError(Exception):
+class VaultError(Trouble):
     """The key is missing or another one; says what to do, never a key."""
 
 

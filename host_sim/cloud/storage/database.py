@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.remembered import Remembered
+from host_sim.trouble import Trouble
 
 LOCK_S = 10  # seconds that a transaction waits for another
 POOL = 12  # connections of a process, besides the one of its exchange
@@ -41,7 +42,7 @@ _SEE = "SELECT set_config(%s, %s, true), set_config(%s, %s, true)"
 _SEE_BY_KEYS = f"{_SEE}, set_config('enable_seqscan', 'off', true)"
 
 
-class DatabaseError(Exception):
+class DatabaseError(Trouble):
     """The database cannot be used; says why and what to do, without a password."""
 
 

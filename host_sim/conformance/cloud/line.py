@@ -3,9 +3,11 @@
 A line knows nothing of HxTP but topics. It must never decide whether what passes is right.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 from host_sim.conformance.case import Skipped
+from host_sim.conformance.endpoint import Identity
 from host_sim.conformance.listening import Heard
 
 
@@ -23,6 +25,35 @@ class Asked(Protocol):
         """None as long as the cloud has not settled it."""
 
 
+class Answer(NamedTuple):
+    """An answer over HTTP, whatever its status. `headers`: by name in lower case; `body`: as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Api(Protocol):
+    """A cloud's HTTP API: as a device asks it, which signs, and as somebody does who has a token.
+
+    All of it raises KitError where no answer comes; all but `as_device` raises Skipped where the kit has no
+    token.
+    """
+
+    def as_device(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Ask without a token. Path (with a query), content and headers are sent as they are given."""
+
+    def as_user(self, method: str, path: str, body: Mapping[str, Any]) -> Answer: ...
+
+    def follow(self, command_id: str) -> Asked:
+        """A command that the cloud has accepted."""
+
+    def register(self) -> Identity:
+        """One more device, which is not connected."""
+
+    def revoke(self, device_id: str) -> None: ...
+
+
 class Operator(Protocol):
     """How the kit makes a cloud do something for one device."""
 
@@ -31,6 +62,9 @@ class Operator(Protocol):
 
     def online(self) -> bool:
         """Whether the cloud takes the device for online. Raises Skipped or KitError."""
+
+    def api(self) -> Api:
+        """The cloud's HTTP API. Raises Skipped where nobody told where it is."""
 
     def forget(self) -> None:
         """The cloud ends: nobody will look at what it was asked for before."""
@@ -66,6 +100,9 @@ class Line(Protocol):
     def online(self) -> bool:
         """Whether the cloud takes the device for online. Raises Skipped or KitError."""
 
+    def api(self) -> Api:
+        """The cloud's HTTP API. Raises Skipped where nobody told where it is."""
+
     def restart(self) -> None:
         """End the cloud and start it again, over what it stored, while the device is disconnected.
 
@@ -80,3 +117,5 @@ NO_ONLINE = Skipped(
     "the kit cannot see whether this cloud takes the device for online: say how with --online"
 )
 NO_RESTART = Skipped("the kit cannot restart this cloud: say how with --restart 'COMMAND'")
+NO_API = Skipped("the kit does not know where devices ask this cloud over HTTP: say where with --api URL")
+NO_USER = Skipped("the kit can ask for such a command over the HxTP Cloud API alone: give --cloud https://…")

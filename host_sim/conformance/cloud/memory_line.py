@@ -6,8 +6,8 @@ from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.core import Broker
 from host_sim.broker.memory import MemoryNetwork
 from host_sim.broker.packets import Publish
-from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import Outcome
+from host_sim.conformance.case import KitError, Skipped
+from host_sim.conformance.cloud.line import Api, Outcome
 from host_sim.conformance.virtual import START, Ear, VirtualLine
 from host_sim.gateway.hub import Ticket
 from host_sim.gateway.memory import MemoryGateway
@@ -112,6 +112,9 @@ class MemoryLine(VirtualLine):
 
     def online(self) -> bool:
         return self.gateway.hub.device(self.identity.device_id, self.now()).online
+
+    def api(self) -> Api:
+        raise Skipped("the gateway has no HTTP API")
 
     def restart(self) -> None:
         self.gateway.client.vanish()

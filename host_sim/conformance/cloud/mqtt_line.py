@@ -6,7 +6,7 @@ It must never put a secret into a command's arguments or environment.
 import threading
 
 from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import NO_RESTART, Asked, Operator
+from host_sim.conformance.cloud.line import NO_RESTART, Api, Asked, Operator
 from host_sim.conformance.endpoint import Endpoint, Identity
 from host_sim.conformance.hooks import run, said, words
 from host_sim.conformance.listening import Heard
@@ -64,20 +64,23 @@ class MqttLine:
     def receive(self, until: int) -> Heard | None:
         client = self._client
         if client is None:
-            threading.Event().wait(max(0, until - now()) / 1000)
+            threading.Event().wait(max(0, until - self.now()) / 1000)
             return None
-        arrived = client.next((until - now()) / 1000)
+        arrived = client.next((until - self.now()) / 1000)
         if arrived is None:
             if client.lost is not None:
                 raise KitError(f"the broker at {self._to} ended the kit's connection: {client.lost}")
             return None
-        return Heard(arrived.topic.rpartition("/")[2], arrived.payload, arrived.qos, arrived.retain, now())
+        return Heard(arrived.topic.rpartition("/")[2], arrived.payload, arrived.qos, arrived.retain, self.now())
 
     def ask(self, action: str, params: dict) -> Asked:
         return self._operator.ask(action, params)
 
     def online(self) -> bool:
         return self._operator.online()
+
+    def api(self) -> Api:
+        return self._operator.api()
 
     def restart(self) -> None:
         if self._restart is None:
