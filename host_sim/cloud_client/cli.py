@@ -183,7 +183,10 @@ def _online(options: argparse.Namespace) -> int:
 
 def _watch(options: argparse.Namespace) -> int:
     # Here and not above: nothing else needs a WebSocket.
-    from host_sim.cloud_client.watch import watch
+    try:
+        from host_sim.cloud_client.watch import watch
+    except ImportError:
+        raise CloudError("this needs the package websockets: make setup") from None
 
     client = _client(options)
     watch(client, client.find(options.device) if options.device is not None else None)

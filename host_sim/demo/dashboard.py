@@ -5,17 +5,14 @@ Must never show the token that it comes with.
 
 import asyncio
 import contextlib
-import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
-
 from host_sim.cloud_client.api import CloudError, Session
 from host_sim.cloud_client.client import UNSETTLED
+from host_sim.cloud_client.live import opened
 
 
 class Dashboard:
@@ -30,9 +27,8 @@ class Dashboard:
         self.told: Counter[str] = Counter()
         self.trouble: str | None = None
         self._session = session
-        self._updates: dict[str, dict[str, Any]] = {}  # by command
+        self._updates: dict[str, Mapping[str, Any]] = {}  # by command
         self._ready = threading.Event()
-        # The library's other client reads and writes in two threads, which Python's TLS does not stand.
         self._loop = asyncio.new_event_loop()
         self._watching: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="dashboard", daemon=True)
@@ -73,37 +69,21 @@ class Dashboard:
             self._loop.run_until_complete(self._watching)
         except asyncio.CancelledError:
             pass  # `stop` wants it
-        except ConnectionClosed as closed:
-            said = closed.rcvd.reason if closed.rcvd is not None else ""
-            self.trouble = f"the cloud ended the WebSocket: {said or 'the connection was lost'}"
-        except (OSError, WebSocketException) as error:
-            self.trouble = f"the WebSocket cannot be reached: {error}"
-        except (ValueError, KeyError, TypeError) as error:
+        except CloudError as error:
+            self.trouble = str(error)
+        except (KeyError, TypeError) as error:
             self.trouble = f"what the WebSocket told cannot be read: {error!r}"
         finally:
             self._loop.close()
             self._ready.set()
 
     async def _watch(self) -> None:
-        address = f"{self._session.api.base.replace('http', 'ws', 1)}/ws/state?events=state,command"
-        # Nobody is far away here: what takes long is a busy machine, and no reason to end the connection.
-        async with connect(
-            address,
-            ssl=self._session.api.context,
-            additional_headers={"Authorization": self._session.authorization},
-            proxy=None,
-            ping_interval=None,
-            close_timeout=2,
-        ) as socket:
-            await socket.send("ping")  # the answer shows that all that happens from now on is told
-            while True:
-                self._hear(await socket.recv())
-
-    def _hear(self, text: str | bytes) -> None:
-        if text == "pong":
+        async with opened(self._session, alive_s=None) as live:
             self._ready.set()
-            return
-        told = json.loads(text)
+            while True:
+                self._hear(await live.hear())
+
+    def _hear(self, told: Mapping[str, Any]) -> None:
         if told["type"] == "state_update":
             self.states[told["device_id"]] = told["state"]
         else:
