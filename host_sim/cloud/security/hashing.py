@@ -3,6 +3,7 @@
 A key that was drawn at random needs no slow hash: nobody can try 2^128 of them.
 """
 
+import functools
 import hashlib
 import secrets
 
@@ -11,7 +12,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 PASSWORD = (10, 1024)  # characters, fewest and most
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 
 
 def password_hash(password: str) -> str:
@@ -20,10 +20,17 @@ def password_hash(password: str) -> str:
 
 def password_fits(password: str, stored: str | None) -> bool:
     """In about the same time whether there is such a user or not."""
+    nobody = _nobody()  # of both the first time, which takes longer
     try:
-        return _hasher.verify(stored or _NOBODY, password) and stored is not None
+        return _hasher.verify(stored or nobody, password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@functools.cache
+def _nobody() -> str:
+    # When it is first asked for: it takes its time, and most programs that import this never sign anybody in.
+    return _hasher.hash(secrets.token_urlsafe(16))
 
 
 def digest(token: str) -> str:
