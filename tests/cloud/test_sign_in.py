@@ -46,7 +46,8 @@ def patience():
     quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashing, "_hasher", quick)
-        patch.setattr(hashing, "_NOBODY", quick.hash("nobody"))
+        nobody = quick.hash("nobody")
+        patch.setattr(hashing, "_nobody", lambda: nobody)
         patch.setattr("host_sim.cloud.routes.pages.SIGN_INS", (1000, 300))
         patch.setattr("host_sim.cloud.routes.pages.ACCOUNT", (1000, 900))
         patch.setattr("host_sim.cloud.routes.pages.OPENED", 1000)
