@@ -42,18 +42,37 @@ def unauthorized(message: str = "a valid bearer token is missing") -> ApiError:
     )
 
 
-def identify(services: Services, credential: str) -> Caller:
+def identify(services: Services, credential: str, cheaply: bool = False) -> Caller:
     """The caller behind a token or an API key. Raises ApiError 401.
 
-    A caller is remembered for a second at most, and not beyond a change that this process makes.
+    A caller is remembered for a second at most, and not beyond a change that this process makes. `cheaply`:
+    look up nothing for a token that no known key signed, nor for an API key that was never good here.
     """
     found = remembered(services, credential)
-    return found if found is not None else _remember(services, credential)
+    return found if found is not None else _remember(services, credential, cheaply)
 
 
-def _remember(services: Services, credential: str) -> Caller:
+def admitted(connection: HTTPConnection, credential: str) -> Caller:
+    """`identify` for whoever connects. Raises ApiError: 401, or 429 where its address has had too many."""
+    services = services_of(connection)
+    cheaply = services.failures.over(address_of(connection)) is not None
+    try:
+        return identify(services, credential, cheaply)
+    except ApiError as error:
+        raise failed(connection, error) from None
+
+
+def failed(connection: HTTPConnection, error: ApiError) -> ApiError:
+    """Count one authentication that failed: what to answer to it, `error` or 429 where there were too many.
+
+    It may wait for another process (`Failures.waits`).
+    """
+    return services_of(connection).failures.count(address_of(connection)) or error
+
+
+def _remember(services: Services, credential: str, cheaply: bool = False) -> Caller:
     mark = services.database.remembered.mark()
-    found = _identify(services, credential)
+    found = _identify(services, credential, cheaply)
     services.database.remembered.keep(_name(credential), found, mark)
     return found
 
@@ -77,11 +96,11 @@ def _name(credential: str) -> tuple[str, bytes]:
     return "caller", sha256(credential.encode()).digest()  # no credential stays in memory
 
 
-def _identify(services: Services, credential: str) -> Caller:
+def _identify(services: Services, credential: str, cheaply: bool) -> Caller:
     if credential.startswith(KEY_PREFIX):
-        return _by_key(services, credential)
+        return _by_key(services, credential, cheaply)
     try:
-        claims = services.tokens.read(credential)
+        claims = services.tokens.read(credential, look=not cheaply)
     except TokenError as error:
         raise unauthorized(str(error)) from None
     user = find_user(services.database, claims.user_id)
@@ -90,11 +109,16 @@ def _identify(services: Services, credential: str) -> Caller:
     return Caller(user, None, f"user:{user.id}")
 
 
-def _by_key(services: Services, key: str) -> Caller:
+def _by_key(services: Services, key: str, cheaply: bool) -> Caller:
+    digest = sha256(key.encode()).digest()
+    if cheaply and not services.failures.known(digest):
+        raise unauthorized()
     row = api_keys.behind(services.database, key)
     user = find_user(services.database, row.user_id) if row is not None else None
     if row is None or user is None or user.tenant_id != row.tenant_id:
+        services.failures.found(digest, False)
         raise unauthorized()
+    services.failures.found(digest, True)
     try:
         api_keys.used(services.database, row, services.now())
     except FAILURES as error:
@@ -120,10 +144,14 @@ def needs(
     """
 
     async def caller(connection: HTTPConnection) -> Caller:
-        services, credential = services_of(connection), bearer(connection)
+        services = services_of(connection)
+        try:
+            credential = bearer(connection)
+        except ApiError as error:
+            raise await _failed(connection, error) from None
         one = remembered(services, credential)
         if one is None:
-            one = await run_in_threadpool(identify, services, credential)
+            one = await run_in_threadpool(admitted, connection, credential)
         elif services.database.remembered.due(_name(credential)):
             asyncio.get_running_loop().run_in_executor(None, _renew, services, credential)
         connection.state.caller = one
@@ -148,6 +176,12 @@ def needs(
 
     caller.wants = (role, scope)  # type: ignore[attr-defined]  # for the description and the tests of the API
     return caller
+
+
+async def _failed(connection: HTTPConnection, error: ApiError) -> ApiError:
+    if services_of(connection).failures.waits:
+        return await run_in_threadpool(failed, connection, error)
+    return failed(connection, error)
 
 
 def _count(connection: HTTPConnection, one: Caller) -> None:

@@ -62,6 +62,7 @@ HELP = {
     "action_per_5min": "commands to one device with the same action",
     "sensitive_per_minute": "sensitive commands to one device",
     "critical_per_hour": "critical commands to one device",
+    "failed_auth_per_minute": "requests of an address without a valid token or key",
     "device_packets_s": "MQTT packets of one device a second at the embedded broker",
     "log_level": "debug, info, warning or error",
     "log_format": "text, or json: an object a line",

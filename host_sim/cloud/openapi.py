@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from host_sim.cloud.errors import Problem
+from host_sim.cloud.routes import mqtt
 from host_sim.cloud.security.requests import SIGNATURE
 from host_sim.cloud.security.roles import ANY
 from hxtp import VERSION as PROTOCOL
@@ -86,11 +87,12 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {
-        "description": "HxTP where a device signs the request itself.",
+        "description": "HxTP where a device signs the request itself, HxTP-Broker where a broker asks.",
         "required": True,
-        "schema": {"type": "string", "enum": ["Bearer", "HxTP"]},
+        "schema": {"type": "string", "enum": ["Bearer", "HxTP", "HxTP-Broker"]},
     },
 }
+_BY_HEADER = {SIGNATURE: "device", mqtt.HEADER: "broker"}  # who shows that header may call
 _ALWAYS = ("X-Request-ID", "X-API-Version", "X-Protocol-Version")
 _COUNTED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -147,8 +149,8 @@ def _operation(path: str, operation: dict[str, Any], asked: list) -> None:
         operation["security"] = [{"bearer": []}]
     else:
         operation["security"] = []
-    if any(one["name"] == SIGNATURE for one in operation.get("parameters", ())):
-        operation["security"].append({"device": []})
+    headers = [one["name"] for one in operation.get("parameters", ())]
+    operation["security"] += [{scheme: []} for name, scheme in _BY_HEADER.items() if name in headers]
     if text:
         operation["description"] = text
     responses = operation["responses"]
@@ -208,6 +210,12 @@ def _components(document: dict[str, Any]) -> None:
             "in": "header",
             "name": SIGNATURE,
             "description": "A device signs the request and its other headers: chapter 13 of the protocol.",
+        },
+        "broker": {
+            "type": "apiKey",
+            "in": "header",
+            "name": mqtt.HEADER,
+            "description": "A broker that asks shows the secret that it shares with the cloud.",
         },
     }
     components["responses"] = {

@@ -11,6 +11,7 @@ from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Broker
+from host_sim.cloud.gate.failures import Failures
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Limits
 from host_sim.cloud.live.hub import Live
@@ -47,6 +48,10 @@ class Services:
     live: Live = field(default_factory=Live)
     sums: AtOnce = field(default_factory=lambda: AtOnce(SUMS))
     started: float = field(default_factory=time.time)
+    failures: Failures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failures = Failures(self.limits, self.settings)
 
     def mqtt_endpoint(self) -> str:
         """The broker's address for devices: mqtts://HOST:PORT."""

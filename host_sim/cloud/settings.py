@@ -52,6 +52,7 @@ NUMBERS = {  # the lowest and the highest
             "action_per_5min",
             "sensitive_per_minute",
             "critical_per_hour",
+            "failed_auth_per_minute",
             "device_packets_s",
         ),
         (0, 1000000),
@@ -106,6 +107,7 @@ class Settings:
     action_per_5min: int = 0  # with the same action
     sensitive_per_minute: int = 20  # that somebody has said yes to
     critical_per_hour: int = 5
+    failed_auth_per_minute: int = 60  # requests of an address without a valid token or key
     device_packets_s: int = 50  # MQTT packets of one a second, at the embedded broker; ten times that at once
     log_level: str = "info"
     log_format: str = "text"  # or json: an object a line

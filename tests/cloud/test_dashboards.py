@@ -79,7 +79,7 @@ def test_without_a_token_there_is_nothing(cloud, token):
 
 def test_an_address_opens_only_so_many_connections_a_minute_whoever_it_says_it_is(cloud, api, monkeypatch):
     asked = []
-    monkeypatch.setattr(live, "identify", lambda *given: asked.append(given))
+    monkeypatch.setattr(live, "admitted", lambda *given: asked.append(given))
     monkeypatch.setattr(live, "OPENED", 0)
     for token in ("x", token_of(api())):
         with dial(cloud, token) as socket:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from host_sim.cloud.gate.failures import Failures
 from host_sim.cloud.gate.limits import HOUR, DatabaseCounter, Limits, RedisCounter
+from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.database import Database
 from tests.cloud.waiting import hold_still
 
@@ -22,6 +24,17 @@ def test_two_workers_count_together(redis_server, still):
     assert _used(workers, "tenant-2", 4) == [True] * 2, "each name counts for itself"
     still(60)
     assert _used(workers * 3, "tenant-1", 4) == [True] * 4 + [False] * 2, "and each minute"
+
+
+def test_failed_authentications_of_an_address_are_counted_by_all_workers_together(redis_server, still):
+    workers = [
+        Failures(Limits(RedisCounter(redis_server.url)), Settings(failed_auth_per_minute=5)) for _ in "ab"
+    ]
+    answers = [worker.count("192.0.2.1") for worker in workers * 3]
+    assert [one and one.status for one in answers] == [None] * 5 + [429]
+    assert all(worker.over("192.0.2.1") and not worker.over("192.0.2.2") for worker in workers)
+    still(60)
+    assert not any(worker.over("192.0.2.1") or worker.count("192.0.2.1") for worker in workers)
 
 
 def test_what_is_over_does_not_stay_in_redis(redis_server):

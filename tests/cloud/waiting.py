@@ -21,7 +21,8 @@ def hold_still(monkeypatch: Any) -> Callable[[float], None]:
     """Let limits count at one moment, however long the test takes; the result moves it on by some seconds."""
     moved = [time.time()]
     clock = SimpleNamespace(time=lambda: moved[0], monotonic=time.monotonic)
-    monkeypatch.setattr("host_sim.cloud.gate.limits.time", clock)
+    for name in ("limits", "failures"):
+        monkeypatch.setattr(f"host_sim.cloud.gate.{name}.time", clock)
 
     def move(seconds: float) -> None:
         moved[0] += seconds

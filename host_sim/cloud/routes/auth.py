@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.cloud import logs
-from host_sim.cloud.access import address_of, bearer, identify, limit, scoped, services_of
+from host_sim.cloud.access import address_of, admitted, bearer, limit, scoped, services_of
 from host_sim.cloud.browser import HEADER, Browser
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
@@ -161,7 +161,7 @@ def logout(
     browser = Browser(services, request)
     if "authorization" in request.headers:
         try:
-            caller = identify(services, bearer(request))
+            caller = admitted(request, bearer(request))
         except ApiError:
             caller = None
         user_id = caller.user.id if caller is not None and caller.scopes is None else None

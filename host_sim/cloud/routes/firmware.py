@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import HTTPConnection
 
 from host_sim.cloud import logs
-from host_sim.cloud.access import needs, scoped, services_of
+from host_sim.cloud.access import address_of, failed, needs, scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import releases
 from host_sim.cloud.catalogue.releases import Image, Refused
@@ -206,14 +206,20 @@ async def _who_may(connection: HTTPConnection) -> str:
     ticket = connection.query_params.get("ticket")
     if ticket is None:
         return (await _BY_TOKEN(connection)).tenant_id
+    return await run_in_threadpool(_by_ticket, connection, ticket)
+
+
+def _by_ticket(connection: HTTPConnection, ticket: str) -> str:
+    services = services_of(connection)
+    look = services.failures.over(address_of(connection)) is None
     try:
-        tokens = services_of(connection).tokens
-        subject = (await run_in_threadpool(tokens.read, ticket, TICKETS)).user_id
+        subject = services.tokens.read(ticket, TICKETS, look).user_id
     except TokenError:
         subject = ""
     tenant_id, _, release_id = subject.partition("/")
     if not release_id or release_id != connection.path_params["firmware_id"]:
-        raise ApiError(401, "UNAUTHORIZED", "the ticket has expired", "check for firmware again", _BEARER)
+        error = ApiError(401, "UNAUTHORIZED", "the ticket has expired", "check for firmware again", _BEARER)
+        raise failed(connection, error)
     return tenant_id
 
 

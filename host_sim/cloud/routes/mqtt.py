@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.broker.authority import HxtpAuthority
-from host_sim.cloud.access import services_of
+from host_sim.cloud.access import failed, services_of
 from host_sim.cloud.errors import ApiError, errors
 from host_sim.cloud.exchange.uplink import GROUP
 from host_sim.cloud.services import Services
@@ -21,6 +21,7 @@ router = APIRouter(tags=["brokers"], prefix="/mqtt")
 
 HEADER = "X-HXTP-Broker-Secret"
 SHARED = f"$share/{GROUP}/"
+_ASKS = {"WWW-Authenticate": "HxTP-Broker"}
 READS = {1, 4}  # of mosquitto-go-auth's acc; 2 writes, 3 does both
 
 
@@ -62,7 +63,10 @@ def _asked(request: Request, secret: Annotated[str, Header(alias=HEADER, max_len
             404, "NOT_FOUND", "no broker asks this cloud", "set broker_auth_secret, where one shall"
         )
     if not hmac.compare_digest(expected.encode(), secret.encode()):
-        raise ApiError(401, "UNAUTHORIZED", "this is not the broker's secret", f"send it as {HEADER}")
+        error = ApiError(
+            401, "UNAUTHORIZED", "this is not the broker's secret", f"send it as {HEADER}", _ASKS
+        )
+        raise failed(request, error)
     return services
 
 
@@ -75,7 +79,7 @@ def _authority(services: Services) -> HxtpAuthority:
     return HxtpAuthority(services.doorman, services.doorman.check_password, cloud)
 
 
-@router.post("/auth", responses=errors(401, 404))
+@router.post("/auth", responses=errors(401, 404, 429))
 def authenticate(services: Asked, body: Connecting) -> Verdict:
     """Whether this client may connect: a device with the password that its bootstrap answer led it to, or the
     cloud itself.
@@ -87,7 +91,7 @@ def authenticate(services: Asked, body: Connecting) -> Verdict:
     )
 
 
-@router.post("/acl", responses=errors(401, 404))
+@router.post("/acl", responses=errors(401, 404, 429))
 def authorize(services: Asked, body: Using) -> Verdict:
     """Whether a user that was let in may use this topic: devices their own, the cloud all of them."""
     reads = body.action == "subscribe" if body.action is not None else body.acc in READS

@@ -77,8 +77,8 @@ class Tokens:
         }
         return jwt.encode(claims, self._keys[self._current], "HS256", {"kid": self._current})
 
-    def read(self, token: str, audience: str = API) -> Claims:
-        """Raises TokenError."""
+    def read(self, token: str, audience: str = API, look: bool = True) -> Claims:
+        """Raises TokenError. `look`: read the keys again where the token names one that is not known."""
         if len(token) > MAX_TOKEN:
             raise TokenError("the token is too long")
         try:
@@ -86,7 +86,7 @@ class Tokens:
             if not isinstance(kid, str):
                 raise TokenError("the token names no key")
             self._refresh()
-            if kid not in self._keys:
+            if kid not in self._keys and look:
                 self._load()
             key = self._keys.get(kid)
             if key is None:
