@@ -1,5 +1,6 @@
 """A whole device in this process: real protocol, real MQTT link, in-memory broker and cloud, virtual time."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 from test_device_clock import Ntp, Rtc, Time
@@ -239,3 +240,14 @@ def silent() -> Peer:
     peer = Peer()
     peer.answers = set()
     return peer
+
+
+def refusing(code: int) -> Callable[[], Peer]:
+    """Makes brokers that answer CONNECT with `code`."""
+
+    def make() -> Peer:
+        peer = Peer()
+        peer.connack = code
+        return peer
+
+    return make

@@ -14,7 +14,8 @@ from hxtp import topics
 from hxtp_device.mqtt import ANSWER_TIME, IN_FLIGHT, MAX_PAYLOAD
 from hxtp_device.settings import check
 from hxtp_device.store import Store
-from tests.device.test_mqtt_link import Air, drain, joined, make
+from tests.device.linking import drain, joined, make
+from tests.device.peer import Air
 from tests.gateway.house import House
 
 
