@@ -1,7 +1,6 @@
 """Sessions that outlive their connections, clause by clause, of our broker and of Mosquitto alike.
 
-As in test_behaviour.py a test is a claim that the two do not differ; where they may, it is in
-test_choices.py. The fixtures are in conftest.py.
+Each test is a claim that the two do not differ; where they may, it is in test_choices.py.
 """
 
 import itertools
