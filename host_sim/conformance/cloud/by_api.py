@@ -5,17 +5,20 @@ It must never show the token or the secret, nor leave a device behind that it re
 """
 
 import argparse
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from host_sim.cloud_client import bootstrap, registration
 from host_sim.cloud_client.api import Answer, CloudError, told
-from host_sim.cloud_client.options import TOKEN, place
+from host_sim.cloud_client.options import TOKEN, Place, place
 from host_sim.conformance import endpoint
 from host_sim.conformance.case import KitError
+from host_sim.conformance.cloud import line
+from host_sim.conformance.cloud.http import DeviceApi
 from host_sim.conformance.cloud.line import Outcome
 from host_sim.conformance.endpoint import Endpoint, Identity
 
@@ -40,39 +43,44 @@ class _Asked:
         return self._outcome
 
 
-class CloudApi:
-    """An `Operator` over the API at `base`; `who` and `broker` are the device and where it connects.
-
-    Raises KitError where the cloud does not take the kit.
+class CloudApi(DeviceApi):
+    """An `Operator` over the API, and the API itself; `who` and `broker` are the device and where it
+    connects.
     """
 
-    def __init__(self, base: str, arguments: argparse.Namespace) -> None:
-        token = os.environ.get(TOKEN, "").strip()
-        if not token or not token.isascii() or not token.isprintable():
-            raise KitError(f"the cloud's API needs a token: set {TOKEN} in the environment")
-        self._made = False
+    def __init__(self, place: Place, token: str, known: Callable[[], Identity] | None = None) -> None:
+        """`known`: gives a device that is there already. Raises KitError where the cloud does not take the
+        kit.
+        """
+        self._made: list[str] = []  # ids of the devices that are to be revoked
         try:
-            where = place(base, Path(arguments.ca) if arguments.ca else None)
-            self._ca, self._session = where.ca, where.session(token)
+            self._ca, self._session = place.ca, place.session(token)
             self._api = self._session.api
-            known = self._known(arguments)
-            self._device_id = known.device_id
-            self.who, self.broker = self._meet(known)
-        except CloudError as error:
-            if self._made:
+            super().__init__(self._api)
+            self.who, self.broker = self._meet(known() if known else self.register())
+            self._device_id = self.who.device_id
+        except (CloudError, KitError) as error:
+            with contextlib.suppress(CloudError, KitError):
                 self.close()
             raise KitError(str(error)) from None
 
-    def _known(self, arguments: argparse.Namespace) -> registration.Identity:
-        """The device that the options name, else a new one."""
-        if arguments.config is None and arguments.device_id is None:
-            made = registration.register(self._session, DEVICE_TYPE)
-            self._made = True
-            return made
-        who = endpoint.identity(arguments)
-        return registration.Identity(self._api.base, who.device_id, who.tenant_id, DEVICE_TYPE, who.secret)
+    @classmethod
+    def of(cls, base: str, arguments: argparse.Namespace) -> "CloudApi":
+        """What the options and the environment say. Raises KitError."""
+        token = os.environ.get(TOKEN, "").strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise KitError(f"the cloud's API needs a token: set {TOKEN} in the environment")
+        new = arguments.config is None and arguments.device_id is None
+        try:
+            where = place(base, Path(arguments.ca) if arguments.ca else None)
+        except CloudError as error:
+            raise KitError(str(error)) from None
+        return cls(where, token, None if new else lambda: endpoint.identity(arguments))
 
-    def _meet(self, device: registration.Identity) -> tuple[Identity, Endpoint]:
+    def _meet(self, known: Identity) -> tuple[Identity, Endpoint]:
+        device = registration.Identity(
+            self._api.base, known.device_id, known.tenant_id, DEVICE_TYPE, known.secret
+        )
         found = bootstrap.ask(self._api, device)
         who = Identity(device.tenant_id, device.device_id, device.secret, found.expiry)
         ca = None if self._ca is None else str(self._ca)
@@ -126,11 +134,36 @@ class CloudApi:
     def online(self) -> bool:
         return self._got(self._call("GET", f"/devices/{self._device_id}"), "online") is True
 
+    def api(self) -> line.Api:
+        return self
+
+    def as_user(self, method: str, path: str, body: Mapping[str, Any]) -> line.Answer:
+        try:
+            answer = self._session.ask(method, path, body)
+        except CloudError as error:
+            raise KitError(str(error)) from None
+        return line.Answer(answer.status, answer.headers, answer.body)
+
+    def follow(self, command_id: str) -> _Asked:
+        return _Asked(self, command_id)
+
+    def register(self) -> Identity:
+        try:
+            made = registration.register(self._session, DEVICE_TYPE)
+        except CloudError as error:
+            raise KitError(str(error)) from None
+        self._made.append(made.device_id)
+        return Identity(made.tenant_id, made.device_id, made.secret)
+
+    def revoke(self, device_id: str) -> None:
+        if device_id in self._made:  # and has not been revoked yet
+            self._made.remove(device_id)
+            self._got(self._call("POST", f"/device/{device_id}/revoke"), "status")
+
     def forget(self) -> None:
         """Nothing runs here that would have to end."""
 
     def close(self) -> None:
-        """Revoke the device that the kit registered. Raises KitError."""
-        if self._made:
-            self._made = False
-            self._got(self._call("POST", f"/device/{self._device_id}/revoke"), "status")
+        """Revoke the devices that the kit registered. Raises KitError."""
+        while self._made:
+            self.revoke(self._made[-1])

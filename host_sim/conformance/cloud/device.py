@@ -18,6 +18,8 @@ from hxtp.session import uuid4
 from hxtp.sign import Key, digest
 
 ACTION = "conformance_set"  # what the kit's device can do
+CRITICAL = "conformance_force"  # the same, for which somebody has to say yes
+UNTRIED = "conformance_leap"  # such a one of which it takes no dry run
 RESTART = 60000  # within this a cloud that was started again takes connections
 QUIET = 1200  # how long nothing may come of what is refused
 _VALUE = {"maximum": 1000000, "minimum": 0, "type": "integer"}
@@ -26,15 +28,22 @@ _VALUE = {"maximum": 1000000, "minimum": 0, "type": "integer"}
 def manifest(description: str = "Take a number") -> bytes:
     """What the kit's device declares."""
     properties = {"target": {"enum": ["kit"], "type": "string"}, "value": _VALUE}
-    entry = {
-        "action": ACTION,
-        "description": description,
-        "id": 60000,
-        "paramSchema": {"additionalProperties": False, "properties": properties},
-        "safetyClass": "normal",
-        "supportsDryRun": False,
-    }
-    return compact({"capabilities": [entry]})
+    entries = [
+        {
+            "action": action,
+            "description": description,
+            "id": id,
+            "paramSchema": {"additionalProperties": False, "properties": properties},
+            "safetyClass": safety,
+            "supportsDryRun": dry_runs,
+        }
+        for action, id, safety, dry_runs in (
+            (CRITICAL, 60001, "critical", True),
+            (UNTRIED, 60002, "critical", False),
+            (ACTION, 60000, "normal", False),
+        )
+    ]
+    return compact({"capabilities": entries})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +82,11 @@ class Device(Listener[Said]):
     line: Line
     tenant_id: str
     device_id: str
-    key: Key = field(repr=False)
+    secret: bytes = field(repr=False)
     random: Callable[[int], bytes]
 
     def __post_init__(self) -> None:
+        self.key = Key(self.secret)
         self.number = 0  # our last
         self.heard_number = 0  # the cloud's last
         self.boot_count = self.line.now() // 1000
@@ -248,9 +258,14 @@ class Device(Listener[Said]):
 
     def ask(self) -> tuple[Asked, int]:
         """Make the cloud send our action with a value that no other command has."""
+        value = self.new_value()
+        return self.line.ask(ACTION, {"value": value}), value
+
+    def new_value(self) -> int:
+        """A value that no command of ours had."""
         self._check_turn()
         self._values += 1
-        return self.line.ask(ACTION, {"value": self._values}), self._values
+        return self._values
 
     def expect_command(self, value: int, within: int = ANSWER) -> Said:
         """The command with this value."""

@@ -71,7 +71,9 @@ class MqttLine:
             if client.lost is not None:
                 raise KitError(f"the broker at {self._to} ended the kit's connection: {client.lost}")
             return None
-        return Heard(arrived.topic.rpartition("/")[2], arrived.payload, arrived.qos, arrived.retain, self.now())
+        return Heard(
+            arrived.topic.rpartition("/")[2], arrived.payload, arrived.qos, arrived.retain, self.now()
+        )
 
     def ask(self, action: str, params: dict) -> Asked:
         return self._operator.ask(action, params)

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from host_sim.conformance.case import KitError
-from host_sim.conformance.cloud.line import NO_ONLINE, NO_SEND, Outcome
+from host_sim.conformance.cloud.line import NO_API, NO_ONLINE, NO_SEND, Api, Outcome
 from host_sim.conformance.hooks import run, said, words
 
 SEND_S = 900.0  # a command that the cloud was asked to send lives no longer
@@ -51,10 +51,12 @@ class _Asked:
 
 
 class Programs:
-    """An `Operator` for the device `device_id`. `send` and `online`: the user's commands, None without."""
+    """An `Operator` for the device `device_id`. `send` and `online`: the user's commands, None without;
+    `api`: where devices ask over HTTP, None where that is not known.
+    """
 
-    def __init__(self, device_id: str, send: str | None, online: str | None) -> None:
-        self._device_id, self._send, self._online = device_id, send, online
+    def __init__(self, device_id: str, send: str | None, online: str | None, api: Api | None = None) -> None:
+        self._device_id, self._send, self._online, self._api = device_id, send, online, api
         self._asked: list[_Asked] = []
 
     def ask(self, action: str, params: dict) -> _Asked:
@@ -71,6 +73,11 @@ class Programs:
         if done.returncode not in (0, 1):
             raise KitError(f"--online ended with status {done.returncode}: {said(done)}")
         return done.returncode == 0
+
+    def api(self) -> Api:
+        if self._api is None:
+            raise NO_API
+        return self._api
 
     def forget(self) -> None:
         for asked in self._asked:

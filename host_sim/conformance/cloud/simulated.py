@@ -9,7 +9,6 @@ from host_sim.conformance.cloud.device import Device
 from host_sim.conformance.cloud.memory_line import MemoryLine
 from host_sim.conformance.running import Target
 from host_sim.conformance.virtual import Random
-from hxtp.sign import Key
 
 
 def target(spoil: Callable[[Any], None] | None = None, subject: str = "the gateway") -> Target:
@@ -19,7 +18,7 @@ def target(spoil: Callable[[Any], None] | None = None, subject: str = "the gatew
     async def open_peer(case: Case) -> AsyncIterator[Device]:
         line = MemoryLine(Random(b"gateway"), spoil)
         who = line.identity
-        device = Device(line, who.tenant_id, who.device_id, Key(who.secret), Random(b"kit"))
+        device = Device(line, who.tenant_id, who.device_id, who.secret, Random(b"kit"))
         try:
             device.meet()
         except KitError as error:  # of a cloud that cannot even be met

@@ -54,6 +54,18 @@ def command_settled(device: Device) -> None:
 
 
 @case(
+    "cloud-ack-dry-run",
+    "an ack that says dry_run of a command that was none ends it as failed with COMMAND_INVALID",
+    ("HX3-CMD-32",),
+    group=GROUP,
+)
+def ack_dry_run(device: Device) -> None:
+    asked, value = device.ask()
+    device.send(device.ack(device.expect_command(value), ack_status="dry_run"))
+    device.expect_outcome(asked, False, "COMMAND_INVALID")
+
+
+@case(
     "cloud-ack-body-names",
     "an ack of an older device, whose body is called result, settles as well",
     ("HX3-WIRE-30",),
