@@ -40,6 +40,7 @@ MAX_BODY = 256 * 1024  # bytes, but for uploads
 MAX_NEAR = 128  # characters of a path that the nearest one is looked for of
 ALIKE = 0.6  # of two words, by difflib, where 1 is the same
 MAX_UPLOAD = 16 * 1024 * 1024
+HINT = "see the API's description at /api/v1/docs"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -74,7 +75,7 @@ def create_app(services: Services | None) -> FastAPI:
         app.state.services = services
         app.state.metrics = metrics
         app.state.health = Health(services.settings, services.database, services.exchange, services.uplink)
-    app.add_middleware(Frame, metrics=metrics)
+    app.add_middleware(Frame, metrics=metrics, fixed=_fixed(app))
     if services is not None and (origins := services.settings.origins()):
         # Around the frame, so that a page reads its errors too. Without cookies: those are for our own pages.
         app.add_middleware(
@@ -102,11 +103,12 @@ EXPOSED = [
 
 class Frame:
     """Around every request: its id, the version headers, the limit of its body, its line in the log, and the
-    last resort."""
+    last resort. `fixed`: the methods of each path without parameters."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics | None) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics | None, fixed: Mapping[str, set[str]]) -> None:
         self.app = app
         self.metrics = metrics
+        self.fixed = fixed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -141,6 +143,10 @@ class Frame:
             await send(message)
 
         try:
+            methods = self.fixed.get(scope["path"])
+            if methods is not None and scope["method"] not in methods:
+                # Else it might be taken for /device/{device_id}, with that word as the id.
+                return await _answer(_no_method(methods), scope["state"])(scope, receive, framed)
             await self.app(scope, _limited(scope, receive), framed)
         except Exception:
             log.exception("request %s failed", request_id)
@@ -188,7 +194,7 @@ async def _invalid(request: Request, error: Any) -> Response:
     first = (
         f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
     )
-    hint = "see the API's description at /api/v1/docs"
+    hint = HINT
     if [one["where"] for one in details] == ["body"]:  # all of it
         if "json" not in request.headers.get("content-type", ""):
             first, hint = "body: nothing says that it is JSON", "send Content-Type: application/json"
@@ -212,22 +218,20 @@ async def _busy(request: Request, error: Any) -> Response:
 
 
 async def _http(request: Request, error: Any) -> Response:
-    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
-    headers = dict(error.headers or {})
-    hint = "see the API's description at /api/v1/docs"
+    codes = {404: "NOT_FOUND", 413: "PAYLOAD_TOO_LARGE"}
+    hint = HINT
     if error.status_code == 404:
         near = _nearest(request.app, request.scope["path"])
         hint = (f"did you mean {near}? " if near else "") + "GET /api/v1/docs shows what there is"
     if error.status_code == 405:
         # What answers knows its own route's methods alone, and a path may have several routes.
-        found = sorted(_methods(request.app, request.scope["path"]))
-        headers["Allow"] = ", ".join(found)
+        return _answer(_no_method(_methods(request.app, request.scope["path"])), request.scope["state"])
     api_error = ApiError(
         error.status_code,
         codes.get(error.status_code, "BAD_REQUEST"),
         str(error.detail),
         hint,
-        headers,
+        dict(error.headers or {}),
     )
     return _answer(api_error, request.scope["state"])
 
@@ -254,11 +258,26 @@ def _nearest(app: FastAPI, path: str) -> str | None:
     return found
 
 
+def _no_method(methods: set[str]) -> ApiError:
+    headers = {"Allow": ", ".join(sorted(methods))}
+    return ApiError(405, "METHOD_NOT_ALLOWED", "Method Not Allowed", HINT, headers)
+
+
 def _methods(app: FastAPI, path: str) -> set[str]:
-    """The methods that a path has; one that is a route's own by its words is not one with a parameter."""
+    """The methods of a path with parameters: of the pattern that has the fewest."""
     found: dict[str, set[str]] = {}
     for context in iter_route_contexts(app.routes):
         own, pattern = getattr(context.original_route, "methods", None), context.path or ""
         if own and compile_path(pattern)[0].match(path):
             found.setdefault(pattern, set()).update(own)
     return found[min(found, key=lambda pattern: pattern.count("{"))] if found else set()
+
+
+def _fixed(app: FastAPI) -> dict[str, set[str]]:
+    """The methods of each path without parameters."""
+    found: dict[str, set[str]] = {}
+    for context in iter_route_contexts(app.routes):
+        own = getattr(context.original_route, "methods", None)
+        if own and context.path and "{" not in context.path:
+            found.setdefault(context.path, set()).update(own)
+    return found

@@ -108,7 +108,7 @@ TABLE: dict[str, Row] = {
     "GET /auth/csrf": _public,
     "POST /auth/logout": _public,
     "GET /auth/cli": Row(None, sends=lambda ids: {"params": {"code": CODE}}),
-    "POST /auth/cli": Row(PUBLIC, sends=lambda ids: {"data": {"code": CODE, "do": "approve"}}),
+    "POST /auth/cli-form": Row(PUBLIC, sends=lambda ids: {"data": {"code": CODE, "do": "approve"}}),
     "GET /auth/handshake/{code}": _public,
     "GET /auth/api-keys": Row("viewer"),
     "POST /auth/api-keys": Row("viewer", sends=json(name="k", scopes=["read:devices"])),

@@ -69,8 +69,8 @@ def _play(cloud, api, device) -> dict[str, str]:
             page = browser.get("/auth/cli", params={"code": code}).text
             proof = secrets[f"proof to {do}"] = re.search(r'"csrf_token" value="([^"]+)"', page)[1]
             typed = {"email": email, "password": PASSWORD, "code": code, "csrf_token": proof, "do": do}
-            browser.post("/auth/cli", data={**typed, "password": PASSWORD + "?"})
-            browser.post("/auth/cli", data=typed)
+            browser.post("/auth/cli-form", data={**typed, "password": PASSWORD + "?"})
+            browser.post("/auth/cli-form", data=typed)
         secrets.update(browser.cookies)
     secrets["handshake's token"] = nobody.get(f"/auth/handshake/{code}").json()["token"]
 
@@ -147,8 +147,8 @@ def test_each_request_has_a_line_that_says_what_came_of_it(story):
     routes = {(one["method"], one["route"], one["status"]) for one in told}
     assert routes >= {
         ("GET", "/auth/cli", 200),
-        ("POST", "/auth/cli", 401),
-        ("POST", "/auth/cli", 303),
+        ("POST", "/auth/cli-form", 401),
+        ("POST", "/auth/cli-form", 303),
         ("GET", "/auth/handshake/{code}", 200),
         ("POST", "/device/{device_id}/command", 202),
         ("GET", None, 404),

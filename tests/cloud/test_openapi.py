@@ -99,3 +99,12 @@ def test_a_wrong_method_is_told_which_there_are(api):
         answer = api().request("TRACE", path)
         assert (answer.status_code, answer.json()["error"]) == (405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == methods
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
+
+
+@pytest.mark.parametrize("path", ["/device/register", "/device/claim", "/devices/command", "/auth/cli-form"])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_a_path_of_one_word_is_not_taken_for_one_with_an_id(api, path, method):
+    for one in (api(), api(None)):
+        answer = one.request(method, path, json={"name": "x"})
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")

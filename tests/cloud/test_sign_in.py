@@ -95,7 +95,7 @@ class Person:
         return Page(answer)
 
     def press(self, page: Page, button: str, **typed: str) -> httpx.Response:
-        return self.http.post("/auth/cli", data={**page.fields, **typed, "do": button})
+        return self.http.post("/auth/cli-form", data={**page.fields, **typed, "do": button})
 
     def sign_in(self, code: str, email=EMAIL, password=PASSWORD) -> Page:
         answer = self.press(self.open(code), "sign_in", email=email, password=password)

@@ -22,6 +22,7 @@ from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["authentication"])
 
+PAGE, FORM = "cli", "cli-form"  # the last parts of two paths
 OPENED = 60  # a minute and address
 SIGN_INS = (20, 5 * MINUTE)  # attempts of an address
 ACCOUNT = (10, 15 * MINUTE)  # attempts on an account, from wherever
@@ -104,7 +105,8 @@ def _by_token(request: Request, services: Services, code: str, wants_page: bool)
     return JSONResponse({"status": "approved", "expires_at": iso(found.expires_at)})
 
 
-@router.post("/auth/cli", response_class=HTMLResponse, include_in_schema=False)
+# Not at the page's own address: that is part of the API, which has no such answers.
+@router.post(f"/auth/{FORM}", response_class=HTMLResponse, include_in_schema=False)
 def answer_form(
     request: Request,
     code: Annotated[str, Form(max_length=128)],
@@ -175,7 +177,8 @@ def _decide(services: Services, user: User, code: str, approve: bool) -> bool:
 
 def _again(request: Request, code: str) -> RedirectResponse:
     """So that going back or reloading sends no form a second time."""
-    return RedirectResponse(f"{request.url.path}?code={code}", 303, {"Cache-Control": "no-store"})
+    path = request.url.path.removesuffix(FORM) + PAGE
+    return RedirectResponse(f"{path}?code={code}", 303, {"Cache-Control": "no-store"})
 
 
 def _show(browser: Browser, user: User | None, code: str, found: handshakes.Handshake) -> Response:
@@ -192,7 +195,7 @@ def _form(
         tag("p", "A command line wants to act for you. First say who you are."),
         alert(wrong),
         form(
-            "cli",
+            FORM,
             {"code": code, "csrf_token": browser.proof()},
             tag("label", "E-mail address", for_="email"),
             tag("input", **_input("email", "email", "username")),
@@ -226,7 +229,7 @@ def _question(browser: Browser, user: User, code: str) -> Response:
         f"<dd>{tag('code', code[:12])}</dd>",
         "</dl>",
         form(
-            "cli",
+            FORM,
             {"code": code, "csrf_token": browser.proof()},
             tag("button", "Approve", name="do", value="approve"),
             tag("button", "Refuse", name="do", value="refuse"),
