@@ -6,12 +6,13 @@ rule.
 """
 
 import argparse
+import contextlib
 import json
-import tempfile
 import threading
 from pathlib import Path
 
 from host_sim import commandline
+from host_sim.board.scratch import scratch
 from host_sim.board.supervisor import BoardError
 from host_sim.board.trace import Event, describe
 from host_sim.board.virtual import VirtualBoard
@@ -33,8 +34,7 @@ def main(argv: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     files = _files(options.config, options.board)
-    with tempfile.TemporaryDirectory(prefix="virtual-board-") as scratch:
-        flash = options.flash or scratch
+    with contextlib.nullcontext(options.flash) if options.flash else scratch() as flash:
         try:
             board = VirtualBoard(
                 flash,
@@ -122,13 +122,19 @@ def _files(config: Path | None, board: Path | None) -> dict[str, str | bytes | P
 
 
 def run(board: VirtualBoard, seconds: float | None) -> int:
-    """Power a board and print what it does, until Ctrl-C or for so long. 1: it is in fault."""
-    over = threading.Event()
+    """Power a board and print what it does, until Ctrl-C or for so long. 1: it is in fault.
+
+    Raises BoardError where it does not start, BrokenPipeError where nobody reads any more.
+    """
+    unread = threading.Event()
     lock = threading.Lock()
 
     def show(text: str) -> None:
         with lock:
-            print(text, flush=True)
+            try:
+                print(text, flush=True)
+            except BrokenPipeError:
+                unread.set()
 
     def event(one: Event) -> None:
         line = describe(one)
@@ -137,20 +143,19 @@ def run(board: VirtualBoard, seconds: float | None) -> int:
         if one.ev == "rmt":
             show(rmt(one))
 
-    def unplugged() -> bool:
-        return board.fault is not None
-
     board.observe(event, lambda line: show(f"  | {line}"))
     try:
         board.start()
         waited = 0.0
-        while not unplugged() and (seconds is None or waited < seconds):
-            over.wait(0.2)
+        while board.fault is None and not unread.is_set() and (seconds is None or waited < seconds):
+            unread.wait(0.2)
             waited += 0.2
     except KeyboardInterrupt:
         show("(unplugged)")
     finally:
         board.stop()
+    if unread.is_set():
+        raise BrokenPipeError("nobody reads any more what the board does")
     if board.fault:
         commandline.complain("board", board.fault)
         return 1

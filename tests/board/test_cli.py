@@ -1,15 +1,20 @@
 """`python -m host_sim board`: the firmware in the foreground, ended by Ctrl-C or by itself."""
 
+import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from host_sim import ROOT
 from host_sim.board import cli
+from host_sim.board.scratch import MARK, PREFIX, scratch
 
 COMMAND = [sys.executable, "-m", "host_sim", "board"]
 
@@ -101,3 +106,66 @@ def test_it_unplugs_the_board_by_itself_when_told():
     (off,) = re.findall(r"\[ *([0-9.]+)\] board is off \(unplugged\)", done.stdout)
     times = re.findall(r"(?m)^\[ *([0-9.]+)\]", done.stdout)
     assert float(off) == max(map(float, times)) > 0
+
+
+def test_it_ends_quietly_where_nobody_reads_what_the_board_does(tmp_path):
+    """As `| head` leaves it."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, "--flash", str(tmp_path)], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_sigterm_unplugs_it_as_ctrl_c_does(tmp_path):
+    with start("--flash", str(tmp_path)) as process:
+        until(process, "the firmware has ended")
+        process.terminate()
+        assert "(unplugged)" in process.stdout.read() and process.wait(20) == 0
+
+
+@contextlib.contextmanager
+def another_board(folder):
+    """The flash of a board in another process, which is killed in the end."""
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from host_sim.board.scratch import scratch\n"
+            "with scratch() as flash:\n"
+            "    (flash / 'fs').mkdir()\n"
+            "    (flash / 'fs' / 'main.py').touch()\n"
+            "    print(flash, flush=True)\n"
+            "    input()",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Path(process.stdout.readline().strip())
+        finally:
+            process.kill()
+
+
+def test_what_a_killed_board_left_behind_goes_with_the_next_start_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / MARK).touch()
+    others = [tmp_path / f"{PREFIX}{name}" for name in ("mine", "file", "link")]
+    others[0].mkdir()
+    others[1].touch()
+    others[2].symlink_to(elsewhere)
+    with another_board(tmp_path) as dead:
+        pass
+    assert (dead / "fs" / "main.py").exists()
+    with another_board(tmp_path) as alive:
+        assert not dead.exists()
+        with scratch() as flash:
+            assert flash.parent == tmp_path and set(tmp_path.iterdir()) == {flash, alive, elsewhere, *others}
+        assert not flash.exists() and (alive / "fs" / "main.py").exists() and (elsewhere / MARK).exists()
