@@ -6,6 +6,8 @@ other is in the figures. A command counts when the WebSocket has told that its d
 
 import contextlib
 import statistics
+import time
+from datetime import datetime
 from pathlib import Path
 
 from host_sim.bench.cloud_stage import Stage, postgres, stage
@@ -19,6 +21,14 @@ FEW = 6  # connections that command many devices with each request
 RUNS = 3
 API = "/api/v1"
 Requests = list[tuple[str, dict]]
+# A command's way, by what ends each part of it; the database's work lies in the second and the last.
+PARTS = (
+    "REST",  # the turn begins that stores it
+    "MQTT",  # the device has it
+    "device",  # its ack leaves
+    "ack",  # the turn begins that stores that
+    "WebSocket",  # the dashboard knows
+)
 
 
 def _command(number: int) -> dict:
@@ -32,34 +42,43 @@ def _run(one: Stage, requests: Requests, connections: int) -> dict[str, float]:
     told = one.load(requests, connections)
     after = one.spent()
     seen = one.ask_fleet({})["commands"]
-    ways = [(*times, *seen[name]) for name, times in told["commands"].items()]
+    turns = _turns(one, set(told["commands"]))
+    # Of each command: asked, its turn, received, answered, the ack's turn, told.
+    ways = []
+    for name, (asked, _, shown) in told["commands"].items():
+        ways.append((asked, turns[name][0], *seen[name], turns[name][1], shown))
     count = len(ways)
     found = {"rate": count / told["seconds"], "load cpu": 1000 * told["cpu"] / count}
     for name, spent in after.items():
         found[f"{name} cpu"] = 1000 * (spent - before[name]) / count
-    whole = sorted(1000 * (told_at - asked) for asked, _, told_at, _, _ in ways)
+    whole = sorted(1000 * (way[-1] - way[0]) for way in ways)
     for percent in (50, 95, 99):
         found[f"p{percent}"] = whole[min(count - 1, count * percent // 100)]
+    accepted = (times[1] - times[0] for times in told["commands"].values())
+    found["accepted"] = 1000 * statistics.fmean(accepted)
     # Means, because they add up.
-    found["accepted"] = 1000 * statistics.fmean(accepted - asked for asked, accepted, *_ in ways)
-    found["to device"] = 1000 * statistics.fmean(received - asked for asked, _, _, received, _ in ways)
-    found["in device"] = 1000 * statistics.fmean(answered - received for *_, received, answered in ways)
-    found["to dashboard"] = 1000 * statistics.fmean(told_at - answered for _, _, told_at, _, answered in ways)
+    for part, name in enumerate(PARTS):
+        found[name] = 1000 * statistics.fmean(way[part + 1] - way[part] for way in ways)
+    return found
+
+
+def _turns(one: Stage, wanted: set[str]) -> dict[str, tuple[float, float]]:
+    """When the turns began that stored each command and its ack, in seconds of the monotonic clock."""
+    found = {}
+    offset = time.time() - time.monotonic() - 0.0005  # the history tells whole milliseconds that have passed
+    for device_id, *_ in one.devices:
+        for shown in one.get(f"/device/{device_id}/commands?limit=500")["commands"]:
+            if shown["id"] in wanted:
+                times = (datetime.fromisoformat(shown[name]) for name in ("timestamp", "settled_at"))
+                found[shown["id"]] = tuple(moment.timestamp() - offset for moment in times)
     return found
 
 
 def _row(name: str, one: Stage, requests: Requests, connections: int) -> Row:
     runs = [_run(one, requests, connections) for _ in range(RUNS + 1)][1:]  # the first one warms up
     of = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-    whole = of["to device"] + of["in device"] + of["to dashboard"]
-    parts = ", ".join(
-        f"{text} {of[key] / whole:.0%}"
-        for key, text in (
-            ("to device", "REST to device"),
-            ("in device", "device"),
-            ("to dashboard", "ack to WebSocket"),
-        )
-    )
+    whole = sum(of[name] for name in PARTS)
+    parts = ", ".join(f"{name} {of[name] / whole:.0%}" for name in PARTS)
     spent = ", ".join(f"{key[:-4]} {of[key]:.2f}" for key in of if key.endswith(" cpu"))
     note = (
         f"{connections} requests at a time, {DEVICES} devices; p50/p95/p99 {of['p50']:.0f}/{of['p95']:.0f}/"
