@@ -8,6 +8,7 @@ or long.
 
 import gc
 import importlib
+import logging
 import os
 import shutil
 import signal
@@ -95,6 +96,16 @@ def program():
         return shutil.which(name, path=path) or missing(name, "make packages")
 
     return find
+
+
+@pytest.fixture
+def logging_as_it_was():
+    """A program that is run in the tests' own process logs to a stderr that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 # ---------------------------------------------------------------- what would slow every test down

@@ -3,7 +3,6 @@
 import contextlib
 import getpass
 import itertools
-import logging
 import os
 import shutil
 import ssl
@@ -42,13 +41,8 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """A test that runs the program in its own process has it log to a stderr that ends with the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def _programs_run_here(logging_as_it_was) -> None:
+    """The cloud's commands set up logging for their process, which here is that of the tests."""
 
 
 @dataclass
