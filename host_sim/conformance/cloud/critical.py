@@ -107,17 +107,29 @@ class Critical:
         path = f"/device/{device_id or self._device.device_id}/command/confirm"
         return self._api.as_user("POST", path, {"dry_run_token": token, **more})
 
+    def find(self, wish: Wish) -> Said | None:
+        """What comes to the device of it first, or None when who asked is answered and nothing came."""
+        device = self._device
+
+        def of_it(said: Said) -> bool:
+            return said.type == "command" and said.body.get("value") == wish.value
+
+        until = device.line.now() + ANSWER
+        while wish.told() is None and device.line.now() < until:
+            if (said := device.find(of_it, PAUSE)) is not None:
+                return said
+        return device.find(of_it, SHORTLY)
+
     # -- what is expected -----------------------------------------------------------------------
 
     def expect_dry_run(self, wish: Wish, action: str = CRITICAL) -> Said:
         """The dry run of what was wished, and nothing else."""
-        value = wish.value
-        said = self._device.find(lambda said: said.type == "command" and said.body.get("value") == value)
+        said = self.find(wish)
         if said is None:
             told = wish.told()
             why = self._device.heard() if told is None else f"the answer {told}"
             raise Failed("a dry run before all else", why)
-        if said.body != {"action": action, "dry_run": True, "value": value}:
+        if said.body != {"action": action, "dry_run": True, "value": wish.value}:
             raise Failed('the dry run of the command, "dry_run":true beside what was asked for', str(said))
         return said
 

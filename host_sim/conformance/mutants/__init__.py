@@ -24,14 +24,33 @@ class Edit:
 
     def value(self) -> Any:
         function = getattr(self.owner, self.name)
-        source = textwrap.dedent(inspect.getsource(function))
+        return self._edited(textwrap.dedent(inspect.getsource(function)), function)
+
+    def _edited(self, source: str, function: Any) -> Any:
+        name = function.__name__
         for old, new in self._changes:
             if source.count(old) != 1:
-                raise KitError(f"a mutant no longer fits the code: {self.name} has {old!r} not exactly once")
+                raise KitError(f"a mutant no longer fits the code: {name} has {old!r} not exactly once")
             source = source.replace(old, new)
+        if inspect.iscoroutinefunction(function) and not source.startswith("async"):
+            source = f"async {source}"
         scope: dict[str, Any] = {}
-        exec(compile(source, f"<mutant of {self.name}>", "exec"), function.__globals__, scope)
-        return scope[self.name]
+        exec(compile(source, f"<mutant of {name}>", "exec"), function.__globals__, scope)
+        return scope[name]
+
+
+class Held(Edit):
+    """The same for a function that others hold already, as a framework does: it keeps its name and gets
+    another inside.
+    """
+
+    def __init__(self, function: Any, *changes: tuple[str, str]) -> None:
+        super().__init__(function, "__code__", *changes)
+
+    def value(self) -> Any:
+        source = textwrap.dedent(inspect.getsource(self.owner))
+        # Without its decorators, which have done their work.
+        return self._edited(source[source.index(f"def {self.owner.__name__}(") :], self.owner).__code__
 
 
 class Swap:
@@ -73,6 +92,8 @@ def applied(edits: tuple[Edit | Swap, ...]) -> Iterator[None]:
             new = edit.value()
             if edit.name in vars(edit.owner):
                 undo.callback(setattr, edit.owner, edit.name, vars(edit.owner)[edit.name])
+            elif isinstance(edit, Held):
+                undo.callback(setattr, edit.owner, edit.name, edit.owner.__code__)
             else:  # inherited
                 undo.callback(delattr, edit.owner, edit.name)
             setattr(edit.owner, edit.name, new)

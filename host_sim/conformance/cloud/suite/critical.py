@@ -2,7 +2,7 @@
 
 from host_sim.conformance.case import Failed, Skipped, case, expect
 from host_sim.conformance.cloud.critical import NO_SUCH_PATH, PAUSE, Critical
-from host_sim.conformance.cloud.device import QUIET, UNTRIED, Device
+from host_sim.conformance.cloud.device import UNTRIED, Device
 from host_sim.conformance.draft import flipped
 from hxtp.sign import Key
 
@@ -147,13 +147,13 @@ def ack_of_other(device: Device) -> None:
 def untried(device: Device) -> None:
     critical = Critical(device)
     wish = critical.ask(UNTRIED)
+    sent = critical.find(wish)
+    if sent is not None:
+        raise Failed("nothing to be sent before the yes", str(sent))
     told = critical.told(wish)
     if told.token is None:
         raise Failed("a token to confirm it by", str(told))
     expect("dry_run in what is told", "not_supported", told.members.get("dry_run"))
-    sent = device.find(lambda said: said.type == "command" and said.body.get("value") == wish.value, QUIET)
-    if sent is not None:
-        raise Failed("nothing to be sent before the yes", str(sent))
     critical.expect_confirmed(told.token, wish, UNTRIED)
 
 
@@ -167,8 +167,7 @@ def untried(device: Device) -> None:
 def many(device: Device) -> None:
     critical = Critical(device)
     wish = critical.ask(many=True)
-    sent = device.find(lambda said: said.type == "command" and said.body.get("value") == wish.value)
-    told = wish.told()
+    sent, told = critical.find(wish), wish.told()
     if sent is None and told is not None and told.answer.status in NO_SUCH_PATH:
         raise Skipped(f"the cloud's API has no /devices/command: it answers {told.answer.status}")
     if sent is None or sent.body.get("dry_run") is not True:

@@ -1,0 +1,595 @@
+"""Broken reference clouds: its firmware check and its way with critical actions, spoiled in one place each.
+
+Each row names the cases that catch it; there is no other that does, but for those that need a sound answer
+where there is none (`also`).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from host_sim.cloud import signed
+from host_sim.cloud.catalogue import commands, nonces
+from host_sim.cloud.gate import gate, trials
+from host_sim.cloud.routes import commands as command_routes
+from host_sim.cloud.routes import firmware_check
+from host_sim.cloud.security.requests import Signed
+from host_sim.conformance.case import Case
+from host_sim.conformance.cloud import reference
+from host_sim.conformance.mutants import Edit, Held, Swap, applied
+from host_sim.conformance.running import Mutant, Target
+from hxtp import envelope
+
+GATE = gate.Gate
+PURPOSE = "firmware-check"
+
+
+class OfChecks(Edit):
+    """An edit that holds for firmware checks alone: bootstrap, by which the kit finds its broker, stays
+    sound.
+    """
+
+    def value(self) -> Any:
+        broken, sound = super().value(), getattr(self.owner, self.name)
+
+        def either(*args: Any) -> Any:
+            is_check = PURPOSE in args or getattr(args[0], "purpose", "") == PURPOSE
+            return (broken if is_check else sound)(*args)
+
+        return either
+
+
+class Broken(NamedTuple):
+    """`cases`: all that catch it, the one that is there for it first."""
+
+    name: str
+    what: str
+    cases: tuple[str, ...]
+    edits: tuple[Edit | Swap, ...]
+
+
+def check(name: str, what: str, cases: str, *edits: Edit | Swap) -> Broken:
+    """One whose firmware check is broken."""
+    return Broken(f"check-{name}", what, tuple(f"cloud-check-{case}" for case in cases.split()), edits)
+
+
+def critical(name: str, what: str, cases: str, *edits: Edit | Swap) -> Broken:
+    """One whose way with critical actions is broken."""
+    return Broken(f"critical-{name}", what, tuple(f"cloud-{case}" for case in cases.split()), edits)
+
+
+def answering(*changes: tuple[str, str]) -> Edit:
+    """An edit of what signs an answer."""
+    return OfChecks(Signed, "answer", *changes)
+
+
+def verifying(*changes: tuple[str, str]) -> Edit:
+    """An edit of the verdict on a request."""
+    return OfChecks(signed, "_verified", *changes)
+
+
+def holding(text: str) -> Edit:
+    """The signature may also be over `text`, an expression."""
+    old = "return equal(Key(secret).mac(text), self.signature)"
+    new = "return self.signature in (Key(secret).mac(text), Key(secret).mac(%s))"
+    return Edit(Signed, "holds", (old, new % text))
+
+
+def hashing(data: str) -> Edit:
+    """What is hashed is `data`, an expression."""
+    return Edit(signed, "digest", ('body or request.scope["query_string"]', data))
+
+
+def confirming(*changes: tuple[str, str]) -> Edit:
+    """An edit of how the row behind a token is found."""
+    return Edit(commands, "take_confirmation", *changes)
+
+
+def judging(old: str, new: str) -> Edit:
+    """An edit of what a dry run's end means."""
+    return Edit(trials.Trial, "judge", (old, new))
+
+
+_ONCE = 'nonces.take(connection, f"{device_id}/http", signed.nonce, now)'
+_STALE = 'nonces.take(connection, f"{device_id}/stale", "time", now, STALE_MS)'
+_UNKNOWN = "if used is None or not known:"
+_TAKEN = 'if ended.get("state") == ACKNOWLEDGED:'
+_ASKED = "if not asked.dry_run and passed.safety in ASKS:"
+_REWRITTEN = """(__import__("json").dumps(__import__("json").loads(body)).encode() if body
+        else request.scope["query_string"])"""
+_ANY_KEY = """known = [key for row in connection.exec_driver_sql("SELECT id FROM devices").all()
+        for key in keys.valid(connection, services.vault, tenant_id, row[0], now)]"""
+_STORED = """with services.database.writing(tenant_id) as connection:
+        first = %s
+    """
+
+ANSWERS = [
+    check(
+        "answer-unsigned",
+        "does not sign its answers",
+        "answered",
+        OfChecks(signed.Asker, "answer", ('headers, "application/json"', 'None, "application/json"')),
+    ),
+    check(
+        "answer-by-the-secret",
+        "signs answers by the secret itself",
+        "answered",
+        answering(('Key(derive(secret, b"hxtp/3.0 http-answer"))', "Key(secret)")),
+    ),
+    check(
+        "answer-to-nobody",
+        "signs answers that fit every request",
+        "answered",
+        answering((", self.message_id, self.nonce]", "]")),
+    ),
+    check(
+        "answer-body-unsigned",
+        "signs answers without their body",
+        "answered",
+        answering(("sha256(body)", 'sha256(b"")')),
+    ),
+    check(
+        "answer-of-bootstrap",
+        "signs answers as bootstrap's",
+        "answered",
+        answering(('f"{purpose}-answer"', '"bootstrap-answer"')),
+    ),
+    check(
+        "answer-status-fixed",
+        "signs every answer as a 200",
+        "error-signed",
+        answering(("str(status)", '"200"')),
+    ),
+    check(
+        "answer-time-repeated",
+        "tells the time of the request instead of its own",
+        "answer-time",
+        OfChecks(
+            signed.Asker, "answer", ("self.tenant_id, self.now,", "self.tenant_id, self.signed.timestamp,")
+        ),
+    ),
+    check(
+        "error-unsigned",
+        "does not sign errors",
+        "error-signed",
+        Edit(
+            signed.Asker,
+            "error",
+            ("answer.headers.update(error.headers)", 'del answer.headers["X-HXTP-Signature"]'),
+        ),
+    ),
+    check(
+        "get-unknown",
+        "judges a GET as if its query were no content",
+        "answered",
+        hashing("body"),
+    ),
+]
+
+REQUESTS = [
+    check(
+        "signature-not-checked",
+        "takes any signature",
+        "forged",
+        Edit(Signed, "holds", ("return equal(", "return True or equal(")),
+    ),
+    check(
+        "signature-half",
+        "compares the first half of the signature",
+        "forged",
+        Edit(
+            Signed,
+            "holds",
+            (
+                "equal(Key(secret).mac(text), self.signature)",
+                "equal(Key(secret).mac(text)[:16], self.signature[:16])",
+            ),
+        ),
+    ),
+    check(
+        "refusal-signed",
+        "signs what it says to strangers",
+        "forged",
+        Edit(signed, "_refusal", ("_ASKS,", '{**_ASKS, "X-HXTP-Signature": "0" * 64},')),
+    ),
+    check(
+        "refusal-other",
+        "refuses strangers by a 403",
+        "forged",
+        Edit(signed, "_refusal", ("401,", "403,")),
+    ),
+    check(
+        "purpose-ignored",
+        "takes what was signed for bootstrap",
+        "signed-text",
+        holding('self.text("bootstrap", device_id, tenant_id)'),
+    ),
+    check(
+        "hash-optional",
+        "takes a signature that is over no hash",
+        "signed-text",
+        holding("self.text(purpose, device_id, tenant_id)"),
+    ),
+    check(
+        "hash-of-nothing",
+        "takes the hash of nothing for any",
+        "signed-text",
+        holding('self.text(purpose, device_id, tenant_id, __import__("hashlib").sha256(b"").hexdigest())'),
+    ),
+    check(
+        "hash-rewritten",
+        "hashes the body as it would write it",
+        "as-sent",
+        hashing(_REWRITTEN),
+    ),
+    check(
+        "hash-trimmed",
+        "trims the body before it hashes it",
+        "as-sent",
+        hashing('(body.strip() or request.scope["query_string"])'),
+    ),
+    check(
+        "hash-any-case",
+        "hashes in lower case",
+        "as-sent",
+        hashing('(body or request.scope["query_string"]).lower()'),
+    ),
+    check(
+        "query-first",
+        "hashes the query where there is one, also of a POST",
+        "nothing-beside",
+        hashing('request.scope["query_string"] or body'),
+    ),
+    check(
+        "get-with-body",
+        "answers the query of a GET whose body is signed",
+        "nothing-beside",
+        Held(firmware_check._who_asks, ('if request.method == "GET" and body:', "if False:")),
+    ),
+    check(
+        "nonce-before-signature",
+        "remembers the nonce of a check that nobody signed",
+        "forged-leaves-nothing",
+        verifying((_UNKNOWN, _STORED % _ONCE + _UNKNOWN)),
+    ),
+    check(
+        "any-device",
+        "takes the secret of any of its devices",
+        "other-device",
+        verifying(("known = keys.valid(connection, services.vault, tenant_id, device_id, now)", _ANY_KEY)),
+    ),
+    check(
+        "unknown-told",
+        "tells who asks that there is no such device",
+        "same-refusal",
+        Edit(
+            signed,
+            "asker",
+            (
+                "if found is None or tenant_id is None:",
+                'if tenant_id is None:\n        raise ApiError(401, "DEVICE_NOT_FOUND", "no such device")\n'
+                "    if found is None:",
+            ),
+        ),
+    ),
+    check(
+        "nameless-told",
+        "tells who asks that a device has to be named",
+        "same-refusal",
+        Edit(
+            signed,
+            "asker",
+            (
+                'log.debug("no %s: it names no device", purpose)',
+                'raise ApiError(400, "BAD_REQUEST", "device_id is missing")',
+            ),
+        ),
+    ),
+    check(
+        "version-ignored",
+        "does not look at the version",
+        "malformed",
+        Edit(Signed, "of", ("if version != VERSION:", "if not version:")),
+    ),
+    check(
+        "malformed-told",
+        "tells who asks what is wrong with a header",
+        "malformed",
+        Edit(
+            signed,
+            "asker",
+            (
+                'log.debug("no %s: %s", purpose, error)',
+                'raise ApiError(400, "BAD_REQUEST", str(error)) from None',
+            ),
+        ),
+    ),
+]
+
+NEWNESS = [
+    check("nonces-forgotten", "takes a nonce again", "replayed", verifying((_ONCE, "True"))),
+    check(
+        "nonces-by-message",
+        "takes a nonce again under another message id",
+        "replayed",
+        verifying((_ONCE, _ONCE.replace("signed.nonce", "signed.nonce + signed.message_id"))),
+    ),
+    check(
+        "nonces-unsigned",
+        "does not sign that a nonce was used",
+        "replayed",
+        Edit(
+            signed.Asker,
+            "refused",
+            ("return self.error(ApiError(401,", "answer = self.error(ApiError(401,"),
+            (
+                "told, hint, headers), request.state.request_id)",
+                "told, hint, headers), request.state.request_id)\n"
+                '        del answer.headers["X-HXTP-Signature"]\n        return answer',
+            ),
+        ),
+    ),
+    check(
+        "nonces-for-300-s",
+        "forgets a nonce after 300 s",
+        "nonce-kept",
+        Edit(nonces, "take", ("life: int = KEPT_MS", "life: int = 300000")),
+    ),
+    check(
+        "age-not-checked",
+        "takes checks of any age",
+        "stale",
+        verifying(('<= 1000 * limits["max_age_s"]', "")),
+    ),
+    check(
+        "future-not-checked",
+        "takes checks of the future",
+        "stale",
+        verifying(('-1000 * limits["future_s"] <= ', "")),
+    ),
+    check(
+        "age-too-strict",
+        "takes no check of more than 200 s ago",
+        "clock",
+        verifying(('1000 * limits["max_age_s"]', "200000")),
+    ),
+    check(
+        "future-too-strict",
+        "takes no check of the future",
+        "clock",
+        verifying(('-1000 * limits["future_s"]', "0")),
+    ),
+    check(
+        "stale-told-more",
+        "tells a stale check more than the time",
+        "stale",
+        Edit(
+            signed.Asker,
+            "refused",
+            ('{"server_time": self.now}', '{"server_time": self.now, "update_available": False}'),
+        ),
+    ),
+    check(
+        "stale-refused",
+        "refuses a stale check without the time",
+        "stale",
+        Edit(signed.Asker, "refused", ('if self.refusal == "STALE":', "if False:")),
+    ),
+    check(
+        "stale-takes-nonce",
+        "uses the nonce of a stale check up",
+        "stale",
+        verifying((f"first = {_STALE}", f"first = {_STALE} and {_ONCE}")),
+    ),
+    check(
+        "stale-always-told",
+        "tells the time as often as it is asked",
+        "stale-rarely",
+        verifying((f"first = {_STALE}", "first = True")),
+    ),
+    check(
+        "stale-told-to-all",
+        "tells the time to who signed nothing",
+        "stale-forged",
+        Edit(
+            signed,
+            "asker",
+            (
+                "    if found is None or tenant_id is None:\n",
+                "    if found is None and abs(services.now() - signed.timestamp) > 300000:\n"
+                '        raise ApiError(401, "STALE", "stale", server_time=services.now())\n'
+                "    if found is None or tenant_id is None:\n",
+            ),
+        ),
+    ),
+    check(
+        "stale-used-by-all",
+        "lets a stranger use up that the time is told",
+        "stale-forged",
+        verifying((_UNKNOWN, _STORED % _STALE + _UNKNOWN)),
+    ),
+]
+
+DRY_RUNS = [
+    critical(
+        "sent-at-once",
+        "sends a critical command as any other",
+        "critical-tried",
+        Edit(GATE, "accept", (_ASKED, 'if not asked.dry_run and passed.safety == "sensitive":')),
+    ),
+    critical(
+        "untried",
+        "gives a token without a dry run",
+        "critical-tried",
+        Swap(gate._Asking, "tries", property(lambda asking: False)),
+    ),
+    critical(
+        "not-waited-for",
+        "gives a token before the dry run is answered",
+        "critical-waits",
+        Edit(
+            GATE, "accept", ("await self._trials.ended(asking.trial)", "await _done(asking.trial.accepted)")
+        ),
+        judging(_TAKEN, "if True:"),
+    ),
+    critical(
+        "tried-is-yes",
+        "takes the dry run's ack for the yes",
+        "critical-tried",
+        Edit(
+            GATE,
+            "accept",
+            ("await run_in_threadpool(self._ask, caller, asking)", "asking.trial and asking.trial.judge()"),
+        ),
+    ),
+    critical(
+        "refusal-is-yes",
+        "gives a token for what the device refused",
+        "critical-refused",
+        judging('said = ended.get("result") or {}', "return"),
+    ),
+    critical(
+        "unknown-refusal-is-yes",
+        "gives a token where it does not know the device's code",
+        "critical-refused",
+        judging(
+            'said = ended.get("result") or {}',
+            'if error not in _CODES:\n            return\n        said = ended.get("result") or {}',
+        ),
+    ),
+    critical(
+        "silence-is-yes",
+        "gives a token where the device says nothing",
+        "critical-silent",
+        judging(_TAKEN, 'if ended.get("state") in (ACKNOWLEDGED, "expired", None):'),
+    ),
+    critical(
+        "reboot-is-yes",
+        "gives a token where the device rebooted",
+        "critical-rebooted",
+        judging(
+            _TAKEN,
+            'if ended.get("state") == ACKNOWLEDGED or '
+            '(ended.get("state"), error) == (FAILED, OUTCOME_UNKNOWN):',
+        ),
+    ),
+    critical(
+        "ack-of-anybody",
+        "takes an ack that nobody signed",
+        "critical-forged-ack",
+        Swap(envelope, "equal", lambda one, other: True),
+    ),
+    critical(
+        "ack-of-another",
+        "takes any dry run's end for that of the oldest",
+        "critical-ack-of-other",
+        Held(
+            gate.Trials._heard,
+            ('self._waiting.get(notice.body["id"])', "next(iter(self._waiting.values()), None)"),
+        ),
+    ),
+    critical(
+        "dry-run-of-all",
+        "sends dry runs of what takes none",
+        "critical-untried",
+        Swap(gate._Asking, "tries", property(lambda asking: True)),
+    ),
+    critical(
+        "untried-not-told",
+        "does not tell that the device was not asked",
+        "critical-untried",
+        Edit(GATE, "_ask", ('"not_supported"', '"taken"')),
+    ),
+    critical(
+        "many-at-once",
+        "sends a critical command to several devices as any other",
+        "critical-many",
+        Edit(GATE, "each", (_ASKED, 'if not asked.dry_run and passed.safety == "sensitive":')),
+    ),
+]
+
+YES = [
+    critical(
+        "token-kept",
+        "takes a token twice",
+        "confirm-once",
+        confirming(("confirmations.delete()", "sa.select(confirmations)"), (".returning(confirmations)", "")),
+    ),
+    critical(
+        "newest-sent",
+        "sends what was tried last, whatever the token",
+        "confirm-own",
+        Edit(
+            GATE,
+            "_ask",
+            ("token, now = hashing", "type(self).newest = passed.params\n    token, now = hashing"),
+        ),
+        Edit(GATE, "_confirm", ("Asked(row.action, row.params,", "Asked(row.action, self.newest,")),
+    ),
+    critical(
+        "any-token",
+        "takes any token while one is waited for",
+        "confirm-invented",
+        confirming(("confirmations.c.token_hash == token_hash,", "")),
+    ),
+    critical(
+        "any-device",
+        "takes a token at any device, and sends to its own",
+        "confirm-at-its-device",
+        confirming(("confirmations.c.device_id == device_id,", "")),
+        Edit(GATE, "_confirm", ("asked = Asked(", "device_id = row.device_id\n    asked = Asked(")),
+    ),
+    critical(
+        "yes-with-params",
+        "sends the parameters that come with the yes",
+        "confirm-as-tried",
+        Held(
+            command_routes.confirm,
+            (
+                "message_id = services",
+                'body.dry_run_token += " " + request._body.decode()\n    message_id = services',
+            ),
+        ),
+        Edit(
+            GATE,
+            "_confirm",
+            (
+                "    now = self._exchange.now()\n",
+                "    now = self._exchange.now()\n"
+                '    token, _, sent = token.partition(" ")\n'
+                '    more = __import__("json").loads(sent).get("params") if sent else None\n',
+            ),
+            ("Asked(row.action, row.params,", "Asked(row.action, more or row.params,"),
+        ),
+    ),
+    critical(
+        "token-for-ever",
+        "takes a token however late",
+        "confirm-in-time",
+        confirming(("confirmations.c.expires_at >= now,", "")),
+    ),
+]
+
+TABLE = ANSWERS + REQUESTS + NEWNESS + DRY_RUNS + YES
+
+
+def mutants(cases: list[Case]) -> list[Mutant]:
+    """One for each row, with the cases over HTTP."""
+    return [mutant(row, over_http(cases)) for row in TABLE]
+
+
+def over_http(cases: list[Case]) -> list[Case]:
+    """Those that the gateway has no place for."""
+    return [
+        case for case in cases if case.id.startswith(("cloud-check-", "cloud-critical-", "cloud-confirm-"))
+    ]
+
+
+def mutant(row: Broken, cases: list[Case]) -> Mutant:
+    @asynccontextmanager
+    async def open_target() -> AsyncIterator[Target]:
+        with reference.running() as running, applied(row.edits):
+            yield reference.target(running, row.name)
+
+    likeliest_first = sorted(cases, key=lambda case: case.id not in row.cases)
+    return Mutant(f"cloud-{row.name}", row.what, open_target, likeliest_first)
