@@ -164,6 +164,7 @@ def _workers(
         "HXTP_CLOUD_BROKER_PORT": str(free_port()),
         "HXTP_CLOUD_SHARED_SUBSCRIPTIONS": str(count > 1),
         "HXTP_CLOUD_DEVICE_PACKETS_S": "0",
+        "HXTP_CLOUD_CRITICAL_PER_HOUR": "0",
     }
     for number, port in enumerate(ports, 1):
         own = {**settings, "HXTP_CLOUD_PORT": str(port)}

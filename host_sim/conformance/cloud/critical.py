@@ -6,7 +6,7 @@ It must never decide what a device says: that is for the cases. Times are ms.
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ NO_SUCH_PATH = (404, 405, 501)
 DECIDED = 20000  # within this a cloud has given up a silent device
 PAUSE = 600  # in which a cloud that does not wait for the device has answered
 SHORTLY = 300  # for what was published at once, and comes late
+LIMITED = Skipped(
+    "the cloud limits such commands: let a device take 20 critical ones an hour that somebody said yes to "
+    "(the reference: critical_per_hour)"
+)
 TOKENS = ("dry_run_token", "token")
 
 
@@ -92,7 +96,13 @@ class Critical:
         body: dict[str, Any] = {"action": action, "params": {"value": value}}
         if many:
             body["device_ids"] = [name]
-        return Wish(lambda: self._api.as_user("POST", path, body), value)
+        return Wish(lambda: self._post(path, body), value)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        answer = self._api.as_user("POST", path, body)
+        if answer.status == 429:
+            raise LIMITED
+        return answer
 
     def told(self, wish: Wish, within: int = DECIDED) -> Told:
         """What the cloud answers."""
@@ -105,7 +115,7 @@ class Critical:
 
     def confirm(self, token: str, device_id: str | None = None, **more: Any) -> Answer:
         path = f"/device/{device_id or self._device.device_id}/command/confirm"
-        return self._api.as_user("POST", path, {"dry_run_token": token, **more})
+        return self._post(path, {"dry_run_token": token, **more})
 
     def find(self, wish: Wish) -> Said | None:
         """What comes to the device of it first, or None when who asked is answered and nothing came."""

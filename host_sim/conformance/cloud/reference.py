@@ -98,7 +98,10 @@ def running() -> Iterator[Reference]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         stack.enter_context(applied(edits))
-        given = {"data": folder, "port": 0, "broker_port": 0, "log_level": "error", "tier": "unlimited"}
+        given = {
+            **{"data": folder, "port": 0, "broker_port": 0, "log_level": "error"},
+            **{"tier": "unlimited", "critical_per_hour": 0},
+        }
         cloud = stack.enter_context(Cloud(load(given, environment={})))
         vars(cloud.services.exchange)["_clock"] = clock.now
         assert cloud.pki is not None
