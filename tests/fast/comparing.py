@@ -7,7 +7,7 @@ from host_sim import fast
 from hxtp import envelope
 from hxtp.errors import HxtpError
 from hxtp.replay import Floor
-from tests.reference.test_differential import DEVICE, MASKS, NOW, PREVIOUS, SECRET, TENANT
+from tests.reference.drawing import DEVICE, MASKS, NOW, PREVIOUS, SECRET, TENANT
 
 ALWAYS = ("code", "authentic", "rotated", "type", "action", "body")
 PARSED = (

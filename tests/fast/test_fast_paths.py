@@ -20,7 +20,7 @@ from hxtp.replay import Floor
 from hxtp.window import Window
 from tests.fast.comparing import FAST, agree, state, taken, tell
 from tests.reference import pipe10_reference as reference
-from tests.reference.test_differential import (
+from tests.reference.drawing import (
     BODY,
     DEVICE,
     FIELDS,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from host_sim import codec
 from tests.reference import codec_reference
-from tests.reference.test_differential import FRAGMENTS, MORE, ODD_TEXTS, bodies, json_texts, numbers
+from tests.reference.drawing import FRAGMENTS, MORE, ODD_TEXTS, bodies, json_texts, numbers
 from tests.reference.vectors import vectors
 
 REQUESTS = [

@@ -9,7 +9,7 @@ import sys
 
 from host_sim import FIRMWARE, ROOT
 from tests.reference import pipe10_reference as reference
-from tests.reference.test_differential import (
+from tests.reference.drawing import (
     BODY,
     DEVICE,
     FIELDS,
