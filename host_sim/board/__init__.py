@@ -8,7 +8,8 @@ It must never contain any of the firmware: boot.py and main.py run here as they 
                         made lighter by lean.py
     virtual.py          VirtualBoard, over supervisor.py (the process), world.py, recorder.py and air.py
     edges.py            trains of edges on an input, such as an infrared receiver makes
-    trace.py            what it did, which waveform.py draws; cli.py runs a board in the foreground
+    trace.py            what it did, which waveform.py draws
+    cli.py              runs a board in the foreground, by default with a flash of scratch.py
 
 To add a stock module: write it in modules/ in what both runtimes understand, raise what the real one raises,
 tell what the outside could see with `_board.record(kind, …)`, never a value or a secret, and say the kind in
