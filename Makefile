@@ -90,13 +90,12 @@ bench: setup packages .cache/bench/.ready ## measure what things cost, beside th
 	@$(RUN) -m host_sim runtimes --optional
 	@$(RUN) -m host_sim.bench $(ROWS)
 
-# The locks hold for every Python from 3.11 on: nothing in them depends on its version.
+# The locks hold for every Python from 3.11 on and every system: --universal writes down what only some need.
 lock: ## renew the lock files from requirements*.in
-	@$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install -qq pip-tools
+	@$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install -qq uv
 	@for name in requirements-demo requirements-fast requirements requirements-stubs requirements-bench; do \
-		CUSTOM_COMPILE_COMMAND="make lock" .cache/lock/bin/pip-compile -q --generate-hashes --strip-extras \
-			--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
-			-o $$name.lock $$name.in || exit 1; done
+		.cache/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-markers \
+			--custom-compile-command "make lock" -o $$name.lock $$name.in || exit 1; done
 
 clean: ## remove what the tests and builds left behind
 	@rm -rf build .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
