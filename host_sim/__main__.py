@@ -4,10 +4,15 @@ Commands are imported when they are called, so that one with a missing extra doe
 not take the others down.
 """
 
-import importlib
 import sys
 
-from host_sim import commandline
+if sys.version_info < (3, 11):  # before anything that an older one cannot even read
+    sys.exit(f"host_sim: this needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}")
+
+import difflib
+import importlib
+
+from host_sim import ROOT, commandline
 
 COMMANDS = {
     "conformance": ("host_sim.conformance.cli", "test whether an implementation does what the text says"),
@@ -47,9 +52,22 @@ def _call(argv: list[str]) -> int:
         print(usage(), end="")
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
-        print(f"host_sim: no command named {argv[0]!r}\n\n{usage()}", end="", file=sys.stderr)
+        near = "".join(f"; did you mean {one}?" for one in difflib.get_close_matches(argv[0], COMMANDS, 1))
+        print(f"host_sim: no command named {argv[0]!r}{near}\n\n{usage()}", end="", file=sys.stderr)
         return 2
-    return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
+    try:
+        return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
+    except ModuleNotFoundError as missing:
+        if not missing.name or missing.name.partition(".")[0] in ("host_sim", "hxtp"):
+            raise  # a fault of ours
+        commandline.complain(argv[0], f"{sys.executable} lacks the package {missing.name}. {_ready()}")
+        return 2
+
+
+def _ready() -> str:
+    made = ROOT / ".venv" / "bin" / "python"
+    begin = "Use" if made.exists() else "Run make setup once; then use"
+    return f"{begin} .venv/bin/python in {ROOT}"
 
 
 if __name__ == "__main__":

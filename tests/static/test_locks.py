@@ -30,6 +30,15 @@ def test_the_programs_run_on_the_versions_that_the_tests_test():
     assert pins(ROOT / "requirements-demo.lock") <= pins(ROOT / "requirements.lock")
 
 
+def test_what_only_some_versions_of_python_need_is_locked_too():
+    # redis wants it before 3.11.3, which is what Debian 12 has.
+    assert re.search(
+        r"^async-timeout==\S+ ; python_full_version < '3\.11\.3'",
+        (ROOT / "requirements-demo.lock").read_text(),
+        re.MULTILINE,
+    )
+
+
 @pytest.mark.parametrize("path", NPM_LOCKS, ids=lambda path: path.parent.name)
 def test_every_npm_package_has_a_hash(path):
     packages = {name: entry for name, entry in json.loads(path.read_text())["packages"].items() if name}
