@@ -27,6 +27,8 @@ from host_sim.cloud.storage.database import FAILURES
 
 log = logging.getLogger(__name__)
 
+TOKEN_OR_NONE = {"security": [{}, {"bearer": []}]}  # for the description of a route that asks for neither
+
 
 def services_of(connection: HTTPConnection) -> Services:
     return connection.app.state.services

@@ -92,7 +92,8 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "enum": ["Bearer", "HxTP", "HxTP-Broker"]},
     },
 }
-_BY_HEADER = {SIGNATURE: "device", mqtt.HEADER: "broker"}  # who shows that header may call
+# The parameters by which somebody may call without a token.
+_INSTEAD = {SIGNATURE: "device", mqtt.HEADER: "broker", "ticket": "ticket"}
 _ALWAYS = ("X-Request-ID", "X-API-Version", "X-Protocol-Version")
 _COUNTED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -148,9 +149,9 @@ def _operation(path: str, operation: dict[str, Any], asked: list) -> None:
         text = "\n\n".join(part for part in (text, _who(role, scope)) if part)
         operation["security"] = [{"bearer": []}]
     else:
-        operation["security"] = []
-    headers = [one["name"] for one in operation.get("parameters", ())]
-    operation["security"] += [{scheme: []} for name, scheme in _BY_HEADER.items() if name in headers]
+        operation.setdefault("security", [])  # but for one that takes a token and asks for none
+    names = [one["name"] for one in operation.get("parameters", ())]
+    operation["security"] += [{scheme: []} for name, scheme in _INSTEAD.items() if name in names]
     if text:
         operation["description"] = text
     responses = operation["responses"]
@@ -216,6 +217,12 @@ def _components(document: dict[str, Any]) -> None:
             "in": "header",
             "name": mqtt.HEADER,
             "description": "A broker that asks shows the secret that it shares with the cloud.",
+        },
+        "ticket": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "ticket",
+            "description": "Of the URL that a firmware check tells: for one image and an hour.",
         },
     }
     components["responses"] = {

@@ -2,10 +2,14 @@
 
 .venv/bin/python -m pytest tests/cloud/test_fuzz.py                       the same few requests each time
 FUZZ_EXAMPLES=200 .venv/bin/python -m pytest -s tests/cloud/test_fuzz.py  many, others each time, in sequences
+
+Every check of schemathesis is on for every operation. What an operation may answer besides is said below,
+with the reason.
 """
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import schemathesis
@@ -13,35 +17,33 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 
+from host_sim.cloud import signed
 from host_sim.cloud.app import PREFIX, create_app
+from host_sim.cloud.routes import auth, mqtt, pages
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-ABSENT = (  # they answer 501, which is meant
-    "/plans",
-    "/plans/{plan_id}",
-    "/agents/{agent_id}/memories",
-    "/firmware/build",
-    "/state/verification/{verification_id}",
-)
-# A valid request may still name what this tenant's devices, time or rules do not know: 400 tells so.
-MEANING = (
-    "/devices/{device_id}/telemetry",
-    "/device/{device_id}/command",
-    "/devices/{device_id}/command",
-    "/devices/command",
-    "/rooms/{room_id}/command",
-    "/groups/{slug}/command",
-    "/groups/{slug}/devices",
-    "/groups/{slug}/join",
-    "/homes",
-    "/homes/{home_id}",
-    "/devices/{device_id}/manifest",
-    "/intent",
-    "/cognition/observation",  # whole numbers beyond 2^53, and how deep and long data may be
-    "/tenant/settings",  # 30.0 is an integer to JSON Schema
-)
-ELSEWHERE = {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}}
-ENDING = "/(revoke|rotate|rotate-secret|withdraw|logout)$"  # takes away what the others want to find
+SECRET = "0123456789abcdef"
+# What is not here answers 501 and nothing else, which is no failure of the server.
+ABSENT = {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "501"]}}
+# What a description in JSON Schema cannot say of a valid request, so that it may be answered 400.
+UNSAID = {
+    "/device/{device_id}/command": "the device's manifest says which parameters an action has",
+    "/devices/{device_id}/command": "the same",
+    "/rooms/{room_id}/command": "the tenant's devices say which capabilities there are",
+    "/groups/{slug}/command": "the same",
+    "/homes": "which time zones there are changes several times a year",
+    "/homes/{home_id}": "the same",
+    "/devices/{device_id}/manifest": "a parameter's schema has to be one that devices can read",
+    "/devices/{device_id}/telemetry": "the time over the bucket is bounded, and an average needs a field",
+    "/cognition/observation": "how long the data may be as text, and how deep",
+}
+ALSO_400 = {"expected-statuses": ["2xx", "400", "401", "403", "404", "409", "429"]}
+ENDING = "/(revoke|rotate|rotate-secret|withdraw)$"
+
+
+@pytest.fixture(scope="module")
+def cloud_settings() -> dict:
+    return {"broker_auth_secret": SECRET}
 
 
 @pytest.fixture(scope="module")
@@ -49,80 +51,132 @@ def app(cloud):
     return create_app(cloud.services)
 
 
+class Things:
+    """Makes one of everything that paths name."""
+
+    def __init__(self, owner) -> None:
+        self._owner = owner
+        self._count = 0
+
+    def make(self, device_id: str) -> dict[str, str]:
+        """By the name of a path's parameter, something new, around this device."""
+        self._count += 1
+        number, create = self._count, self._create
+        step = {"device_id": device_id, "action": "light_on"}
+        rule = {
+            "name": f"Fuzz {number}",
+            "when": {"all": [{"member": "x", "op": "==", "value": 1}]},
+            "intent": {"type": "device.control", "payload": step},
+        }
+        release = {
+            "device_type": "fuzz",
+            "version": f"1.0.{number}",
+            "url": "https://example.org/f",
+            "checksum": "ab" * 32,
+            "size": 1,
+        }
+        home = create("/homes", home_name="Fuzz", timezone="UTC")["id"]
+        return {
+            "device_id": device_id,
+            "home_id": home,
+            "room_id": create(f"/homes/{home}/rooms", name="Fuzz")["id"],
+            "slug": create("/groups", name=f"Fuzz {number}", device_ids=[device_id])["slug"],
+            "scene_id": create("/scenes", name=f"Fuzz {number}", steps=[step])["id"],
+            "rule_id": create("/cognition/rules", **rule)["id"],
+            "firmware_id": create("/firmware/release", **release)["id"],
+            "user_id": create("/tenant/users", email=f"fuzz-{number}@home.example", role="viewer")["id"],
+            "client_id": create("/auth/clients", name="Fuzz")["client_id"],
+        }
+
+    def _create(self, path: str, **members) -> dict:
+        answer = self._owner.post(path, json=members)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    def device(self) -> str:
+        return self._create("/device/register", device_type="fuzz")["device_id"]
+
+
 @pytest.fixture(scope="module")
-def known(api, device) -> dict[str, str]:
+def things(api) -> Things:
+    return Things(api())
+
+
+@pytest.fixture(scope="module")
+def known(api, device, things) -> dict[str, str]:
     """By the name of a path's parameter, something that is there."""
-    owner, lamp = api(), device()
-    home = owner.post("/homes", json={"home_name": "Fuzz", "timezone": "UTC"}).json()["id"]
-    step = {"device_id": lamp.id, "action": "light_on"}
-    rule = {
-        "name": "Fuzz",
-        "when": {"all": [{"member": "x", "op": "==", "value": 1}]},
-        "intent": {"type": "device.control", "payload": step},
-    }
-    release = {
-        "device_type": "fuzz",
-        "version": "1.0.0",
-        "url": "https://example.org/f",
-        "checksum": "ab" * 32,
-        "size": 1,
-    }
-    made = {
-        "device_id": lamp.id,
-        "home_id": home,
-        "room_id": owner.post(f"/homes/{home}/rooms", json={"name": "Fuzz"}).json()["id"],
-        "slug": owner.post("/groups", json={"name": "Fuzz", "device_ids": [lamp.id]}).json()["slug"],
-        "scene_id": owner.post("/scenes", json={"name": "Fuzz", "steps": [step]}).json()["id"],
-        "rule_id": owner.post("/cognition/rules", json=rule).json()["id"],
-        "firmware_id": owner.post("/firmware/release", json=release).json()["id"],
-        "command_id": owner.command(lamp.id, "light_on")["id"],
-    }
+    lamp = device()
     observed = {"device_id": lamp.id, "data": {"x": 1}}
-    made["proposal_id"] = owner.post("/cognition/observation", json=observed).json()["proposal_id"]
+    made = {**things.make(lamp.id), "command_id": api().command(lamp.id, "light_on")["id"]}
+    made["proposal_id"] = api().post("/cognition/observation", json=observed).json()["proposal_id"]
     return made
 
 
-def _config(known: dict[str, str], token: str) -> SchemathesisConfig:
-    nobody = dict.fromkeys(known, "nobody")
-    return SchemathesisConfig.from_dict(
-        {
-            **({} if EXAMPLES else {"seed": 1}),
-            "headers": {"Authorization": f"Bearer {token}"},
-            "parameters": known,
-            "generation": {
-                "max-examples": EXAMPLES or 2,
-                "deterministic": not EXAMPLES,
-                "no-shrink": not EXAMPLES,
-            },
-            "phases": {"stateful": {"enabled": bool(EXAMPLES)}},
-            "operations": [
-                {"include-method": "DELETE", "parameters": nobody},
-                {"include-path-regex": ENDING, "parameters": nobody},
-                {"include-path": list(ABSENT), "checks": {"not_a_server_error": {"enabled": False}}},
-                {
-                    "include-path": list(MEANING),
-                    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "4xx", "503"]}},
+def _configs(known: dict[str, str], things: Things, token: str, others: str) -> Iterator[SchemathesisConfig]:
+    """Of two runs, since a broker asks without a token, and a client goes on sending one that it has sent.
+
+    `others`: the token of somebody who may be signed out.
+    """
+    ended, left = things.make(things.device()), things.make(things.device())
+    for elsewhere in ({"exclude-tag": "brokers"}, {"include-tag": "brokers"}):
+        yield SchemathesisConfig.from_dict(
+            {
+                **({} if EXAMPLES else {"seed": 1}),
+                "parameters": known,
+                "generation": {
+                    "max-examples": EXAMPLES or 2,
+                    "deterministic": not EXAMPLES,
+                    "no-shrink": not EXAMPLES,
                 },
-                # Its POST is a page's form, and no part of the API.
-                {"include-path": "/auth/cli", "checks": ELSEWHERE},
-                # To other methods they are /device/ID, the spelling that the description does not show.
-                {"include-path": "/device/register", "checks": ELSEWHERE},
-                {
-                    "include-path": "/device/claim",
-                    "checks": {**ELSEWHERE, "not_a_server_error": {"enabled": False}},
+                "phases": {
+                    "coverage": {"generate-duplicate-query-parameters": True},
+                    # In sequences it takes a minute at least.
+                    "stateful": {"enabled": bool(EXAMPLES)},
                 },
-                {"include-path": "/auth/logout", "enabled": False},
-            ],
-        }
-    )
+                "operations": [
+                    {**elsewhere, "enabled": False},
+                    # What is ended is something that the other operations do not need: once there, then gone.
+                    {
+                        "include-name": [
+                            "DELETE /homes/{home_id}/rooms/{room_id}",
+                            "DELETE /groups/{slug}/devices/{device_id}",
+                        ],
+                        "parameters": left,
+                    },
+                    {"include-method": "DELETE", "parameters": ended},
+                    {"include-path-regex": ENDING, "parameters": ended},
+                    {"include-path": "/auth/logout", "headers": {"Authorization": f"Bearer {others}"}},
+                    {"include-tag": "brokers", "headers": {mqtt.HEADER: SECRET}},
+                    {"include-path-regex": "^/", "headers": {"Authorization": f"Bearer {token}"}},
+                    {"include-path": _absent(), "checks": ABSENT},
+                    {"include-path": list(UNSAID), "checks": {"positive_data_acceptance": ALSO_400}},
+                ],
+            }
+        )
 
 
-def test_every_answer_is_one_that_the_description_has(app, api, known):
-    token = api().headers["Authorization"].partition(" ")[2]
-    schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app, config=_config(known, token))
+def _events(app, configs: Iterator[SchemathesisConfig]) -> Iterator:
+    for config in configs:
+        schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app, config=config)
+        yield from from_schema(schema).execute()
+
+
+def _absent() -> list[str]:
+    """The paths that this cloud does not have, which say so themselves."""
+    paths = create_app(None).openapi()["paths"]
+    return [
+        path for path, methods in paths.items() if any("501" in one["responses"] for one in methods.values())
+    ]
+
+
+def test_every_answer_is_one_that_the_description_has(app, api, known, things, monkeypatch):
+    for module, name in ((signed, "REQUESTS"), (pages, "OPENED"), (auth, "POLLS")):
+        monkeypatch.setattr(module, name, 1000000)  # all of it comes from one address
+    token, others = (one.headers["Authorization"].partition(" ")[2] for one in (api(), api("viewer")))
+    configs = _configs(known, things, token, others)
     failures: dict[str, str] = {}
     statuses: Counter[int] = Counter()
-    for event in from_schema(schema).execute():
+    for event in _events(app, configs):
         if isinstance(event, NonFatalError | FatalError):
             failures[f"error {getattr(event, 'label', '')}"] = str(getattr(event, "value", event))
         if not isinstance(event, ScenarioFinished):

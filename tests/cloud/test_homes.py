@@ -213,10 +213,11 @@ def test_a_capability_chooses_the_devices_that_have_its_action(api, house):
 
 def test_who_joins_a_group_is_said(api):
     slug = api().post("/groups", json={"name": uuid.uuid4().hex}).json()["slug"]
-    for sent in ({}, {"json": {}}):
+    none = {"device_ids": [], "device_id": None}
+    for sent, told in (({}, "send Content-Type"), ({"json": {}}, "device_ids"), ({"json": none}, "device_ids")):
         answer = api().post(f"/groups/{slug}/join", **sent)
         assert error(answer) == (400, "BAD_REQUEST")
-        assert "device_ids" in answer.json()["message"] + answer.json()["hint"]
+        assert told in answer.json()["message"] + answer.json()["hint"]
 
 
 def test_an_empty_room_or_group_has_no_results(api, room, bare):

@@ -76,6 +76,12 @@ def test_settings_begin_safe_change_by_name_and_go_back(api):
     assert api().get("/tenant/settings").json()["settings"] == TENANT_SETTINGS
 
 
+def test_a_whole_number_may_be_written_with_a_point(api):
+    owner = api("owner", "precise")
+    told = owner.patch("/tenant/settings", json={"max_age_s": 30.0, "future_s": 5.0}).text
+    assert '"max_age_s":30,' in told and '"future_s":5}' in told
+
+
 @pytest.mark.parametrize(
     "body",
     [

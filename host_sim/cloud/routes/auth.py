@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.cloud import logs
-from host_sim.cloud.access import address_of, admitted, bearer, limit, scoped, services_of
+from host_sim.cloud.access import TOKEN_OR_NONE, address_of, admitted, bearer, limit, scoped, services_of
 from host_sim.cloud.browser import HEADER, Browser
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
@@ -147,7 +147,7 @@ def csrf(request: Request, response: Response) -> FormProof:
     return FormProof(csrf_token=browser.proof(), header=HEADER, expires_in=3600)
 
 
-@router.post("/auth/logout", responses=errors(403))
+@router.post("/auth/logout", responses=errors(403), openapi_extra=TOKEN_OR_NONE)
 def logout(
     request: Request,
     response: Response,

@@ -43,7 +43,12 @@ class Command(BaseModel):
         return Asked(self.action, self.params, self.dry_run, self.ttl_s, key)
 
 
+# To a dry run there is one answer, and whoever asks for it decides by that one.
+NotDry = Annotated[StrictBool, Field(json_schema_extra={"const": False}, description="for a single device")]
+
+
 class Batch(Command):
+    dry_run: NotDry = False
     device_ids: list[Id] = Field(min_length=1, max_length=BATCH)
 
 

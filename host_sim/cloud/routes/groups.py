@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
@@ -12,8 +12,8 @@ from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.places import TooMany
 from host_sim.cloud.catalogue.tenants import Taken
-from host_sim.cloud.errors import bad_request, conflict, errors, not_found
-from host_sim.cloud.routes.forms import DeviceId, GroupSlug, Id, Name, Slug, Text
+from host_sim.cloud.errors import conflict, errors, not_found
+from host_sim.cloud.routes.forms import ONE_OR_SOME, DeviceId, GroupSlug, Id, Name, Slug, Text
 from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted
 from host_sim.cloud.times import iso
 
@@ -35,6 +35,8 @@ class NewGroup(BaseModel):
 
 class Joining(BaseModel):
     """`device_ids`, or one `device_id`."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_OR_SOME)
 
     device_ids: Ids = Field(default_factory=list)
     device_id: Id | None = None
@@ -125,12 +127,10 @@ def create_group(
 def join_group(
     slug: GroupSlug,
     request: Request,
-    body: Joining | None = None,
+    body: Joining,
     caller: Caller = scoped("user", "write:groups"),
 ) -> Changed:
     """Join group: add devices. Those that are in it already stay."""
-    if body is None:
-        raise bad_request("nothing says which devices join", 'send {"device_ids": […]}, or one "device_id"')
     try:
         with services_of(request).database.writing(caller.tenant_id) as connection:
             row = _find(connection, caller, slug)

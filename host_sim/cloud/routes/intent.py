@@ -13,7 +13,7 @@ from host_sim.cloud.catalogue.tenants import Taken
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key
-from host_sim.cloud.routes.forms import Id, Name
+from host_sim.cloud.routes.forms import ONE_OR_SOME, Id, Name
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["intent"])
@@ -58,6 +58,8 @@ class SceneWish(BaseModel):
 
 class StateWish(BaseModel):
     """`device_ids`, or one `device_id`."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_OR_SOME)
 
     device_ids: list[Id] = Field(default_factory=list, max_length=256)
     device_id: Id | None = None

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from host_sim.cloud import logs
-from host_sim.cloud.access import address_of, admitted, bearer, failed, limit, services_of
+from host_sim.cloud.access import TOKEN_OR_NONE, address_of, admitted, bearer, failed, limit, services_of
 from host_sim.cloud.browser import Browser
 from host_sim.cloud.catalogue import handshakes, users
 from host_sim.cloud.catalogue.tenants import User
@@ -58,7 +58,12 @@ _DONE = {
 }
 
 
-@router.get("/auth/cli", response_model=None, responses={200: _DONE, **errors(401, 403, 409, 429)})
+@router.get(
+    "/auth/cli",
+    response_model=None,
+    responses={200: _DONE, **errors(401, 403, 409, 429)},
+    openapi_extra=TOKEN_OR_NONE,
+)
 def open_handshake(
     request: Request,
     code: Annotated[

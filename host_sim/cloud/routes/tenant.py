@@ -12,6 +12,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import tenants, users
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
+from host_sim.cloud.routes.forms import WHOLE
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
 from host_sim.cloud.times import iso
@@ -65,10 +66,10 @@ class Changes(BaseModel):
         description="RISK: old devices may give the broker their secret as the password. The broker, and "
         "whoever reads its memory, then has what opens everything.",
     )
-    max_age_s: Annotated[StrictInt, Field(ge=30, le=300)] | None = Field(
+    max_age_s: Annotated[StrictInt, Field(ge=30, le=300), WHOLE] | None = Field(
         None, description="how old a message may be, in seconds"
     )
-    future_s: Annotated[StrictInt, Field(ge=5, le=60)] | None = Field(
+    future_s: Annotated[StrictInt, Field(ge=5, le=60), WHOLE] | None = Field(
         None, description="how far ahead a sender's clock may be, in seconds"
     )
 

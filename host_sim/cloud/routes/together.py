@@ -11,7 +11,7 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import capabilities, groups, places
 from host_sim.cloud.errors import ApiError, bad_request, not_found
-from host_sim.cloud.routes.commands import Command, Key, Results
+from host_sim.cloud.routes.commands import Command, Key, NotDry, Results
 from host_sim.cloud.routes.forms import GroupSlug, RoomId
 from host_sim.cloud.storage.database import Database
 
@@ -23,6 +23,7 @@ class Together(Command):
     have the action are asked; without it the others answer with ACTION_NOT_IN_MANIFEST.
     """
 
+    dry_run: NotDry = False
     capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = None
 
 
