@@ -122,7 +122,7 @@ def _mosquitto(settings: Settings, options: argparse.Namespace) -> str:
 
 def _tier(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.catalogue import tenants
-    from host_sim.cloud.server import open_database
+    from host_sim.cloud.opening import open_database
     from host_sim.cloud.storage.database import DatabaseError
 
     slug = tenants.slug_of(options.tenant)
@@ -140,7 +140,7 @@ def _tier(settings: Settings, options: argparse.Namespace) -> str:
 
 def _logins(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.broker import logins
-    from host_sim.cloud.server import open_database
+    from host_sim.cloud.opening import open_database
 
     database = open_database(settings)
     try:
@@ -152,9 +152,9 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def _rekey(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.opening import open_database
     from host_sim.cloud.security.rekey import forget_old_keys, rekey, renew_master_key
     from host_sim.cloud.security.vault import VaultError
-    from host_sim.cloud.server import open_database
 
     if settings.master_key and (options.new or options.forget):
         raise VaultError(
@@ -180,8 +180,8 @@ def _rekey(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def _renew_tokens(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.opening import open_database
     from host_sim.cloud.security.tokens import RELOAD_S, Tokens
-    from host_sim.cloud.server import open_database
 
     database = open_database(settings)
     try:

@@ -3,9 +3,9 @@
 import time
 
 from host_sim.cloud.catalogue import tenants, users
+from host_sim.cloud.opening import open_database
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.server import open_database
 from host_sim.cloud.settings import Settings
 
 

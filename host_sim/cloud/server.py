@@ -33,11 +33,11 @@ from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, Process
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Live
+from host_sim.cloud.opening import open_database
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
-from host_sim.cloud.storage.database import Database, DatabaseError
-from host_sim.cloud.storage.migrate import migrate, pending
+from host_sim.cloud.storage.database import Database
 from host_sim.cloud.sweeper import Sweeper
 from host_sim.files import StoreError, lock_folder, replace_file, turn
 from host_sim.pki import NAMES, Pki, make_pki
@@ -53,26 +53,6 @@ MAX_MESSAGE = 16640  # bytes on the WebSocket: a little more than a framed messa
 
 class StartError(Trouble):
     """The cloud cannot start; says why and what to do."""
-
-
-def open_database(settings: Settings) -> Database:
-    """The database with its tables. Raises DatabaseError."""
-    url = settings.database_url()
-    owner = Database(settings.database_owner or url)
-    try:
-        owner.check()
-        role = None if owner.is_sqlite or not settings.database_owner else Database(url).url.username
-        if owner.is_sqlite or settings.database_owner:
-            migrate(owner, role)
-        elif pending(owner):
-            raise DatabaseError(
-                f"{owner.name} has tables of another version: give database_owner, the role that owns them"
-            )
-    finally:
-        owner.close()
-    database = Database(url)
-    database.check()
-    return database
 
 
 def _counter(settings: Settings, database: Database) -> Counter:

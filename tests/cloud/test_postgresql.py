@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.catalogue import tenants
+from host_sim.cloud.cli import main
 from host_sim.cloud.storage.database import TENANT, USER, Database, DatabaseError
 from host_sim.cloud.storage.migrate import differences, migrate, pending
+from host_sim.cloud.storage.role import check_role
 from host_sim.cloud.storage.tables import OF_A_TENANT, SHARED, metadata
 
 GUARDED = [table for table in OF_A_TENANT if table not in SHARED]
@@ -188,6 +190,36 @@ def test_a_role_that_bypasses_row_level_security_is_not_let_in(postgres):
     with pytest.raises(DatabaseError, match="CREATE ROLE nobody_here"):
         migrate(owner, "nobody_here")
     owner.close()
+
+
+@pytest.mark.parametrize("command", [["--port", "0"], ["token", "--email", "me@home.example"], ["logins"]])
+@pytest.mark.parametrize("role, why", [("superuser", "is a superuser"), ("OWNER", "owns the tables")])
+def test_no_command_works_as_a_role_that_row_level_security_does_not_bind(
+    postgres, postgres_settings, tmp_path, capsys, command, role, why
+):
+    name = sa.make_url(postgres_settings()["database"]).database
+    url = postgres.url(getattr(postgres, role), name)
+    assert main(["--data", str(tmp_path), "--database", url, "--broker-port", "0", *command]) == 1
+    out, err = capsys.readouterr()
+    assert why in err and "run the cloud as an ordinary role" in err and "Traceback" not in err
+    assert out == ""
+
+
+def test_a_role_that_bypasses_row_level_security_in_a_roundabout_way_is_not_taken(
+    postgres, postgres_settings
+):
+    url = postgres_settings()["database"]
+    name = sa.make_url(url).database
+    for role, attributes in (("past_rls", "BYPASSRLS"), ("like_the_owner", f"IN ROLE {postgres.OWNER}")):
+        postgres.execute(f"CREATE ROLE {role} LOGIN {attributes}")
+        try:
+            database = Database(postgres.url(role, name))
+            with contextlib.closing(database), pytest.raises(DatabaseError, match=role):
+                check_role(database)
+        finally:
+            postgres.execute(f"DROP ROLE {role}")
+    with contextlib.closing(Database(url)) as database:
+        check_role(database)
 
 
 def test_the_settings_that_the_policies_read_belong_to_the_transaction(app):

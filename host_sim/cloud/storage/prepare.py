@@ -14,6 +14,7 @@ from psycopg import sql
 
 from host_sim.cloud.storage.database import LOCK_S, Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate
+from host_sim.cloud.storage.role import check_role
 from host_sim.files import replace_file
 
 
@@ -48,6 +49,7 @@ def prepare(app: str, owner: str, admin: str = "", passwords: Path | None = None
         second.check()
         migrate(second, roles[0])
         first.check()
+        check_role(first)
         return made
     finally:
         first.close()
