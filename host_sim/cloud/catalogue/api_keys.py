@@ -12,8 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.catalogue.tenants import hold
+from host_sim.cloud.catalogue import owned
+from host_sim.cloud.catalogue.pages import Page
+from host_sim.cloud.catalogue.tenants import one_more
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import api_keys, directory
@@ -23,10 +24,6 @@ PREFIX_LENGTH = 12  # characters after KEY_PREFIX
 MOST = 50  # keys of a tenant that are not revoked
 USED_MS = 60000  # how exactly the last use is kept: a write a minute and key, not one a request
 _ALPHABET = string.ascii_lowercase + string.digits
-
-
-class TooMany(Exception):
-    """The tenant has as many as it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +46,7 @@ def add(
     connection: sa.Connection, tenant_id: str, user_id: str, name: str, scopes: list[str], now: int
 ) -> Key:
     """Make a key. Raises TooMany."""
-    hold(connection, tenant_id)
-    count = connection.execute(
-        sa.select(sa.func.count())
-        .select_from(api_keys)
-        .where(api_keys.c.tenant_id == tenant_id, api_keys.c.revoked_at.is_(None))
-    ).scalar()
-    if count >= MOST:
-        raise TooMany(f"{MOST} API keys are the most that a tenant may have")
+    one_more(connection, tenant_id, api_keys, MOST, "API keys", api_keys.c.revoked_at.is_(None))
     key_id, (prefix, key) = str(uuid.uuid4()), _draw()
     connection.execute(
         api_keys.insert().values(
@@ -80,10 +70,7 @@ def every(
     """The rows of a user's keys, or of all of the tenant's (user_id None), the oldest first; or of a page
     of them and one more.
     """
-    query = sa.select(api_keys).where(api_keys.c.tenant_id == tenant_id)
-    if user_id is not None:
-        query = query.where(api_keys.c.user_id == user_id)
-    return rows_of(connection, query, api_keys.c.created_at, api_keys.c.id, page)
+    return owned.every(connection, api_keys, tenant_id, user_id, page)
 
 
 def find(connection: sa.Connection, tenant_id: str, user_id: str | None, name: str) -> Any:
@@ -99,17 +86,7 @@ def find(connection: sa.Connection, tenant_id: str, user_id: str | None, name: s
 
 def revoke(connection: sa.Connection, tenant_id: str, key_id: str, now: int) -> bool:
     """End a key; whether it was still good. The row stays, for histories that name it."""
-    changed = connection.execute(
-        api_keys.update()
-        .where(api_keys.c.id == key_id, api_keys.c.tenant_id == tenant_id, api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    ).rowcount
-    connection.execute(
-        directory.delete().where(
-            directory.c.kind == "api_key", directory.c.ref == key_id, directory.c.tenant_id == tenant_id
-        )
-    )
-    return bool(changed)
+    return owned.revoke(connection, api_keys, "api_key", tenant_id, key_id, now)
 
 
 def rotate(connection: sa.Connection, tenant_id: str, row: Any) -> Key | None:

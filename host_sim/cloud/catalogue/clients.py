@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.api_keys import TooMany
-from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.catalogue.tenants import hold
+from host_sim.cloud.catalogue import owned
+from host_sim.cloud.catalogue.pages import Page
+from host_sim.cloud.catalogue.tenants import one_more
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import clients, directory
 
@@ -36,14 +36,7 @@ def purpose(client_id: str) -> str:
 
 def add(connection: sa.Connection, vault: Vault, tenant_id: str, user_id: str, name: str, now: int) -> Client:
     """Make a client of this user's. Raises TooMany."""
-    hold(connection, tenant_id)
-    count = connection.execute(
-        sa.select(sa.func.count())
-        .select_from(clients)
-        .where(clients.c.tenant_id == tenant_id, clients.c.revoked_at.is_(None))
-    ).scalar()
-    if count >= MOST:
-        raise TooMany(f"{MOST} app clients are the most that a tenant may have")
+    one_more(connection, tenant_id, clients, MOST, "app clients", clients.c.revoked_at.is_(None))
     made = Client(uuid.uuid4().hex, name, os.urandom(SECRET))
     connection.execute(
         clients.insert().values(
@@ -67,10 +60,7 @@ def every(
     """The rows of a user's clients, or of all of the tenant's (user_id None), the oldest first; or of a page
     of them and one more.
     """
-    query = sa.select(clients).where(clients.c.tenant_id == tenant_id)
-    if user_id is not None:
-        query = query.where(clients.c.user_id == user_id)
-    return rows_of(connection, query, clients.c.created_at, clients.c.id, page)
+    return owned.every(connection, clients, tenant_id, user_id, page)
 
 
 def find(connection: sa.Connection, tenant_id: str, client_id: str) -> Any:
@@ -102,14 +92,4 @@ def secret_of(vault: Vault, row: Any) -> bytes:
 
 def revoke(connection: sa.Connection, tenant_id: str, client_id: str, now: int) -> bool:
     """End a client; whether it was still good. The row stays, for histories that name it."""
-    changed = connection.execute(
-        clients.update()
-        .where(clients.c.id == client_id, clients.c.tenant_id == tenant_id, clients.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    ).rowcount
-    connection.execute(
-        directory.delete().where(
-            directory.c.kind == "client", directory.c.key == client_id, directory.c.tenant_id == tenant_id
-        )
-    )
-    return bool(changed)
+    return owned.revoke(connection, clients, "client", tenant_id, client_id, now)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.pages import beyond
-from host_sim.cloud.catalogue.places import TooMany
+from host_sim.cloud.catalogue.tenants import one_more
 from host_sim.cloud.storage.tables import observations, rules
 
 MOST_RULES = 200  # of a tenant; each is compared with every observation
@@ -21,9 +21,7 @@ def add_rule(
     connection: sa.Connection, tenant_id: str, user_id: str, rule: Mapping[str, Any], now: int
 ) -> str:
     """Its id. Raises TooMany."""
-    count = sa.select(sa.func.count()).select_from(rules).where(rules.c.tenant_id == tenant_id)
-    if connection.execute(count).scalar_one() >= MOST_RULES:
-        raise TooMany(f"a tenant has {MOST_RULES} rules at most")
+    one_more(connection, tenant_id, rules, MOST_RULES, "rules")
     rule_id = str(uuid.uuid4())
     connection.execute(
         rules.insert().values(id=rule_id, tenant_id=tenant_id, user_id=user_id, created_at=now, **rule)

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.catalogue.places import TooMany
-from host_sim.cloud.catalogue.tenants import Taken, hold, slug_of
+from host_sim.cloud.catalogue.tenants import Taken, TooMany, hold, one_more, slug_of
 from host_sim.cloud.storage.tables import devices, group_devices, groups
 
 GROUPS = 200  # of a tenant
@@ -27,10 +26,7 @@ def add(
     now: int,
 ) -> tuple[str, str]:
     """(id, slug) of a new group with these devices. Raises Taken, TooMany, LookupError for a device."""
-    hold(connection, tenant_id)
-    count = sa.select(sa.func.count()).select_from(groups).where(groups.c.tenant_id == tenant_id)
-    if connection.execute(count).scalar() >= GROUPS:
-        raise TooMany(f"{GROUPS} groups are the most that a tenant may have")
+    one_more(connection, tenant_id, groups, GROUPS, "groups")
     group_id = str(uuid.uuid4())
     slug = slug or slug_of(name, f"group-{group_id[:8]}")
     same = sa.select(groups.c.id).where(groups.c.tenant_id == tenant_id, groups.c.slug == slug)

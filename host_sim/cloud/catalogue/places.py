@@ -8,15 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.catalogue.tenants import hold
+from host_sim.cloud.catalogue.tenants import one_more
 from host_sim.cloud.storage.tables import devices, homes, rooms
 
 HOMES = 100  # of a tenant
 ROOMS = 200  # of a home
-
-
-class TooMany(Exception):
-    """There are as many as there may be; the text says how many."""
 
 
 @cache
@@ -27,9 +23,7 @@ def timezones() -> frozenset[str]:
 
 def add_home(connection: sa.Connection, tenant_id: str, name: str, timezone: str, now: int) -> str:
     """The id of a new home. Raises TooMany."""
-    hold(connection, tenant_id)
-    if _count(connection, homes.c.tenant_id == tenant_id) >= HOMES:
-        raise TooMany(f"{HOMES} homes are the most that a tenant may have")
+    one_more(connection, tenant_id, homes, HOMES, "homes")
     home_id = str(uuid.uuid4())
     connection.execute(
         homes.insert().values(id=home_id, tenant_id=tenant_id, name=name, timezone=timezone, created_at=now)
@@ -56,7 +50,8 @@ def _how_many(table: sa.Table, *which: Any) -> sa.ScalarSelect:
 
 def has_home(connection: sa.Connection, tenant_id: str, home_id: str) -> bool:
     """Whether the tenant has this home."""
-    return _count(connection, homes.c.id == home_id, homes.c.tenant_id == tenant_id) > 0
+    which = homes.c.id == home_id, homes.c.tenant_id == tenant_id
+    return connection.execute(sa.select(homes.c.id).where(*which)).first() is not None
 
 
 def change_home(connection: sa.Connection, tenant_id: str, home_id: str, values: dict[str, str]) -> bool:
@@ -77,12 +72,9 @@ def delete_home(connection: sa.Connection, tenant_id: str, home_id: str) -> bool
 
 def add_room(connection: sa.Connection, tenant_id: str, home_id: str, name: str, now: int) -> str:
     """The id of a new room of the tenant's home. Raises LookupError, TooMany."""
-    hold(connection, tenant_id)
+    one_more(connection, tenant_id, rooms, ROOMS, "rooms", rooms.c.home_id == home_id, of="home")
     if not has_home(connection, tenant_id, home_id):
         raise LookupError("home")
-    of_home = rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id
-    if connection.execute(sa.select(sa.func.count()).select_from(rooms).where(*of_home)).scalar() >= ROOMS:
-        raise TooMany(f"{ROOMS} rooms are the most that a home may have")
     room_id = str(uuid.uuid4())
     connection.execute(
         rooms.insert().values(id=room_id, tenant_id=tenant_id, home_id=home_id, name=name, created_at=now)
@@ -123,7 +115,3 @@ def devices_in(connection: sa.Connection, tenant_id: str, room_id: str) -> list[
             .order_by(devices.c.created_at, devices.c.id)
         )
     )
-
-
-def _count(connection: sa.Connection, *which: Any) -> int:
-    return connection.execute(sa.select(sa.func.count()).select_from(homes).where(*which)).scalar() or 0

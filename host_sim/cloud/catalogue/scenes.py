@@ -7,8 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from host_sim.cloud.catalogue.places import TooMany
-from host_sim.cloud.catalogue.tenants import Taken
+from host_sim.cloud.catalogue.tenants import Taken, one_more
 from host_sim.cloud.storage.tables import devices, scenes
 
 MOST = 500  # of a tenant
@@ -17,9 +16,7 @@ MOST = 500  # of a tenant
 def add(connection: sa.Connection, tenant_id: str, name: str, steps: list[dict[str, Any]], now: int) -> str:
     """Its id. Raises TooMany, Taken; LookupError where a step names no device of the tenant's."""
     _check(connection, tenant_id, steps)
-    count = sa.select(sa.func.count()).select_from(scenes).where(scenes.c.tenant_id == tenant_id)
-    if connection.execute(count).scalar_one() >= MOST:
-        raise TooMany(f"a tenant has {MOST} scenes at most")
+    one_more(connection, tenant_id, scenes, MOST, "scenes")
     scene_id = str(uuid.uuid4())
     values = {"id": scene_id, "tenant_id": tenant_id, "name": name, "steps": steps, "created_at": now}
     _write(connection, scenes.insert().values(**values), name)

@@ -19,6 +19,10 @@ class Taken(Exception):
     """Somebody has that name already."""
 
 
+class TooMany(Exception):
+    """There are as many as there may be; the text says how many."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """`tenant_id` is None and `role` "none" for somebody who has no tenant yet."""
@@ -130,6 +134,26 @@ def hold(connection: sa.Connection, tenant_id: str) -> None:
     """
     locked = sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update(key_share=True)
     connection.execute(locked)
+
+
+def one_more(
+    connection: sa.Connection,
+    tenant_id: str,
+    table: sa.Table,
+    most: int,
+    what: str,
+    *which: sa.ColumnElement[bool],
+    of: str = "tenant",
+) -> None:
+    """Hold the tenant, to whose rows one can be added then.
+
+    `which`: the rows that count. Raises TooMany where there are `most` of these already; `what` and `of` say
+    what and whose they are, in words.
+    """
+    hold(connection, tenant_id)
+    count = sa.select(sa.func.count()).select_from(table).where(table.c.tenant_id == tenant_id, *which)
+    if connection.execute(count).scalar_one() >= most:
+        raise TooMany(f"{most} {what} are the most that a {of} may have")
 
 
 def settings_of(connection: sa.Connection, tenant_id: str) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from host_sim.cloud.catalogue.api_keys import TooMany
 from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.catalogue.tenants import Taken, add_tenant, hold, user_id_of
+from host_sim.cloud.catalogue.tenants import Taken, add_tenant, hold, one_more, user_id_of
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import api_keys, clients, directory, users
@@ -132,10 +131,7 @@ def invite(connection: sa.Connection, tenant_id: str, email: str, role: str, now
     """The id of a new user of the tenant, without a password yet. Raises Taken where there is such a user,
     TooMany.
     """
-    hold(connection, tenant_id)
-    count = sa.select(sa.func.count()).select_from(users).where(users.c.tenant_id == tenant_id)
-    if connection.execute(count).scalar_one() >= MOST:
-        raise TooMany(f"{MOST} people are the most that a tenant may have")
+    one_more(connection, tenant_id, users, MOST, "people")
     user_id = str(uuid.uuid4())
     try:
         with connection.begin_nested():

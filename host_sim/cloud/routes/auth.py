@@ -11,6 +11,7 @@ from host_sim.cloud.browser import HEADER, Browser
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
 from host_sim.cloud.catalogue.pages import Page
+from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import ApiError, conflict, errors, not_found
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.security import roles
@@ -206,7 +207,7 @@ def create_key(request: Request, body: KeyWanted, caller: Caller = scoped("viewe
             made = api_keys.add(
                 connection, caller.tenant_id, caller.user.id, body.name.strip(), scopes, services.now()
             )
-    except api_keys.TooMany as error:
+    except TooMany as error:
         raise conflict("LIMIT_REACHED", str(error), "revoke one that is not used any more") from None
     logs.audit("api_key_created", actor=caller.actor, tenant=caller.tenant_id, id=made.id, scopes=len(scopes))
     return _once("created", made, scopes)

@@ -9,8 +9,8 @@ from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import clients
-from host_sim.cloud.catalogue.api_keys import TooMany
 from host_sim.cloud.catalogue.pages import Page
+from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.auth import Name
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted

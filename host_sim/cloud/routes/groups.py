@@ -10,8 +10,7 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.pages import Page
-from host_sim.cloud.catalogue.places import TooMany
-from host_sim.cloud.catalogue.tenants import Taken
+from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import ONE_OR_SOME, DeviceId, GroupSlug, Id, Name, Slug, Text
 from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted

@@ -9,6 +9,7 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import places
 from host_sim.cloud.catalogue.pages import Page
+from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import HomeId, Name, RoomId
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
@@ -87,7 +88,7 @@ def create_home(request: Request, body: NewHome, caller: Caller = scoped("admin"
         with services.database.writing(caller.tenant_id) as connection:
             name = body.home_name.strip()
             home_id = places.add_home(connection, caller.tenant_id, name, body.timezone, services.now())
-    except places.TooMany as error:
+    except TooMany as error:
         raise conflict("LIMIT_REACHED", str(error), "delete one that is not used any more") from None
     return Done(status="created", id=home_id)
 
@@ -139,7 +140,7 @@ def add_room(
             room_id = places.add_room(connection, caller.tenant_id, home_id, name, services.now())
     except LookupError:
         raise not_found("home") from None
-    except places.TooMany as error:
+    except TooMany as error:
         raise conflict("LIMIT_REACHED", str(error), "delete one that is not used any more") from None
     return Done(status="created", id=room_id)
 

@@ -8,8 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import scenes
-from host_sim.cloud.catalogue.places import TooMany
-from host_sim.cloud.catalogue.tenants import Taken
+from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key

@@ -190,7 +190,7 @@ def invite(request: Request, body: Invitation, caller: Caller = scoped("owner"))
         raise conflict(
             "USER_EXISTS", str(error), "a user belongs to one tenant; take another address"
         ) from None
-    except users.TooMany as error:
+    except tenants.TooMany as error:
         raise conflict("LIMIT_REACHED", str(error), "let somebody go first") from None
     logs.audit("user_invited", actor=caller.actor, tenant=caller.tenant_id, user=user_id, role=body.role)
     return _member(row)
