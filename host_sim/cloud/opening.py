@@ -1,9 +1,12 @@
-"""Opens what a cloud keeps: its database, as a role that is bound to one tenant at a time.
+"""Opens what a cloud keeps: its database, as a role that is bound to one tenant at a time, and its vault.
 
-Must never give a database to anybody before it has the tables of this version.
+Must never give a database to anybody before it has the tables of this version, nor begin to seal with a new
+master key what others have to open with the old one.
 """
 
-from host_sim.cloud.settings import Settings
+from host_sim.cloud.security.rekey import sample
+from host_sim.cloud.security.vault import Vault, VaultError
+from host_sim.cloud.settings import PREFIX, Settings
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
 from host_sim.cloud.storage.role import check_role
@@ -32,3 +35,26 @@ def open_database(settings: Settings) -> Database:
         database.close()
         raise
     return database
+
+
+def open_vault(settings: Settings, database: Database) -> Vault:
+    """Over the master keys, made where nothing is sealed yet. Raises SettingsError, VaultError.
+
+    Secrets that were damaged one by one are not looked for: those concern whom they belong to.
+    """
+    file = settings.key_file()
+    # Looked at again behind the sample: another worker may just have made both the key and what it seals.
+    if not settings.master_key and not file.exists() and sample(database) and not file.exists():
+        raise VaultError(
+            f"{file} is not there, and {database.name} holds secrets that only its master key opens: bring "
+            f"that file from the backup or from another worker, or set {PREFIX}MASTER_KEY"
+        )
+    vault = settings.vault()
+    sealed = sample(database)
+    if sealed and not any(vault.knows(one) for one in sealed):
+        given = f"{PREFIX}MASTER_KEY" if settings.master_key else str(file)
+        raise VaultError(
+            f"{given} holds another master key than the one that the secrets in {database.name} are sealed "
+            "with: give the right one, from the backup or from another worker"
+        )
+    return vault

@@ -152,7 +152,7 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def _rekey(settings: Settings, options: argparse.Namespace) -> str:
-    from host_sim.cloud.opening import open_database
+    from host_sim.cloud.opening import open_database, open_vault
     from host_sim.cloud.security.rekey import forget_old_keys, rekey, renew_master_key
     from host_sim.cloud.security.vault import VaultError
 
@@ -163,6 +163,7 @@ def _rekey(settings: Settings, options: argparse.Namespace) -> str:
     database = open_database(settings)
     file = settings.key_file()
     try:
+        vault = open_vault(settings, database)
         if options.new:
             count = renew_master_key(database, file)
             return (
@@ -172,20 +173,18 @@ def _rekey(settings: Settings, options: argparse.Namespace) -> str:
         if options.forget:
             count = forget_old_keys(database, file)
             return f"everything is sealed with the first key, and {count} others are forgotten"
-        return (
-            f"{rekey(database, settings.vault())} secrets were sealed with an old key, and are not any more"
-        )
+        return f"{rekey(database, vault)} secrets were sealed with an old key, and are not any more"
     finally:
         database.close()
 
 
 def _renew_tokens(settings: Settings, options: argparse.Namespace) -> str:
-    from host_sim.cloud.opening import open_database
+    from host_sim.cloud.opening import open_database, open_vault
     from host_sim.cloud.security.tokens import RELOAD_S, Tokens
 
     database = open_database(settings)
     try:
-        Tokens(database, settings.vault(), settings.token_life_s).renew(options.end_all)
+        Tokens(database, open_vault(settings, database), settings.token_life_s).renew(options.end_all)
     finally:
         database.close()
     if options.end_all:

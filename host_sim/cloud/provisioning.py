@@ -3,9 +3,8 @@
 import time
 
 from host_sim.cloud.catalogue import tenants, users
-from host_sim.cloud.opening import open_database
+from host_sim.cloud.opening import open_database, open_vault
 from host_sim.cloud.security.tokens import Tokens
-from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
 
 
@@ -21,13 +20,13 @@ def token_for(
     """A bearer token for a user, who is made if new; so is the tenant, which the user then belongs to.
 
     `role`: of one who is new in the tenant, by default owner. `change_role`: and of one who is there.
-    Raises DatabaseError, VaultError, and ValueError where the user belongs to another tenant already, has
-    another role, or would be the last owner to go.
+    Raises DatabaseError, VaultError, SettingsError, and ValueError where the user belongs to another tenant
+    already, has another role, or would be the last owner to go.
     """
     settings.make_data()
-    vault = Vault(settings.master_keys())
     database = open_database(settings)
     try:
+        vault = open_vault(settings, database)
         now = time.time_ns() // 1000000
         with database.reading() as connection:
             user_id = tenants.user_id_of(connection, email)

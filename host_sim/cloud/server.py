@@ -33,7 +33,7 @@ from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, Process
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Live
-from host_sim.cloud.opening import open_database
+from host_sim.cloud.opening import open_database, open_vault
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
@@ -120,9 +120,9 @@ class Cloud:
         settings.check_certificates()
         settings.make_data()
         self._lock()
-        vault = settings.vault()
         database = open_database(settings)
         self._stack.callback(database.close)
+        vault = open_vault(settings, database)
         doorman = Doorman(database, vault)
         if not settings.broker or not settings.certificate:
             try:

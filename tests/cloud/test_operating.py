@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from host_sim.cloud.catalogue import devices
 from host_sim.cloud.cli import main
+from host_sim.cloud.opening import open_vault
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.security.rekey import SEALED
 from host_sim.cloud.security.tokens import TokenError, Tokens
 from host_sim.cloud.security.vault import Vault, VaultError, key_file
-from host_sim.cloud.settings import load
+from host_sim.cloud.settings import Settings, load
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import differences
 from host_sim.cloud.storage.tables import broker_logins, device_keys, metadata, signing_keys
-from host_sim.files import StoreError, lock_folder
+from host_sim.files import StoreError, lock_folder, replace_file
 from tests.cloud.waiting import until
 
 
@@ -232,6 +234,48 @@ def test_the_master_key_is_renewed_under_a_running_cloud(cloud, api, device, on_
     with pytest.raises(VaultError), cloud.services.database.reading(_tenant(cloud)) as connection:
         row = connection.execute(sa.select(device_keys).limit(1)).one()
         Vault(old).open(row.secret_sealed, "whatever")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_database_is_not_served_with_another_master_key_than_its_own(
+    request, tmp_path, monkeypatch, capsys, database
+):
+    """A lost key, a restored database, a second machine: nothing is made that replaces what is lost."""
+    data, calls = tmp_path / "data", [[], ["token", "--email", "you@home.example"], ["rekey", "--new"]]
+    monkeypatch.setattr("host_sim.cloud.logs.configure", lambda *unused: None)
+    for name, value in {"data": data, "port": 0, "broker_port": 0}.items():
+        monkeypatch.setenv(f"HXTP_CLOUD_{name.upper()}", str(value))
+    if database == "postgresql":
+        monkeypatch.setenv("HXTP_CLOUD_DATABASE", request.getfixturevalue("postgres_settings")()["database"])
+    token_for(load(), "me@home.example", "home")
+    file = data / "master.key"
+    key = file.read_text()
+    file.unlink()
+    for call in calls:
+        assert main(call) == 1
+        told = capsys.readouterr()
+        assert f"{file} is not there" in told.err and told.out == "" and not file.exists()
+    replace_file(file, "ab" * 32)
+    for call in calls:
+        assert main(call) == 1
+        assert f"{file} holds another master key" in capsys.readouterr().err
+    replace_file(file, f"{'ab' * 32}\n{key}")  # as while keys are renewed
+    token_for(load(), "me@home.example", "home")
+    monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", "cd" * 32)
+    assert main(["renew-tokens"]) == 1
+    assert "HXTP_CLOUD_MASTER_KEY holds another master key" in capsys.readouterr().err
+
+
+def test_one_secret_that_was_damaged_does_not_keep_a_cloud_from_starting(database, tenant):
+    settings = Settings(master_key="ab" * 32)
+    vault = open_vault(settings, database)
+    with database.writing(tenant) as connection:
+        bad, _ = [devices.register(connection, vault, tenant, "x", 1767225600000) for _ in range(2)]
+        of_it = device_keys.c.device_id == bad.device_id
+        connection.execute(device_keys.update().where(of_it).values(secret_sealed=b"\0" * 60))
+    open_vault(settings, database)
+    with pytest.raises(VaultError):
+        open_vault(Settings(master_key="cd" * 32), database)
 
 
 def test_keys_in_the_environment_are_not_changed_by_a_command(settings, monkeypatch, capsys):

@@ -16,9 +16,10 @@ from host_sim.cloud.exchange import keyring
 from host_sim.cloud.security import tokens
 from host_sim.cloud.security.vault import Vault, VaultError, add_key, forget_keys
 from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.tables import clients, device_keys, handshakes, signing_keys, tenants
+from host_sim.cloud.storage.tables import clients, device_keys, directory, handshakes, signing_keys, tenants
 
 SHARE = 500  # rows of a transaction
+SAMPLE = 4  # rows of each kind and tenant, and tenants, that tell which master keys are in use
 
 
 class Sealed(NamedTuple):
@@ -34,6 +35,28 @@ SEALED = (
     Sealed(clients.c.secret_sealed, lambda row: app_clients.purpose(row.id)),
     Sealed(device_keys.c.secret_sealed, lambda row: keyring.purpose(row.device_id, row.key_version)),
 )
+
+
+def sample(database: Database) -> list[bytes]:
+    """Some of what is sealed, of every kind; empty where nothing is."""
+    found: list[bytes] = []
+    with database.reading() as connection:
+        owners = list(
+            connection.execute(
+                sa.select(directory.c.tenant_id)
+                .where(directory.c.kind.in_(("device", "client")), directory.c.tenant_id.is_not(None))
+                .distinct()
+                .limit(SAMPLE)
+            ).scalars()
+        )
+    for sealed in SEALED:
+        of_tenants = "tenant_id" in sealed.column.table.c
+        for tenant_id in owners if of_tenants else [None]:
+            mine = sealed.column.table.c.tenant_id == tenant_id if of_tenants else sa.true()
+            asked = sa.select(sealed.column).where(mine, sealed.column.is_not(None)).limit(SAMPLE)
+            with database.reading(tenant_id) as connection:
+                found += connection.execute(asked).scalars()
+    return found
 
 
 def rekey(database: Database, vault: Vault) -> int:

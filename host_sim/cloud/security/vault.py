@@ -81,6 +81,10 @@ class Vault:
         except (InvalidTag, ValueError):  # the latter where it has been cut
             raise VaultError("what was sealed has been changed or moved") from None
 
+    def knows(self, sealed: bytes) -> bool:
+        """Whether the key that it is sealed with is given."""
+        return sealed[:1] == _VERSION and sealed[1 : 1 + _NAME] in self._keys
+
     def is_current(self, sealed: bytes) -> bool:
         """Whether it is sealed with the first key; otherwise it is to be sealed again."""
         return sealed[1 : 1 + _NAME] == next(iter(self._keys))
