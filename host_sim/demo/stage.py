@@ -273,11 +273,9 @@ class Stage:
         if ended["status"] != EXECUTED:
             raise DemoError(f"{action} ended as {ended['status']}: {ended['error']}", self.hints(board))
 
-    def refused(self, board: DemoBoard, code: str, path: str, body: dict) -> Refused:
-        """The cloud's answer to something below /device/ID/command that it must not take. Raises DemoError
-        unless it says `code`.
-        """
-        answer = self.client.session.ask("POST", f"/device/{board.device_id}/command{path}", body)
+    def refused(self, board: DemoBoard, code: str, body: dict) -> Refused:
+        """The cloud's answer to a command that it must not take. Raises DemoError unless it says `code`."""
+        answer = self.client.session.ask("POST", f"/device/{board.device_id}/command", body)
         refused = Refused(answer)
         if answer.status // 100 != 4 or refused.code != code:
             raise DemoError(

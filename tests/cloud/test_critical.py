@@ -116,7 +116,7 @@ def test_the_device_is_asked_by_a_dry_run_before_a_token_is_given(api, gate):
     "action, params, life_s", [("gate_open", {}, 30), ("gate_force", {"percent": 1}, 60)]
 )
 def test_a_yes_counts_once_and_only_in_time(cloud, api, gate, monkeypatch, action, params, life_s):
-    # HX3-MAN-10
+    # HX3-MAN-10, HX3-MAN-22
     before, now = list(done(gate)), cloud.services.exchange.now
     body = {"action": action, "params": params}
     for late_s, status in ((life_s + 1, 404), (life_s - 5, 202)):
@@ -127,8 +127,14 @@ def test_a_yes_counts_once_and_only_in_time(cloud, api, gate, monkeypatch, actio
             answer = confirm(api, gate, told["dry_run_token"])
         assert answer.status_code == status
     api().settled(answer.json()["command_id"])
+    again = confirm(api, gate, told["dry_run_token"])
+    assert (again.status_code, again.json()) == (202, answer.json())
+    # What came before this one has reached the device.
+    api().command(gate.id, "light_on")
     assert len(done(gate)) == len(before) + 1
-    assert confirm(api, gate, told["dry_run_token"]).status_code == 404
+    with monkeypatch.context() as later:
+        later.setattr(cloud.services.exchange, "now", lambda: now() + (life_s + 1) * 1000)
+        assert confirm(api, gate, told["dry_run_token"]).status_code == 404
 
 
 def test_a_restricted_action_is_not_sent_by_any_means(api, gate):

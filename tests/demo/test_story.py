@@ -156,7 +156,7 @@ def test_the_story_comes_true_and_stays_for_commands_by_hand_until_ctrl_c(demo):
         "address 0x04, command 0x08",
         "400 PARAMS_INVALID: brightness cannot be 300",
         "409 CONFIRMATION_REQUIRED",
-        "404, this token waits for nothing",
+        "the same command_id, and nothing is sent again",
         "GPIO27 is high",
     ):
         assert said in output

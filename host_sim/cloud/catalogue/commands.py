@@ -42,12 +42,15 @@ def add_confirmation(
     device_id: str,
     user_id: str,
     token_hash: str,
-    command: tuple[str, str, Mapping[str, Any], int | None],
+    command: tuple[str, str, str, Mapping[str, Any], int | None],
     now: int,
     expires_at: int,
 ) -> None:
-    """A command (kind, action, params, life in ms) waits for its token; what has expired is forgotten."""
-    kind, action, params, life = command
+    """A command (its id, kind, action, params, life in ms) waits for its token; what expired is forgotten.
+
+    Several may wait with one id: they are one command, whichever is confirmed.
+    """
+    message_id, kind, action, params, life = command
     connection.execute(
         confirmations.delete().where(confirmations.c.tenant_id == tenant_id, confirmations.c.expires_at < now)
     )
@@ -57,27 +60,36 @@ def add_confirmation(
             tenant_id=tenant_id,
             device_id=device_id,
             user_id=user_id,
+            message_id=message_id,
             kind=kind,
             action=action,
             params=dict(params),
             life=life,
+            counted=False,
             expires_at=expires_at,
         )
     )
 
 
-def take_confirmation(
+def find_confirmation(
     connection: sa.Connection, tenant_id: str, device_id: str, user_id: str, token_hash: str, now: int
 ) -> Any:
-    """The row that waited for this token, which is used up by it; None where there is none, or no more."""
+    """The row that waits for this token, or was confirmed by it; None where there is none, or no more."""
     return connection.execute(
-        confirmations.delete()
-        .where(
+        sa.select(confirmations).where(
             confirmations.c.token_hash == token_hash,
             confirmations.c.tenant_id == tenant_id,
             confirmations.c.device_id == device_id,
             confirmations.c.user_id == user_id,
             confirmations.c.expires_at >= now,
         )
-        .returning(confirmations)
     ).first()
+
+
+def count_confirmation(connection: sa.Connection, tenant_id: str, token_hash: str) -> None:
+    """The limits have let it pass."""
+    connection.execute(
+        confirmations.update()
+        .where(confirmations.c.token_hash == token_hash, confirmations.c.tenant_id == tenant_id)
+        .values(counted=True)
+    )

@@ -154,10 +154,11 @@ class Exchange:
     ) -> Acceptance:
         """Accept a command for delivery within `life` ms; `within` of what it gives waits until it is stored.
 
-        `message_id`: made from an Idempotency-Key; where that command is there already, nothing is added. The
-        future raises IdUsed where it is another one, HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW,
-        PAYLOAD_TOO_LARGE), TypeError or ValueError for parameters without a JSON form, Unavailable where the
-        database cannot be written.
+        `message_id`: of a command that may be ordered more than once, because whoever asks has an
+        Idempotency-Key or a token for it; where it is there already, nothing is added. The future raises
+        IdUsed where it is another one, HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW, PAYLOAD_TOO_LARGE),
+        TypeError or ValueError for parameters without a JSON form, Unavailable where the database cannot be
+        written.
         """
         chosen = message_id is not None
         future = Acceptance(message_id or str(uuid.uuid4()))

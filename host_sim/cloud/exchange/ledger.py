@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from host_sim.cloud.exchange import keyring, records
+from host_sim.cloud.exchange.orders import Content
 from host_sim.cloud.exchange.records import Held
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import TENANT_SETTINGS
@@ -350,19 +351,22 @@ def save_orders(connection: sa.Connection, tenant_id: str, rows: Sequence[Mappin
     _change(connection, commands, "id", tenant_id, rows)
 
 
-def known_orders(
-    connection: sa.Connection, tenant_id: str, message_ids: Sequence[str]
-) -> dict[str, tuple[str, str, Mapping[str, Any], bool]]:
-    """Those of these commands that are there: device, action, params, and whether it was a dry run."""
+def known_orders(connection: sa.Connection, tenant_id: str, message_ids: Sequence[str]) -> dict[str, Content]:
+    """Those of these commands that are there, by id."""
     if not message_ids:
         return {}
     trips.land(connection)
     rows = connection.execute(
         sa.select(
-            commands.c.id, commands.c.device_id, commands.c.action, commands.c.params, commands.c.dry_run
+            commands.c.id,
+            commands.c.device_id,
+            commands.c.action,
+            commands.c.params,
+            commands.c.dry_run,
+            (commands.c.expires_at - commands.c.created_at).label("life"),
         ).where(commands.c.tenant_id == tenant_id, commands.c.id.in_(message_ids))
     )
-    return {row.id: (row.device_id, row.action, row.params, row.dry_run) for row in rows}
+    return {id: Content(*content) for id, *content in rows}
 
 
 def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:

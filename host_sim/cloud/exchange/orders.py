@@ -7,7 +7,7 @@ nothing was stored where something may be.
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Unavailable(Exception):
@@ -49,6 +49,16 @@ class Acceptance(Future[str]):
             raise Unavailable("the command was not stored in time, and may be yet", self.message_id) from None
 
 
+class Content(NamedTuple):
+    """What has to be the same for two orders with one id to be one command. `life`: ms."""
+
+    device_id: str
+    action: str
+    params: Mapping[str, Any]
+    dry_run: bool
+    life: int
+
+
 @dataclass(frozen=True, slots=True)
 class NewOrder:
     """A command that the gate let through. `future` gets its message id once it is durable, or the reason.
@@ -67,6 +77,10 @@ class NewOrder:
     message_id: str
     chosen: bool
     future: Acceptance
+
+    @property
+    def content(self) -> Content:
+        return Content(self.device_id, self.action, dict(self.params), self.dry_run, self.life)
 
 
 class IdUsed(Exception):

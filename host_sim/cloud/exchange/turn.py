@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from host_sim.cloud.catalogue import manifests, samples
 from host_sim.cloud.exchange import keyring, ledger
 from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.orders import Acceptance, IdUsed, NewOrder, Unavailable
+from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, NewOrder, Unavailable
 from host_sim.cloud.exchange.records import Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
@@ -188,10 +188,10 @@ class Turn:
 class _Page:
     """What one tenant's part of a turn writes."""
 
-    def __init__(self, tenant_id: str, now: int, known: dict[str, tuple], states_kept: int) -> None:
+    def __init__(self, tenant_id: str, now: int, known: dict[str, Content], states_kept: int) -> None:
         self.tenant_id = tenant_id
         self.states_kept = states_kept
-        self.known = known  # by message id: device, action, params, dry run
+        self.known = known  # by message id
         self.now = now
         self.states: dict[str, Mapping] = {}
         self.samples: list[tuple[str, int, str]] = []
@@ -249,7 +249,7 @@ class _Page:
         """Whether the id is that of a command that is stored; then whoever asked is answered."""
         if item.message_id not in self.known:
             return False
-        same = self.known[item.message_id] == _asked(item)
+        same = self.known[item.message_id] == item.content
         outcome.answers.append((item.future, item.message_id if same else IdUsed()))
         return True
 
@@ -263,7 +263,7 @@ class _Page:
             outcome.answers.append((item.future, error))
             return
         order.message_id = item.message_id
-        self.known[item.message_id] = _asked(item)
+        self.known[item.message_id] = item.content
         one.changed = True
         self.added.append((one, order, item))
         outcome.answers.append((item.future, order.message_id))
@@ -322,10 +322,6 @@ def _proven(one: Held, items: list[Work], now: int) -> bool:
     return one.proof is not None and any(
         isinstance(item, Message) and proves(one, item.channel, item.payload, now) for item in items
     )
-
-
-def _asked(item: NewOrder) -> tuple:
-    return item.device_id, item.action, dict(item.params), item.dry_run
 
 
 def _unknown(item: Work, now: int, outcome: Outcome) -> None:

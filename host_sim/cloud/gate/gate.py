@@ -2,16 +2,18 @@
 
     role, scope and rate limit (access) → device → manifest → action → parameters → safety class → order
 
-A critical command that nobody has said yes to becomes a dry run first (`trials`). Must never pass what the
-device's own manifest does not list, nor tell a tenant of another's devices.
+A critical command that nobody has said yes to becomes a dry run first (`trials`). One Idempotency-Key is one
+command, and so is one yes: its id is fixed before anybody is asked, so whatever comes again finds it stored.
+Must never pass what the device's own manifest does not list, nor tell a tenant of another's devices.
 """
 
 import asyncio
 import contextlib
+import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
@@ -19,8 +21,9 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.catalogue.targets import Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.orders import Acceptance, IdUsed, Unavailable
+from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, Unavailable
 from host_sim.cloud.gate.judge import Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
@@ -44,21 +47,30 @@ STEPS = (
     "dry_run",
     "signed",
 )
-_NAMESPACE = uuid.UUID("0f1c3c8a-9f0d-5b7e-8b53-5f5b8d1f3a10")  # of the ids that an Idempotency-Key makes
 
 
 @dataclass(slots=True)
 class _Asking:
-    """A command that somebody has to say yes to. `trial`: of its device, or why there could be none."""
+    """A command that somebody has to say yes to. `trial`: of its device, or why there could be none.
+
+    `message_id`: that it has to get, by an Idempotency-Key or an earlier token. `stored`: the command that
+    has it already.
+    """
 
     passed: Passed
     life: int | None
+    message_id: str | None
+    stored: Content | None = None
     trial: Trial | ApiError | None = None
 
     @property
     def tries(self) -> bool:
         """Whether the device is asked first (HX3-MAN-10, HX3-CMD-31)."""
-        return self.passed.safety == "critical" and self.passed.dry_runs
+        return self.passed.safety == "critical" and self.passed.dry_runs and self.stored is None
+
+    @property
+    def content(self) -> Content:
+        return _content(self.passed.device_id, self.passed.action, self.passed.params, self.life)
 
 
 class Gate:
@@ -77,9 +89,10 @@ class Gate:
         with self._told():
             passed = self._pass(caller, device_id, asked)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed, asked.life)
+                asking = _Asking(passed, asked.life, _id_of(caller, device_id, asked))
+                self._recall(caller, [asking])
                 self._try(caller, [asking])
-                self._ask(caller, asking)
+                return self._ask(caller, asking)
             self._quota.take(device_id, passed.action)
             return _result(self._submit(caller, passed, asked))
 
@@ -94,11 +107,13 @@ class Gate:
             else:
                 passed = judge(target, device_id, asked)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed, asked.life)
+                asking = _Asking(passed, asked.life, _id_of(caller, device_id, asked))
+                if asking.message_id is not None:
+                    await run_in_threadpool(self._recall, caller, [asking])
                 if asking.tries:
                     asking.trial = self._begin(caller, passed)
                     await self._trials.ended(asking.trial)
-                await run_in_threadpool(self._ask, caller, asking)
+                return await run_in_threadpool(self._ask, caller, asking)
             if self._quota.waits:
                 await run_in_threadpool(self._quota.take, device_id, passed.action)
             else:
@@ -120,22 +135,23 @@ class Gate:
             try:
                 passed = judge(known.get(device_id), device_id, asked)
                 if not asked.dry_run and passed.safety in ASKS:
-                    begun.append((device_id, _Asking(passed, asked.life)))
+                    message_id = _id_of(caller, device_id, asked)
+                    begun.append((device_id, _Asking(passed, asked.life, message_id)))
                 else:
                     self._quota.take(device_id, passed.action)
                     begun.append((device_id, self._submit(caller, passed, asked)))
             except ApiError as error:
                 begun.append((device_id, error))
-        self._try(caller, [one for _, one in begun if isinstance(one, _Asking)])
+        asking = [one for _, one in begun if isinstance(one, _Asking)]
+        self._recall(caller, asking)
+        self._try(caller, asking)
         results = []
         for device_id, one in begun:
             try:
                 with self._told():
                     if isinstance(one, ApiError):
                         raise one
-                    if isinstance(one, _Asking):
-                        self._ask(caller, one)
-                    message_id = _result(one)
+                    message_id = self._ask(caller, one) if isinstance(one, _Asking) else _result(one)
                 told = {"success": True, "command_id": message_id, "message_id": message_id}
             except ApiError as error:
                 told = {"success": False, "error": error.message, "code": error.code, **error.more}
@@ -156,30 +172,43 @@ class Gate:
             raise
 
     def confirm(self, caller: Caller, device_id: str, token: str) -> str:
-        """The message id of the command that waited for this yes. Raises ApiError."""
+        """The message id of the command that waited for this yes. Raises ApiError.
+
+        The same yes again, while the token holds, gives the same command (HX3-MAN-22): what keeps it from
+        being sent twice is its id, which lies beside the token and is stored with the command.
+        """
         with self._told():
             return self._confirm(caller, device_id, token)
 
     def _confirm(self, caller: Caller, device_id: str, token: str) -> str:
         now = self._exchange.now()
-        with self._database.writing(caller.tenant_id) as connection:
-            row = commands.take_confirmation(
-                connection, caller.tenant_id, device_id, caller.user.id, hashing.digest(token), now
+        tenant_id, token_hash = caller.tenant_id, hashing.digest(token)
+        with self._database.reading(tenant_id) as connection:
+            row = commands.find_confirmation(
+                connection, tenant_id, device_id, caller.user.id, token_hash, now
             )
+            known = ledger.known_orders(connection, tenant_id, [row.message_id]) if row else {}
         if row is None:
             raise ApiError(
-                404, "NOT_FOUND", "this token waits for nothing", "it was used, has expired, or is another's"
+                404, "NOT_FOUND", "this token waits for nothing", "it has expired, or is another's: ask anew"
             )
+        # Before all else: whatever has changed since, and however many were sent, it is done.
+        if row.message_id in known:
+            wanted = _content(device_id, row.action, row.params, row.life)
+            return _same(row.message_id, known[row.message_id], wanted)
         asked = Asked(row.action, row.params, ttl_s=row.life and row.life / 1000, coerce=False)
         passed = self._pass(caller, device_id, asked)
         if passed.safety == "critical" and row.kind != ASKS["critical"]:
             # It was sensitive when this yes was asked for, and is not any more.
-            asking = _Asking(passed, asked.life)
+            asking = _Asking(passed, asked.life, row.message_id)
             self._try(caller, [asking])
-            self._ask(caller, asking)
-        self._quota.confirmed(device_id, passed.safety)
-        self._quota.take(device_id, passed.action)
-        return _result(self._submit(caller, passed, asked))
+            return self._ask(caller, asking)
+        if not row.counted:
+            self._quota.take(device_id, passed.action)
+            self._quota.confirmed(device_id, passed.safety)
+            with self._database.writing(tenant_id, quiet=True) as connection:
+                commands.count_confirmation(connection, tenant_id, token_hash)
+        return _result(self._submit(caller, passed, asked, row.message_id))
 
     # -- the steps ----------------------------------------------------------------------------------------
 
@@ -203,12 +232,27 @@ class Gate:
         for one, trial in zip(able, trials, strict=True):
             one.trial = trial
 
+    def _recall(self, caller: Caller, asked: Sequence[_Asking]) -> None:
+        """Find out which of them have been confirmed before, under the same Idempotency-Key."""
+        ids = [one.message_id for one in asked if one.message_id is not None]
+        if not ids:
+            return
+        with self._database.reading(caller.tenant_id) as connection:
+            known = ledger.known_orders(connection, caller.tenant_id, ids)
+        for one in asked:
+            if one.message_id is not None:
+                one.stored = known.get(one.message_id)
+
     def _begin(self, caller: Caller, passed: Passed) -> Trial:
         return self._trials.begin(caller, passed.device_id, passed.action, passed.params)
 
-    def _ask(self, caller: Caller, asking: _Asking) -> NoReturn:
-        """Raises ApiError: by which token it has to be confirmed, or what is in the way of that."""
+    def _ask(self, caller: Caller, asking: _Asking) -> str:
+        """The message id where it was confirmed before. Else raises ApiError: by which token it has to be
+        confirmed, or what is in the way of that.
+        """
         passed, trial = asking.passed, asking.trial
+        if asking.message_id is not None and asking.stored is not None:
+            return _same(asking.message_id, asking.stored, asking.content)
         status = ASKS[passed.safety]
         text, more = f"{passed.action} is {passed.safety}: somebody has to say yes", {}
         if isinstance(trial, ApiError):
@@ -221,15 +265,17 @@ class Gate:
             text += "; the device was not asked, for it takes no dry run of this"
             more = {"dry_run": "not_supported"}
         token, now = hashing.token(), self._exchange.now()
+        token_hash = hashing.digest(token)
+        message_id = asking.message_id or _made_id("token", token_hash)
         life = CONFIRM_MS if passed.safety == "sensitive" else DRY_RUN_MS
-        with self._database.writing(caller.tenant_id) as connection:
+        with self._database.writing(caller.tenant_id, quiet=True) as connection:
             commands.add_confirmation(
                 connection,
                 caller.tenant_id,
                 passed.device_id,
                 caller.user.id,
-                hashing.digest(token),
-                (status, passed.action, passed.params, asking.life),
+                token_hash,
+                (message_id, status, passed.action, passed.params, asking.life),
                 now,
                 now + life,
             )
@@ -246,11 +292,10 @@ class Gate:
             **more,
         )
 
-    def _submit(self, caller: Caller, passed: Passed, asked: Asked) -> Acceptance:
-        message_id = None
-        if asked.key is not None:
-            name = f"{caller.tenant_id}|{caller.user.id}|{asked.key}|{passed.device_id}"
-            message_id = str(uuid.uuid5(_NAMESPACE, name))
+    def _submit(
+        self, caller: Caller, passed: Passed, asked: Asked, message_id: str | None = None
+    ) -> Acceptance:
+        """`message_id`: of what was confirmed."""
         return self._exchange.order(
             caller.tenant_id,
             passed.device_id,
@@ -259,8 +304,41 @@ class Gate:
             life=asked.life or LIFE,
             actor=caller.actor,
             dry_run=asked.dry_run,
-            message_id=message_id,
+            message_id=message_id or _id_of(caller, passed.device_id, asked),
         )
+
+
+def _id_of(caller: Caller, device_id: str, asked: Asked) -> str | None:
+    """The message id that an Idempotency-Key gives to the command for this device."""
+    if asked.key is None:
+        return None
+    return _made_id("key", caller.tenant_id, caller.user.id, asked.key, device_id)
+
+
+def _made_id(*names: str) -> str:
+    """The same for the same names, and of the form that all message ids have (HX3-WIRE-38)."""
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def _content(device_id: str, action: str, params: Mapping[str, Any], life: int | None) -> Content:
+    """Of a command that somebody says yes to."""
+    return Content(device_id, action, params, False, life or LIFE)
+
+
+def _same(message_id: str, stored: Content, wanted: Content) -> str:
+    """The id of a command that is there already. Raises ApiError where it is another than is wanted."""
+    if stored != wanted:
+        raise _used()
+    return message_id
+
+
+def _used() -> ApiError:
+    return conflict(
+        "IDEMPOTENCY_CONFLICT",
+        "this Idempotency-Key was used for another command",
+        "take a new key for a new command",
+    )
 
 
 def _nobody(code: str) -> None:
@@ -289,11 +367,7 @@ def _result(order: Acceptance, timeout: float = ACCEPT_S) -> str:
     try:
         return order.within(timeout)
     except IdUsed:
-        raise conflict(
-            "IDEMPOTENCY_CONFLICT",
-            "this Idempotency-Key was used for another command",
-            "take a new key for a new command",
-        ) from None
+        raise _used() from None
     except HxtpError as refusal:
         if refusal.code == DEVICE_NOT_FOUND:
             raise not_found("device") from None

@@ -281,16 +281,18 @@ commands = sa.Table(
 )
 
 confirmations = sa.Table(
-    "confirmations",  # commands that wait for a person's yes
+    "confirmations",  # commands that wait for a person's yes, and for as long those that got it
     metadata,
     sa.Column("token_hash", sa.String(64), primary_key=True),
     _tenant(),
     sa.Column("device_id", sa.String(ID), sa.ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
     _text("user_id", ID),
+    _text("message_id", ID),  # that the command will have; with an Idempotency-Key several rows have the same
     _text("kind", 32),  # confirmation_required, dry_run_required
     _text("action"),
     _json("params"),
     sa.Column("life", sa.BigInteger, nullable=True),
+    sa.Column("counted", sa.Boolean, nullable=False),  # the limits let it pass: they are asked once for a yes
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
 

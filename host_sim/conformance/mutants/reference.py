@@ -82,7 +82,7 @@ def hashing(data: str) -> Edit:
 
 def confirming(*changes: tuple[str, str]) -> Edit:
     """An edit of how the row behind a token is found."""
-    return Edit(commands, "take_confirmation", *changes)
+    return Edit(commands, "find_confirmation", *changes)
 
 
 def judging(old: str, new: str) -> Edit:
@@ -511,9 +511,14 @@ DRY_RUNS = [
 YES = [
     critical(
         "token-kept",
-        "takes a token twice",
+        "sends one more command whenever a token comes again",
         "confirm-once",
-        confirming(("confirmations.delete()", "sa.select(confirmations)"), (".returning(confirmations)", "")),
+        Edit(
+            GATE,
+            "_confirm",
+            ("if row.message_id in known:", "if False:"),
+            ("passed, asked, row.message_id)", "passed, asked)"),
+        ),
     ),
     critical(
         "newest-sent",

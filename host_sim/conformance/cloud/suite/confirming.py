@@ -1,7 +1,7 @@
 """The yes to a critical command: once, in time, at its own device, and to what the device has tried."""
 
-from host_sim.conformance.case import case
-from host_sim.conformance.cloud.critical import Critical
+from host_sim.conformance.case import Failed, case
+from host_sim.conformance.cloud.critical import Critical, Told
 from host_sim.conformance.cloud.device import Device
 
 GROUP = "Critical actions: the yes"
@@ -9,15 +9,22 @@ GROUP = "Critical actions: the yes"
 
 @case(
     "cloud-confirm-once",
-    "a token counts once",
-    ("HX3-MAN-10",),
+    "a token counts once: the same yes again is refused or names the same command, and nothing more is sent",
+    ("HX3-MAN-10", "HX3-MAN-22"),
     group=GROUP,
 )
 def once(device: Device) -> None:
     critical = Critical(device)
     token, wish = critical.token()
-    critical.expect_confirmed(token, wish)
-    critical.expect_not_confirmed(token, wish, "a token that was used")
+    first = critical.confirm(token)
+    critical.expect_sent(first, wish)
+    again = critical.confirm(token)
+    named = Told(again).members.get("command_id")
+    if again.status // 100 == 2 and named != Told(first).members.get("command_id"):
+        raise Failed("the command_id of the first yes, or a refusal", str(Told(again)))
+    if again.status // 100 not in (2, 4):
+        raise Failed("an answer to a token that was used", str(Told(again)))
+    critical.expect_not_sent(wish, "by a token that was used")
 
 
 @case(

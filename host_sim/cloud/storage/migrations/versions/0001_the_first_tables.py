@@ -328,10 +328,12 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
         sa.Column("device_id", sa.String(length=36), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("action", sa.String(length=128), nullable=False),
         sa.Column("params", JSON, nullable=False),
         sa.Column("life", sa.BigInteger(), nullable=True),
+        sa.Column("counted", sa.Boolean(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name="fk_confirmations_device_id", ondelete="CASCADE"
