@@ -43,7 +43,7 @@ class Images:
         part = path.with_suffix(".part")
         digest, size = hashlib.sha256(), 0
         try:
-            with part.open("xb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 while block := source.read(BLOCK):
                     size += len(block)
                     if size > self._most:

@@ -13,9 +13,16 @@ from host_sim.cloud.storage.role import check_role
 
 
 def open_database(settings: Settings) -> Database:
-    """The database with its tables. Raises DatabaseError, also for a role that sees every tenant's rows."""
+    """The database with its tables. Raises DatabaseError, also for a role that sees every tenant's rows, and
+    SettingsError where `data` has no place for it.
+    """
     url = settings.database_url()
-    owner = Database(settings.database_owner or url)
+    try:
+        owner = Database(settings.database_owner or url)
+    except OSError as error:
+        if not settings.database:
+            raise settings.no_folder(error) from None
+        raise DatabaseError(f"{url} cannot be used: {error.strerror}") from None
     try:
         owner.check()
         role = None if owner.is_sqlite or not settings.database_owner else Database(url).url.username

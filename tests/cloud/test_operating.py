@@ -1,6 +1,7 @@
 """The operator's commands: preparing PostgreSQL and Mosquitto, and renewing keys while the cloud runs."""
 
 import contextlib
+import io
 import json
 import os
 import tomllib
@@ -11,11 +12,13 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import devices
 from host_sim.cloud.cli import main
+from host_sim.cloud.images import Images
 from host_sim.cloud.opening import open_vault
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.security.rekey import SEALED
 from host_sim.cloud.security.tokens import TokenError, Tokens
 from host_sim.cloud.security.vault import Vault, VaultError, key_file
+from host_sim.cloud.server import Cloud
 from host_sim.cloud.settings import Settings, load
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import differences
@@ -234,6 +237,26 @@ def test_the_master_key_is_renewed_under_a_running_cloud(cloud, api, device, on_
     with pytest.raises(VaultError), cloud.services.database.reading(_tenant(cloud)) as connection:
         row = connection.execute(sa.select(device_keys).limit(1)).one()
         Vault(old).open(row.secret_sealed, "whatever")
+
+
+def test_nothing_that_a_cloud_writes_can_be_read_by_others(tmp_path, client_of):
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)  # as made by somebody who thought of nothing
+    before = os.umask(0o022)
+    try:
+        settings = load({"data": str(data), "port": 0, "broker_port": 0}, environment={})
+        with Cloud(settings) as running:
+            Images(data / "firmware", 100).store("1f" * 18, io.BytesIO(b"an image"))
+            token = token_for(settings, "me@home.example", "home")
+            client_of(running).get(
+                "/auth/me", headers={"Authorization": f"Bearer {token}"}
+            ).raise_for_status()
+            written = {path.name: path.stat().st_mode for path in data.rglob("*") if path.is_file()}
+    finally:
+        os.umask(before)
+    assert written.keys() >= {"cloud.db", "cloud.db-wal", "cloud.db-shm", "master.key", "address", "ca.pem"}
+    assert len(written) >= 12 and {mode & 0o777 for mode in written.values()} == {0o600}, written
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

@@ -12,6 +12,7 @@ where one process owns the file, the queries' own conditions do it alone (and st
 import contextlib
 import json
 import math
+import os
 import re
 import sqlite3
 import time
@@ -50,6 +51,7 @@ class Database:
     """`url`: sqlite:///FILE, or postgresql://ROLE@HOST/NAME with the role that the cloud runs as."""
 
     def __init__(self, url: str) -> None:
+        """Raises DatabaseError, and OSError where there is no place for SQLite's file."""
         try:
             self.url = sa.make_url(_driver(url))
         except ArgumentError:
@@ -170,6 +172,9 @@ def _reason(error: DBAPIError) -> str:
 def _sqlite(url: sa.URL, connections: int) -> sa.Engine:
     if url.database and url.database not in IN_MEMORY:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        if not url.database.startswith("file:"):
+            # SQLite would let everybody read it, and makes the files beside it like it.
+            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT, 0o600))
         options: dict[str, Any] = {
             "pool_size": connections,
             "max_overflow": 0,
