@@ -75,6 +75,27 @@ def test_one_command_prepares_postgresql_and_again_does_no_harm(prepared, postgr
     assert all(verifier.startswith("SCRAM-SHA-256$") for (verifier,) in kept)
 
 
+def test_the_administrators_password_is_not_tried_for_the_others(prepared, postgres, monkeypatch, capsys):
+    admin = f"{prepared.name}_admin"
+    postgres.execute(f"CREATE ROLE {admin} SUPERUSER LOGIN PASSWORD '{postgres.password}'")
+    try:
+        monkeypatch.setenv("PGPASSWORD", postgres.password)
+        full = ("--admin", postgres.tcp_url(admin, "postgres"), *prepared.full[2:])
+        assert prepared(*full) == 0, capsys.readouterr().err
+        assert prepared(*full) == 0, capsys.readouterr().err
+    finally:
+        postgres.execute(f"DROP ROLE {admin}")
+
+
+def test_who_gives_no_password_is_told_where_one_belongs(prepared, monkeypatch, capsys):
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    monkeypatch.setenv("PGPASSFILE", "/nowhere")
+    assert prepared() == 1
+    told = capsys.readouterr().err
+    assert "no password supplied: name a file with the role's password in PGPASSFILE" in told
+    assert prepared.urls[1] in told, "the address as it was typed"
+
+
 def test_without_an_administrator_the_command_says_what_is_missing(prepared, capsys):
     assert prepared() == 1
     told = capsys.readouterr().err

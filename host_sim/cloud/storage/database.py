@@ -35,6 +35,7 @@ ASK_S = 30  # after which a connection that nobody used is asked whether it is o
 IN_MEMORY = (None, "", ":memory:")  # of SQLite: each engine would have a database of its own
 # What the database does not do now, and may do later; the latter where no connection is free.
 FAILURES = (DBAPIError, sa.exc.TimeoutError)
+NO_PASSWORD = ": name a file with the role's password in PGPASSFILE (mode 0600), or set PGPASSWORD"
 TENANT = "hxtp.tenant"  # the settings that the policies read
 USER = "hxtp.user"
 _SEE = "SELECT set_config(%s, %s, true), set_config(%s, %s, true)"
@@ -58,7 +59,7 @@ class Database:
             raise DatabaseError(
                 "the database's URL cannot be read; write sqlite:///FILE or postgresql://ROLE@HOST/NAME"
             ) from None
-        self.name = self.url.render_as_string(hide_password=True)
+        self.name = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
         if self.url.get_backend_name() not in ("sqlite", "postgresql"):
             raise DatabaseError(f"{self.name}: use sqlite:///FILE or postgresql://ROLE@HOST/NAME")
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -72,11 +73,15 @@ class Database:
         self._turns = self._own.execution_options(hxtp_writes=True)
         self.remembered = Remembered()
 
-    def use_passwords(self, file: Path) -> None:
-        """Take the role's password from this file, of libpq's form. Before anything is asked."""
+    def use_passwords(self, file: Path | None) -> None:
+        """Take the role's password from this file, of libpq's form, or from where libpq looks for a file, and
+        not from PGPASSWORD: that is another role's. Before anything is asked.
+        """
 
         def connecting(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
-            options["passfile"] = str(file)
+            options.setdefault("password", "")  # which libpq takes for none, and yet for said
+            if file is not None:
+                options["passfile"] = str(file)
 
         for engine in (self.engine, self._own):
             sa.event.listen(engine, "do_connect", connecting)
@@ -165,8 +170,14 @@ def _driver(url: str) -> str:
 
 
 def _reason(error: DBAPIError) -> str:
-    lines = str(error.orig).strip().splitlines()
-    return lines[0][:200] if lines else type(error.orig).__name__
+    return reason_of(error.orig)
+
+
+def reason_of(error: BaseException | None) -> str:
+    """What a driver says, in one line; with what to do where it only says that there is no password."""
+    lines = str(error).strip().splitlines()
+    text = lines[0][:200] if lines else type(error).__name__
+    return f"{text}{NO_PASSWORD}" if "no password supplied" in text else text
 
 
 def _sqlite(url: sa.URL, connections: int) -> sa.Engine:

@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from host_sim.cloud.storage.database import LOCK_S, Database, DatabaseError
+from host_sim.cloud.storage.database import LOCK_S, Database, DatabaseError, reason_of
 from host_sim.cloud.storage.migrate import migrate
 from host_sim.cloud.storage.role import check_role
 from host_sim.files import replace_file
@@ -31,6 +31,7 @@ def prepare(app: str, owner: str, admin: str = "", passwords: Path | None = None
     """Make what is missing, and renew the tables. `app`, `owner`, `admin`: URLs of the role that the cloud
     runs as, of the one that owns the tables, and of one that may make both and the database; without it they
     must be there. `passwords`: where those of new roles go, in libpq's form; without it they have none.
+    With `admin` PGPASSWORD is that role's, and nobody else's.
 
     Raises DatabaseError, OSError.
     """
@@ -43,8 +44,8 @@ def prepare(app: str, owner: str, admin: str = "", passwords: Path | None = None
         if not all(roles) or roles[0] == roles[1] or not name or name != second.url.database:
             raise DatabaseError("database and database_owner name one database, and two roles in it")
         made = _make(admin, roles, name, passwords) if admin else Prepared([], False, None)
-        for database in (first, second):
-            if made.passwords is not None:
+        if admin:
+            for database in (first, second):
                 database.use_passwords(made.passwords)
         second.check()
         migrate(second, roles[0])
@@ -84,8 +85,7 @@ def _make(admin: str, roles: list[str], name: str, passwords: Path | None) -> Pr
                     )
                 )
     except psycopg.Error as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise DatabaseError(f"as {sa.make_url(admin).username}: {reason}") from None
+        raise DatabaseError(f"as {sa.make_url(admin).username}: {reason_of(error)}") from None
     return Prepared(fresh, missing, passwords if passwords is not None and passwords.exists() else None)
 
 
