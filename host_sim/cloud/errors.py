@@ -7,26 +7,22 @@ Must never tell whether something exists in another tenant, nor hold what somebo
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from host_sim.cloud.refusals import REFUSALS
+
+CODES, THING = "x-codes", "x-thing"  # in a route's `responses`, for `openapi`
 
 
-class Problem(BaseModel):
-    """What the cloud answers instead of what was asked for. `error` is for programs, `hint` says what to do.
+def errors(*names: str, thing: str | None = None) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: which of REFUSALS it answers besides those that `openapi` adds to every one.
 
-    Some errors have members besides: a command that waits for a yes its `dry_run_token`.
+    `thing`: what it may not find, where the path's last parameter does not say so.
     """
-
-    model_config = ConfigDict(extra="allow")
-
-    error: str = Field(examples=["NOT_FOUND"])
-    message: str = Field(examples=["there is no such device"])
-    hint: str = Field(examples=["list them to see which devices there are"])
-    request_id: str = Field(examples=["7b1f0a54-7a4e-4b0c-9d0e-0f6f3c9a2b1d"])
-
-
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: what it answers besides the errors that `openapi` adds to every one."""
-    return {status: {"model": Problem} for status in statuses}
+    found: dict[int | str, dict[str, Any]] = {}
+    for name in names:
+        found.setdefault(REFUSALS[name].status, {CODES: []})[CODES].append(name)
+    if thing is not None:
+        found.setdefault(404, {CODES: ["NOT_FOUND"]})[THING] = thing
+    return found
 
 
 class ApiError(Exception):

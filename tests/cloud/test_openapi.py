@@ -7,6 +7,7 @@ from jsonschema import Draft202012Validator
 from schemathesis import openapi
 
 from host_sim.cloud.app import PREFIX, create_app
+from host_sim.cloud.examples import Examples, Unknown
 from tools.openapi import FILE, text
 
 BEARER = {"bearer": []}
@@ -59,16 +60,36 @@ def test_every_operation_says_what_it_is_and_who_may(document):
     assert used <= described
 
 
+def _answers(document, operation):
+    """By status, with what it refers to."""
+    for status, answer in operation["responses"].items():
+        if "$ref" in answer:
+            answer = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        yield int(status), answer
+
+
+def _misfits(document, schema, value) -> list[str]:
+    validator = Draft202012Validator({**schema, "components": document["components"]})
+    return [error.message for error in validator.iter_errors(value)]
+
+
+def _shown(media) -> list:
+    """The examples of a body."""
+    if "example" in media:
+        return [media["example"]]
+    return [one["value"] for one in media.get("examples", {}).values()]
+
+
 def test_every_answer_has_a_shape_and_every_error_the_same(document):
-    shared = document["components"]["responses"]
     for name, operation in _operations(document):
-        for status, answer in operation["responses"].items():
-            if int(status) >= 400:
-                answer = shared[answer["$ref"].rpartition("/")[2]]
+        for status, answer in _answers(document, operation):
+            if status >= 400:
                 content = answer["content"]["application/json"]
-                assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
-                assert content["example"]["error"]
-            elif status != "307":
+                for one in content["examples"].values():
+                    members = {"error", "message", "hint", "request_id"}
+                    assert members <= set(one["value"]), f"{name} {status}"
+                    assert not _misfits(document, {"$ref": "#/components/schemas/Problem"}, one["value"])
+            elif status != 307:
                 schemas = [one["schema"] for one in answer["content"].values()]
                 assert all(
                     "$ref" in one or one.get("type") != "object" or one.get("properties") for one in schemas
@@ -76,17 +97,79 @@ def test_every_answer_has_a_shape_and_every_error_the_same(document):
             assert {"X-Request-ID", "X-API-Version", "X-Protocol-Version"} <= set(answer["headers"]), name
 
 
-def test_examples_of_models_fit_them(document):
+def test_every_answer_says_what_it_is(document):
+    for name, operation in _operations(document):
+        for status, answer in _answers(document, operation):
+            text = answer["description"]
+            # The first sentence of the model: one that begins with a member says what that is.
+            assert len(text) >= 8 and "Successful Response" not in text, f"{name} {status}"
+            assert status >= 400 or not text.startswith("`"), f"{name} {status}: {text}"
+
+
+def test_every_body_has_an_example_that_fits(document):
     """An example that the schema beside it refuses misleads whoever copies it."""
+    checked = 0
+    for name, operation in _operations(document):
+        bodies = [("", operation["requestBody"])] if "requestBody" in operation else []
+        for status, body in (*bodies, *_answers(document, operation)):
+            for kind, media in body.get("content", {}).items():
+                assert _shown(media), f"{name} {status} {kind} has no example"
+                for example in _shown(media):
+                    assert not _misfits(document, media["schema"], example), f"{name} {status} {kind}"
+                    checked += 1
+    assert checked > 600
+
+
+def test_every_parameter_and_every_header_has_an_example_that_fits(document):
+    named = [
+        (f"{name} {one['name']}", one["schema"])
+        for name, operation in _operations(document)
+        for one in operation.get("parameters", ())
+    ]
+    named += [(name, one["schema"]) for name, one in document["components"]["headers"].items()]
+    assert len(named) > 100
+    for name, schema in named:
+        examples = schema.get("examples") or schema.get("enum") or [schema.get("const")]
+        assert examples != [None], f"{name} has no example"
+        for example in examples:
+            assert not _misfits(document, schema, example), name
+
+
+def test_every_member_of_a_model_has_an_example_that_fits(document):
     checked = 0
     for name, schema in document["components"]["schemas"].items():
         for member, rule in schema.get("properties", {}).items():
-            validator = Draft202012Validator({**rule, "components": document["components"]})
+            assert "const" in rule or rule["examples"], f"{name}.{member} has no example"
             for example in rule.get("examples", ()):
-                errors = [error.message for error in validator.iter_errors(example)]
-                assert not errors, f"{name}.{member}: {errors}"
+                assert not _misfits(document, rule, example), f"{name}.{member}: {example}"
                 checked += 1
-    assert checked > 100
+        for example in schema.get("examples", ()):
+            assert not _misfits(document, schema, example), name
+    assert checked > 400
+
+
+def test_what_needs_a_yes_is_described_as_the_seed_has_it(document):
+    schemas = document["components"]["schemas"]
+    answer = document["paths"]["/device/{device_id}/command"]["post"]["responses"]["409"]
+    content = answer["content"]["application/json"]
+    example = content["examples"]["DRY_RUN_REQUIRED"]["value"]
+    assert {"status": "dry_run_required", "reason": "Critical action requires confirmation"}.items() <= (
+        example.items()
+    )
+    assert example["dry_run_token"] == example["token"]
+    assert {"status", "reason", "dry_run_token"} <= set(schemas["YesWanted"]["required"])
+    assert {"$ref": "#/components/schemas/YesWanted"} in content["schema"]["anyOf"]
+    degraded = document["paths"]["/health"]["get"]["responses"]["503"]["content"]["application/json"]
+    assert {"$ref": "#/components/schemas/Degraded"} in degraded["schema"]["anyOf"]
+    assert degraded["examples"]["DEGRADED"]["value"]["status"] == "degraded"
+    assert {"status", "checks"} <= set(schemas["Degraded"]["required"])
+
+
+def test_a_member_that_nothing_says_an_example_of_is_told():
+    schema = {"type": "object", "properties": {"unheard_of": {"type": "string"}}}
+    document = {"paths": {}, "components": {"schemas": {"New": schema}}}
+    with pytest.raises(Unknown, match=r"New\.unheard_of"):
+        Examples(document).add()
 
 
 def test_the_page_loads_nothing_from_elsewhere(api):
@@ -102,7 +185,11 @@ def test_the_page_loads_nothing_from_elsewhere(api):
 
 
 def test_a_wrong_method_is_told_which_there_are(api):
-    for path, methods in (("/scenes", "GET, POST"), ("/devices/command", "POST"), ("/version", "GET")):
+    for path, methods in (
+        ("/scenes", "GET, HEAD, POST"),
+        ("/devices/command", "POST"),
+        ("/version", "GET, HEAD"),
+    ):
         answer = api().request("TRACE", path)
         assert (answer.status_code, answer.json()["error"]) == (405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == methods

@@ -9,7 +9,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.errors import ApiError, errors
 from host_sim.cloud.security.roles import ANY
 
-router = APIRouter(responses=errors(501))
+router = APIRouter(responses=errors("NOT_IMPLEMENTED"))
 
 Id = Annotated[str, Path(min_length=1, max_length=128, examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])]
 

@@ -13,6 +13,7 @@ from host_sim.cloud.catalogue import api_keys, handshakes, users
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import ApiError, conflict, errors, not_found
+from host_sim.cloud.examples import API_KEY, USER, shown
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.security import roles
 from host_sim.cloud.times import iso
@@ -29,38 +30,42 @@ Scope = Literal[roles.SCOPES]  # type: ignore[valid-type]  # a tuple gives its m
 
 
 class Me(BaseModel):
-    """`neon_id`: the id under the name that clients of the published API read."""
+    """Somebody who is signed in. `neon_id`: the id under the name that clients of the published API read."""
 
-    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
-    neon_id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    id: str = Field(examples=[USER])
+    neon_id: str = Field(examples=[USER])
     email: str = Field(examples=["user@example.com"])
     role: Literal["owner", "admin", "user", "viewer", "none"]
-    tenant_id: str | None = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    tenant_id: str | None
     tenant_slug: str | None = Field(examples=["my-smart-home"])
 
 
 class Context(BaseModel):
-    """`scopes`: of the API key that asks; null for a person."""
+    """Who asks, and in which tenant. `scopes`: of the API key that asks; null for a person."""
 
     authenticated: Literal[True]
-    has_tenant: bool
+    has_tenant: bool = Field(examples=[True])
     user: Me
     scopes: list[str] | None = Field(examples=[None])
 
 
 class Status(BaseModel):
+    """What was done."""
+
     status: str = Field(examples=["logged_out"])
 
 
 class FormProof(BaseModel):
     """What a page of ours sends with each form, or a program in `header` when it uses the cookie."""
 
-    csrf_token: str = Field(examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk"])
+    csrf_token: str
     header: Literal["X-CSRF-Token"]
     expires_in: int = Field(description="seconds", examples=[3600])
 
 
 class KeyWanted(BaseModel):
+    """An API key to be made, and what it may do."""
+
     name: Name = Field(examples=["my-key"])
     scopes: list[Scope] = Field(
         min_length=1, max_length=len(roles.SCOPES), examples=[["read:devices", "write:devices"]]
@@ -68,21 +73,21 @@ class KeyWanted(BaseModel):
 
 
 class KeyNamed(BaseModel):
-    """`key_id`: the id or the prefix."""
+    """Which API key is meant. `key_id`: the id or the prefix."""
 
     key_id: str = Field(
         min_length=1,
         max_length=64,
         validation_alias=AliasChoices("key_id", "id", "prefix"),
-        examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"],
+        examples=[API_KEY],
     )
 
 
 class KeyMade(BaseModel):
-    """`key` is in this answer and nowhere else."""
+    """A new API key. `key` is in this answer and nowhere else."""
 
     status: Literal["created", "rotated"]
-    id: str
+    id: str = Field(examples=[API_KEY])
     key: str = Field(examples=["hxtp_abc123def456…"])
     prefix: str = Field(examples=["abc123def456"])
     name: str = Field(examples=["my-key"])
@@ -92,7 +97,7 @@ class KeyMade(BaseModel):
 class Key(BaseModel):
     """A key as it is listed: never the key itself."""
 
-    id: str
+    id: str = Field(examples=[API_KEY])
     name: str = Field(examples=["my-key"])
     prefix: str = Field(examples=["abc123def456"])
     scopes: list[str] = Field(examples=[["read:devices"]])
@@ -103,22 +108,26 @@ class Key(BaseModel):
 
 
 class Keys(Paged):
+    """A page of API keys."""
+
     api_keys: list[Key]
 
 
 class KeyEnded(BaseModel):
+    """An API key that was revoked."""
+
     status: Literal["revoked"]
-    id: str
+    id: str = Field(examples=[API_KEY])
     prefix: str = Field(examples=["abc123def456"])
     name: str = Field(examples=["my-key"])
 
 
 class Handshake(BaseModel):
-    """`token` is there once: in the first answer after the approval."""
+    """How far the sign-in is. `token` is there once: in the first answer after the approval."""
 
-    status: Literal["pending", "approved", "taken", "refused", "expired"]
+    status: Literal["pending", "approved", "taken", "refused", "expired"] = Field(examples=["approved"])
     expires_at: str = Field(examples=["2026-01-01T00:05:00.000Z"])
-    token: str | None = None
+    token: str | None = Field(None, examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk"])
 
 
 @router.get("/auth/me")
@@ -148,7 +157,7 @@ def csrf(request: Request, response: Response) -> FormProof:
     return FormProof(csrf_token=browser.proof(), header=HEADER, expires_in=3600)
 
 
-@router.post("/auth/logout", responses=errors(403), openapi_extra=TOKEN_OR_NONE)
+@router.post("/auth/logout", responses=errors("CSRF_INVALID"), openapi_extra=TOKEN_OR_NONE)
 def logout(
     request: Request,
     response: Response,
@@ -189,7 +198,7 @@ def list_keys(
     return Keys(api_keys=[_shown(row) for row in rows], count=len(rows), **more)
 
 
-@router.post("/auth/api-keys", status_code=201, responses=errors(409))
+@router.post("/auth/api-keys", status_code=201, responses=errors("LIMIT_REACHED"))
 def create_key(request: Request, body: KeyWanted, caller: Caller = scoped("viewer")) -> KeyMade:
     """Create API key. It may do what its scopes name and its maker may, and never manages keys or people."""
     scopes = sorted(set(body.scopes))
@@ -213,7 +222,7 @@ def create_key(request: Request, body: KeyWanted, caller: Caller = scoped("viewe
     return _once("created", made, scopes)
 
 
-@router.post("/auth/api-keys/revoke", responses=errors(404))
+@router.post("/auth/api-keys/revoke", responses=errors(thing="API key"))
 def revoke_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer")) -> KeyEnded:
     """Revoke API key. An admin may revoke any of the tenant's."""
     services = services_of(request)
@@ -226,7 +235,10 @@ def revoke_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer
     return KeyEnded(status="revoked", id=row.id, prefix=row.prefix, name=row.name)
 
 
-@router.post("/auth/api-keys/rotate", responses=errors(404, 409))
+@router.post(
+    "/auth/api-keys/rotate",
+    responses={**shown(200, status="rotated"), **errors("KEY_REVOKED", thing="API key")},
+)
 def rotate_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer")) -> KeyMade:
     """Rotate API key: a new one with the same id, name and scopes, and the old one ends now. Only one's own,
     since a key acts for who made it.
@@ -243,7 +255,11 @@ def rotate_key(request: Request, body: KeyNamed, caller: Caller = scoped("viewer
     return _once("rotated", made, list(row.scopes))
 
 
-@router.get("/auth/handshake/{code}", response_model_exclude_none=True, responses=errors(404, 429))
+@router.get(
+    "/auth/handshake/{code}",
+    response_model_exclude_none=True,
+    responses=errors("NOT_FOUND.code", "RATE_LIMIT_EXCEEDED.kind"),
+)
 def poll(
     request: Request,
     code: Annotated[str, Path(max_length=128, examples=["HXT-" + "0" * 64])],

@@ -15,10 +15,12 @@ router = APIRouter(tags=["devices"])
 
 
 class Bootstrap(BaseModel):
-    """Signed in X-HXTP-Signature. To a request whose time is stale `server_time` alone is told."""
+    """What a device needs to reach its broker, signed in X-HXTP-Signature. To a request whose time is stale
+    `server_time` alone is told.
+    """
 
-    device_id: str | None = Field(None, examples=["9f86d081884c7d659a2feaa0c55ad015"])
-    tenant_id: str | None = Field(None, examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    device_id: str | None = None
+    tenant_id: str | None = None
     mqtt_endpoint: str | None = Field(None, examples=["mqtts://broker.example:8883"])
     heartbeat_interval: int | None = Field(None, description="seconds", examples=[30])
     password_expiry: int | None = Field(
@@ -26,7 +28,11 @@ class Bootstrap(BaseModel):
         description="seconds since 1970: the expiry to put into the MQTT password",
         examples=[1767225600],
     )
-    ca: list[str] | None = Field(None, description="CA certificates of the broker, PEM, one each")
+    ca: list[str] | None = Field(
+        None,
+        description="CA certificates of the broker, PEM, one each",
+        examples=[["-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n"]],
+    )
     server_time: int = Field(description="ms since 1970", examples=[1767225600000])
 
 
@@ -36,7 +42,7 @@ _SIGNED = [Depends(signed.headers)]
 @router.get(
     "/device/{device_id}/bootstrap",
     response_model=Bootstrap,
-    responses=errors(401, 429),
+    responses=errors("SIGNATURE_INVALID", "NONCE_REUSED", "RATE_LIMIT_EXCEEDED.time"),
     dependencies=_SIGNED,
 )
 @router.get(

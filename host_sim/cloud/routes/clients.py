@@ -22,15 +22,21 @@ ClientId = Annotated[str, Field(min_length=1, max_length=36, examples=["7d9f1c0e
 
 
 class ClientWanted(BaseModel):
+    """An app client to be made."""
+
     name: Name = Field(examples=["my-app"])
 
 
 class ClientNamed(BaseModel):
+    """Which app client is meant."""
+
     client_id: ClientId
 
 
 class ClientMade(BaseModel):
-    """`client_secret`: 64 hex digits, the key of its signatures; in this answer and nowhere else."""
+    """A new app client. `client_secret`: 64 hex digits, the key of its signatures; in this answer and nowhere
+    else.
+    """
 
     status: Literal["created"]
     client_id: str = Field(examples=["7d9f1c0e4b6a4d2f8e3c5a1b9f7e6d5c"])
@@ -50,10 +56,14 @@ class Client(BaseModel):
 
 
 class Clients(Paged):
+    """A page of app clients."""
+
     clients: list[Client]
 
 
 class ClientEnded(BaseModel):
+    """An app client that was revoked."""
+
     status: Literal["revoked"]
     client_id: str = Field(examples=["7d9f1c0e4b6a4d2f8e3c5a1b9f7e6d5c"])
     name: str = Field(examples=["my-app"])
@@ -70,7 +80,7 @@ def list_clients(
     return Clients(clients=[_shown(row) for row in rows], count=len(rows), **more)
 
 
-@router.post("/auth/clients", status_code=201, responses=errors(409))
+@router.post("/auth/clients", status_code=201, responses=errors("LIMIT_REACHED"))
 def create_client(request: Request, body: ClientWanted, caller: Caller = scoped("user")) -> ClientMade:
     """Create an app client. It acts for its maker."""
     services = services_of(request)
@@ -96,7 +106,7 @@ def create_client(request: Request, body: ClientWanted, caller: Caller = scoped(
     )
 
 
-@router.post("/auth/clients/revoke", responses=errors(404))
+@router.post("/auth/clients/revoke", responses=errors(thing="client"))
 def revoke_client(request: Request, body: ClientNamed, caller: Caller = scoped("user")) -> ClientEnded:
     """Revoke an app client, as DELETE does."""
     return _revoke(request, caller, body.client_id)

@@ -13,6 +13,7 @@ from host_sim.cloud.catalogue import devices
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
+from host_sim.cloud.examples import PROPOSAL, RULE
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
@@ -24,9 +25,7 @@ from hxtp.jsontext import dumps
 router = APIRouter(tags=["cognition"])
 
 MAX_DATA = 8192  # bytes of an observation, as JSON
-OneId = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
-]
+OneId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=[PROPOSAL])]
 Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Number = (
     Annotated[StrictInt, Field(ge=-(2**53) + 1, lt=2**53)]
@@ -36,7 +35,9 @@ State = Literal["none", "proposed", "accepted", "dismissed", "automatic"]
 
 
 class Observation(BaseModel):
-    """`data`: up to 8192 bytes of JSON, 15 levels deep. `context`: a word for the occasion."""
+    """What was observed near a device. `data`: up to 8192 bytes of JSON, 15 levels deep. `context`: a word
+    for the occasion.
+    """
 
     device_id: Id
     data: dict[str, Any] = Field(max_length=256, examples=[{"temperature": 22.5, "occupancy": True}])
@@ -44,10 +45,12 @@ class Observation(BaseModel):
 
 
 class Observed(BaseModel):
-    """`proposal_id`: of what rules made of it, be it nothing. `matched`: how many rules fitted."""
+    """The observation was stored and compared. `proposal_id`: of what rules made of it, be it nothing.
+    `matched`: how many rules fitted.
+    """
 
     status: Literal["OBSERVATION_RECEIVED"]
-    proposal_id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    proposal_id: str = Field(examples=[PROPOSAL])
     matched: int = Field(examples=[1])
 
 
@@ -91,7 +94,7 @@ class When(BaseModel):
 class RuleWanted(BaseModel):
     """An automatic rule runs its intent by itself, with the rights of the person who wrote it last."""
 
-    name: Name = Field(examples=["Cool the room"])
+    name: Name = Field(examples=["Light for whoever comes"])
     when: When
     intent: Commanding
     automatic: StrictBool = False
@@ -101,19 +104,25 @@ class RuleWanted(BaseModel):
 
 
 class Rule(RuleWanted):
-    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
-    user_id: str | None = Field(description="by whose rights it runs", examples=[None])
+    """A rule, as it holds."""
+
+    id: str = Field(examples=[RULE])
+    user_id: str | None = Field(description="by whose rights it runs")
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class Rules(BaseModel):
+    """All rules."""
+
     rules: list[Rule]
     count: int = Field(examples=[1])
 
 
 class RuleDone(BaseModel):
+    """What was done to the rule."""
+
     status: Literal["created", "updated", "deleted"]
-    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    id: str = Field(examples=[RULE])
 
 
 class Proposed(BaseModel):
@@ -122,35 +131,41 @@ class Proposed(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     rule_id: str
-    rule: str = Field(examples=["Cool the room"])
-    intent: dict[str, Any] = Field(examples=[{"type": "scene.run", "payload": {"scene": "Good night"}}])
+    rule: str = Field(examples=["Light for whoever comes"])
+    intent: dict[str, Any] = Field(examples=[{"type": "scene.run", "payload": {"scene": "Good evening"}}])
     automatic: bool
-    outcome: Outcome | None = None
+    outcome: Outcome | None = Field(None, examples=[None])
 
 
 class Proposal(BaseModel):
-    """`state`: none where no rule fitted, automatic where every rule that did ran by itself."""
+    """What rules made of an observation. `state`: none where no rule fitted, automatic where every rule that
+    did ran by itself.
+    """
 
-    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
-    state: State
+    id: str = Field(examples=[PROPOSAL])
+    state: State = Field(examples=["proposed"])
     device_id: str
     context: str = Field(examples=["room_entry"])
-    data: dict[str, Any] = Field(examples=[{"temperature": 22.5}])
+    data: dict[str, Any] = Field(examples=[{"temperature": 22.5, "occupancy": True}])
     proposes: list[Proposed]
     settled_by: str | None = Field(examples=[None])
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class Proposals(Paged):
+    """A page of proposals, the newest first."""
+
     proposals: list[Proposal]
 
 
 class Dismissed(BaseModel):
+    """The proposal was dismissed."""
+
     status: Literal["dismissed"]
-    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    id: str = Field(examples=[PROPOSAL])
 
 
-@router.post("/cognition/observation", status_code=202, responses=errors(404))
+@router.post("/cognition/observation", status_code=202, responses=errors(thing="device"))
 def observe(
     request: Request, body: Observation, caller: Caller = scoped("user", "write:devices")
 ) -> Observed:
@@ -177,7 +192,7 @@ def observe(
 def list_proposals(
     request: Request,
     response: Response,
-    state: State | None = None,
+    state: Annotated[State | None, Query(examples=["proposed"])] = None,
     page: Page = RECENT,
     before: Annotated[int | None, Query(ge=0, le=1 << 53, description="ms since 1970")] = None,
     caller: Caller = scoped("user", "read:devices"),
@@ -199,7 +214,7 @@ def get_proposal(
 
 @router.post(
     "/cognition/proposals/{proposal_id}/accept",
-    responses=errors(409),
+    responses=errors("NOTHING_PROPOSED"),
     response_model=Outcome,
     response_model_exclude_none=True,
 )
@@ -212,7 +227,7 @@ def accept(proposal_id: OneId, request: Request, caller: Caller = scoped("user",
     return answer
 
 
-@router.post("/cognition/proposals/{proposal_id}/dismiss", responses=errors(409))
+@router.post("/cognition/proposals/{proposal_id}/dismiss", responses=errors("NOTHING_PROPOSED"))
 def dismiss(
     proposal_id: OneId, request: Request, caller: Caller = scoped("user", "write:devices")
 ) -> Dismissed:
@@ -233,7 +248,7 @@ def list_rules(request: Request, caller: Caller = scoped("viewer", "read:devices
     return Rules(rules=[_rule(row) for row in rows], count=len(rows))
 
 
-@router.post("/cognition/rules", status_code=201, responses=errors(409))
+@router.post("/cognition/rules", status_code=201, responses=errors("LIMIT_REACHED"))
 def create_rule(request: Request, body: RuleWanted, caller: Caller = scoped("admin")) -> RuleDone:
     """Create rule."""
     services = services_of(request)

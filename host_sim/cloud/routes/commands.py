@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AliasChoices, BaseModel, Field, StrictBool
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
 from host_sim.cloud.errors import bad_request, errors, not_found
+from host_sim.cloud.examples import COMMAND, DEVICE, MS, OTHER_DEVICE, YES
 from host_sim.cloud.gate.gate import STEPS
 from host_sim.cloud.gate.judge import Asked
 from host_sim.cloud.routes.forms import Id
@@ -29,10 +30,11 @@ Key = Annotated[
     ),
 ]
 BATCH = 256  # devices
+CURSOR = f"{MS}.7"
 
 
 class Command(BaseModel):
-    """`ttl_s`: seconds that it may wait for the device, 300 by default."""
+    """A command. `ttl_s`: seconds that it may wait for the device, 300 by default."""
 
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
     params: dict[str, Any] = Field(default_factory=dict, examples=[{"brightness": 100}])
@@ -48,12 +50,14 @@ NotDry = Annotated[StrictBool, Field(json_schema_extra={"const": False}, descrip
 
 
 class Batch(Command):
+    """The same command for several devices."""
+
     dry_run: NotDry = False
     device_ids: list[Id] = Field(min_length=1, max_length=BATCH)
 
 
 class Confirmation(BaseModel):
-    """`token` is what one client sends for `dry_run_token`."""
+    """The yes to a command. `token` is what one client sends for `dry_run_token`."""
 
     dry_run_token: str = Field(
         min_length=1, max_length=128, validation_alias=AliasChoices("dry_run_token", "token")
@@ -69,24 +73,40 @@ class Result(BaseModel):
     success: bool
     command_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
     message_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
-    error: str | None = None
-    code: str | None = None
-    status: str | None = None
-    reason: str | None = None
+    error: str | None = Field(None, examples=["Device is revoked"])
+    code: str | None = Field(
+        None, examples=["DEVICE_REVOKED"], description="`error` of a single command's answer"
+    )
+    status: str | None = Field(None, examples=["dry_run_required"])
+    reason: str | None = Field(None, examples=["Critical action requires confirmation"])
     dry_run_token: str | None = None
-    token: str | None = None
-    expires_in: int | None = None
-    dry_run: str | None = None
+    token: str | None = Field(None, examples=[YES])
+    expires_in: int | None = Field(None, description="seconds")
+    dry_run: str | None = Field(None, examples=["taken"])
     dry_run_id: str | None = None
     choices: list[str] | None = None
 
 
+_MANY = [
+    {"device_id": DEVICE, "success": True, "command_id": COMMAND, "message_id": COMMAND},
+    {"device_id": OTHER_DEVICE, "success": False, "error": "Device is revoked", "code": "DEVICE_REVOKED"},
+]
+
+
 class Results(BaseModel):
-    results: list[Result]
+    """What became of the command for each device, in their order."""
+
+    results: list[Result] = Field(examples=[_MANY])
 
 
 class Accepted(BaseModel):
-    """`command_id` and `message_id` are the same. `steps`: of the gate, told to admins by the plural path."""
+    """The command is stored, and runs once. `command_id` and `message_id` are the same. `steps`: of the
+    gate, told to admins by the plural path.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"success": True, "command_id": COMMAND, "message_id": COMMAND}]}
+    )
 
     success: Literal[True]
     command_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
@@ -95,7 +115,9 @@ class Accepted(BaseModel):
 
 
 class CommandShown(BaseModel):
-    """`error`: the device's code, or OUTCOME_UNKNOWN where nobody can say whether it ran."""
+    """What became of a command. `error`: the device's code, or OUTCOME_UNKNOWN where nobody can say whether
+    it ran.
+    """
 
     id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
     command_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
@@ -104,7 +126,9 @@ class CommandShown(BaseModel):
     params: dict[str, Any] = Field(examples=[{"brightness": 100}])
     dry_run: bool
     timestamp: str = Field(examples=["2026-01-01T00:00:00.000Z"])
-    status: Literal["queued", "dispatched", "acknowledged", "failed", "expired"]
+    status: Literal["queued", "dispatched", "acknowledged", "failed", "expired"] = Field(
+        examples=["acknowledged"]
+    )
     error: str | None = Field(examples=[None])
     result: dict[str, Any] | None = Field(examples=[{"executed": True}])
     attempts: int = Field(examples=[1])
@@ -114,13 +138,30 @@ class CommandShown(BaseModel):
 
 
 class History(BaseModel):
-    """`next_cursor`: gives the next page as `cursor`; not there on the last."""
+    """A page of a device's commands, the newest first. `next_cursor`: gives the next page as
+    `cursor`; not there on the last.
+    """
 
     commands: list[CommandShown]
-    next_cursor: str | None = Field(None, examples=["1767225600000.7"])
+    next_cursor: str | None = Field(None, examples=[CURSOR])
 
 
-_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **errors(409, 503)}
+# Whatever the gate may say of a command for one device.
+_REFUSED = errors(
+    "ACTION_NOT_IN_MANIFEST",
+    "PARAMS_INVALID",
+    "RESTRICTED_ACTION",
+    "MANIFEST_NOT_FOUND",
+    "CONFIRMATION_REQUIRED",
+    "DRY_RUN_REQUIRED",
+    "INVALID_PARAMS",
+    "DEVICE_OFFLINE",
+    "DEVICE_REVOKED",
+    "IDEMPOTENCY_CONFLICT",
+    "RATE_LIMIT_EXCEEDED.device",
+    "GATEWAY_ERROR.order",
+)
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **_REFUSED}
 
 
 # Before /device/{device_id}/command, which would take it for a device.
@@ -157,7 +198,12 @@ async def command_device(
     return JSONResponse(answer, 202)
 
 
-@router.post("/device/{device_id}/command/confirm", status_code=202, response_model=None, responses=_ACCEPTED)
+@router.post(
+    "/device/{device_id}/command/confirm",
+    status_code=202,
+    response_model=None,
+    responses={**_ACCEPTED, 404: errors("NOT_FOUND.token", "MANIFEST_NOT_FOUND")[404]},
+)
 @router.post("/devices/{device_id}/command/confirm", status_code=202, include_in_schema=False)
 def confirm(
     device_id: Id,
@@ -184,7 +230,11 @@ def history(
     before: Annotated[int | None, Query(ge=0, le=1 << 53, description="ms since 1970")] = None,
     cursor: Annotated[
         str | None,
-        Query(pattern=r"^[0-9]{1,15}\.[0-9]{1,15}$", description="`next_cursor` of the page before"),
+        Query(
+            pattern=r"^[0-9]{1,15}\.[0-9]{1,15}$",
+            description="`next_cursor` of the page before",
+            examples=[CURSOR],
+        ),
     ] = None,
     caller: Caller = scoped("user", "read:devices"),
 ) -> dict:

@@ -29,7 +29,7 @@ HINT = (
 
 
 class Registration(BaseModel):
-    """`type` is what one client sends for `device_type`."""
+    """A device to be made. `type` is what one client sends for `device_type`."""
 
     device_type: str = Field(
         min_length=1,
@@ -43,7 +43,7 @@ class Registration(BaseModel):
 
 
 class Registered(BaseModel):
-    """`device_secret`: 64 hex digits, in this answer and nowhere else."""
+    """A new device. `device_secret`: 64 hex digits, in this answer and nowhere else."""
 
     status: Literal["registered"]
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
@@ -51,8 +51,8 @@ class Registered(BaseModel):
     api_base_url: str = Field(examples=["https://127.0.0.1:8443/api/v1"])
     device_secret: str = Field(examples=["ab" * 32])
     initial_sequence: int = Field(examples=[0])
-    home_id: str | None = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
-    room_id: str | None = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    home_id: str | None
+    room_id: str | None
 
 
 class Notice(BaseModel):
@@ -63,28 +63,32 @@ class Notice(BaseModel):
 
 
 class Device(BaseModel):
-    """`online`: it gave a sign of life within four heartbeats. `session`: its hello was accepted. `notices`:
-    what an admin should look after.
+    """A device. `online`: it gave a sign of life within four heartbeats. `session`: its hello was accepted.
+    `notices`: what an admin should look after.
     """
 
     id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     device_type: str = Field(examples=["esp32"])
     name: str | None = Field(examples=["Reading lamp"])
-    home_id: str | None = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
-    room_id: str | None = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
+    home_id: str | None
+    room_id: str | None
     firmware: str = Field(examples=["0.0.0"])
     last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
-    revoked: bool
+    revoked: bool = Field(examples=[False])
     online: bool
     session: bool
-    notices: list[Notice]
+    notices: list[Notice] = Field(examples=[[]])
 
 
 class Devices(Paged):
+    """A page of devices, the oldest first."""
+
     devices: list[Device]
 
 
 class Revoked(BaseModel):
+    """The device was ended."""
+
     status: Literal["revoked"]
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
 
@@ -98,13 +102,15 @@ class Changes(BaseModel):
 
 
 class Rotation(BaseModel):
-    """`again`: show the secret once more that waits to be used."""
+    """How a new secret is made. `again`: show the secret once more that waits to be used."""
 
     again: bool = False
 
 
 class Rotated(BaseModel):
-    """`new_secret`: 64 hex digits. It signs from the device's first message with it."""
+    """The device's next secret. `new_secret`: 64 hex digits. It signs from the device's first message
+    with it.
+    """
 
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     new_secret: str = Field(examples=["ab" * 32])
@@ -114,7 +120,9 @@ class Rotated(BaseModel):
 
 
 class Key(BaseModel):
-    """`slot`: active signs, next waits for the device, previous still verifies, retired is erased."""
+    """A key of a device, without the secret. `slot`: active signs, next waits for the device, previous still
+    verifies, retired is erased.
+    """
 
     key_version: int = Field(examples=[2])
     slot: Literal["active", "next", "previous", "retired"]
@@ -124,12 +132,14 @@ class Key(BaseModel):
 
 
 class KeyHistory(BaseModel):
+    """The device's keys, the newest first, without their secrets."""
+
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     keys: list[Key]
     count: int = Field(examples=[1])
 
 
-@router.post("/device/register", status_code=201, responses=errors(404))
+@router.post("/device/register", status_code=201, responses=errors(thing="home"))
 @router.post("/devices/register", status_code=201, include_in_schema=False)
 def register(
     request: Request, body: Registration, caller: Caller = scoped("admin", "write:devices")
@@ -209,7 +219,7 @@ def change_device(
     return _shown(row, services)
 
 
-@router.post("/device/{device_id}/rotate-secret", responses=errors(409))
+@router.post("/device/{device_id}/rotate-secret", responses=errors("DEVICE_REVOKED", "ROTATION_PENDING"))
 @router.post("/devices/{device_id}/rotate-secret", include_in_schema=False)
 def rotate_secret(
     device_id: DeviceId,

@@ -17,6 +17,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import releases
 from host_sim.cloud.catalogue.releases import Image, Refused
 from host_sim.cloud.errors import ApiError, bad_request, conflict, errors, not_found
+from host_sim.cloud.examples import RELEASE, shown
 from host_sim.cloud.images import Images, TooLarge
 from host_sim.cloud.routes.firmware_forms import (
     SEMVER,
@@ -37,9 +38,12 @@ router = APIRouter(tags=["firmware"])
 MAX_IMAGE = 16 * 1024 * 1024 - 64 * 1024  # bytes: an upload, less its other fields
 TICKETS = f"{ISSUER}/firmware"  # audience of what opens one download
 TICKET_S = 3600
+STORED = f"https://127.0.0.1:8443/api/v1/firmware/{RELEASE}/download"
+DRAFT = {"state": releases.DRAFT, "number": None, "released_at": None}
+_REFUSED = errors("LIMIT_REACHED", "RELEASE_EXISTS")
 
 
-@router.post("/firmware/release", status_code=201, responses=errors(409))
+@router.post("/firmware/release", status_code=201, responses={**shown(201, **DRAFT), **_REFUSED})
 def create(request: Request, body: Wanted, caller: Caller = scoped("admin", "write:firmware")) -> Made:
     """Create release. It is a draft until it is released."""
     image = Image(
@@ -92,6 +96,7 @@ _UPLOAD = {
                             "type": "string",
                             "maxLength": 1024,
                             "pattern": r"^[A-Za-z0-9+/=_-]*$",
+                            "examples": ["c2lnbmF0dXJl"],
                         },
                     },
                 }
@@ -101,7 +106,12 @@ _UPLOAD = {
 }
 
 
-@router.post("/firmware/upload", status_code=201, responses=errors(409), openapi_extra=_UPLOAD)
+@router.post(
+    "/firmware/upload",
+    status_code=201,
+    responses={**shown(201, **DRAFT, status="uploaded", stored=True, url=STORED), **_REFUSED},
+    openapi_extra=_UPLOAD,
+)
 async def upload(request: Request, caller: Caller = scoped("admin", "write:firmware")) -> Made:
     """Upload an image. It becomes a draft release that the cloud serves itself; at most 16 MB.
 
@@ -169,7 +179,13 @@ def details(
     return Release(**_shown(services, _row(services, caller.tenant_id, firmware_id)))
 
 
-@router.post("/firmware/{firmware_id}/release", responses=errors(409))
+@router.post(
+    "/firmware/{firmware_id}/release",
+    responses={
+        **shown(200, status="released"),
+        **errors("RELEASE_WITHDRAWN", "VERSION_NOT_NEWER", "RELEASE_CONFLICT"),
+    },
+)
 def release(
     firmware_id: FirmwareId, request: Request, caller: Caller = scoped("admin", "write:firmware")
 ) -> Made:
@@ -185,7 +201,7 @@ def release(
     return _made(services, _row(services, caller.tenant_id, firmware_id), "released")
 
 
-@router.post("/firmware/{firmware_id}/withdraw")
+@router.post("/firmware/{firmware_id}/withdraw", responses=shown(200, status="withdrawn", state="withdrawn"))
 def withdraw(
     firmware_id: FirmwareId, request: Request, caller: Caller = scoped("admin", "write:firmware")
 ) -> Made:
@@ -235,13 +251,20 @@ _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "b
         200: {"description": "The image.", "content": _BYTES},
         206: {"description": "The part of the image that Range names.", "content": _BYTES},
         307: {"description": "It lies elsewhere."},
-        **errors(416),
+        **errors("RANGE_NOT_SATISFIABLE"),
     },
 )
 def download(
     firmware_id: FirmwareId,
     request: Request,
-    ticket: Annotated[str | None, Query(max_length=2048, description="as the check's URL has it")] = None,
+    ticket: Annotated[
+        str | None,
+        Query(
+            max_length=2048,
+            description="as the check's URL has it",
+            examples=["eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk"],
+        ),
+    ] = None,
     span: Annotated[
         str | None,
         Header(alias="Range", max_length=64, examples=["bytes=0-65535"], description="one range of bytes"),

@@ -51,7 +51,10 @@ async def _named(request: Request) -> str | None:
 
 _who_asks.wants = _BY_TOKEN.wants  # type: ignore[attr-defined]  # see access.needs
 Who = Annotated[Caller | signed.Asker, Depends(_who_asks)]
-_OPTIONS: dict[str, Any] = {"response_model": Checked | Told, "responses": errors(404)}
+_OPTIONS: dict[str, Any] = {
+    "response_model": Checked | Told,
+    "responses": errors("SIGNATURE_INVALID", "NONCE_REUSED", "RATE_LIMIT_EXCEEDED.time", thing="device"),
+}
 
 
 @router.post("/firmware/check", **_OPTIONS)

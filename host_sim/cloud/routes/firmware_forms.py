@@ -13,7 +13,7 @@ _PART = r"(0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 SEMVER = rf"^{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PART}(\.{_PART})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
 
 DeviceType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]+$", examples=["esp32"])]
-SemVer = Annotated[str, Field(max_length=64, pattern=SEMVER, examples=["1.2.0-rc.1"])]
+SemVer = Annotated[str, Field(max_length=64, pattern=SEMVER)]
 FirmwareId = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])
 ]
@@ -21,7 +21,9 @@ Text = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00]*$", examples=["L
 
 
 class Check(BaseModel):
-    """`device_id`: of the device that would be updated, if one is meant; a device that signs names itself."""
+    """What firmware a device has. `device_id`: of the device that would be updated, if one is
+    meant; a device that signs names itself.
+    """
 
     device_type: DeviceType
     current_version: SemVer
@@ -29,9 +31,11 @@ class Check(BaseModel):
 
 
 class Checked(BaseModel):
-    """`version` and `download_url` are `target_version` and `url` under the names that some clients read."""
+    """Whether there is newer firmware, and where. `version` and `download_url` are `target_version` and `url`
+    under the names that some clients read.
+    """
 
-    update_available: bool
+    update_available: bool = Field(examples=[True])
     device_type: str = Field(examples=["esp32"])
     current_version: str = Field(examples=["1.1.0"])
     target_version: str | None = Field(examples=["1.2.0"])
@@ -89,12 +93,12 @@ class Form(BaseModel):
 
 
 class Release(BaseModel):
-    """`number` is given when it is released."""
+    """A release of firmware. `number` is given when it is released."""
 
     id: str = Field(examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])
     device_type: str = Field(examples=["esp32"])
     version: str = Field(examples=["1.2.0"])
-    state: Literal["draft", "released", "withdrawn"]
+    state: Literal["draft", "released", "withdrawn"] = Field(examples=["released"])
     number: int | None = Field(examples=[7])
     checksum: str = Field(examples=["ab" * 32])
     size: int = Field(examples=[1048576])
@@ -107,11 +111,13 @@ class Release(BaseModel):
 
 
 class Made(Release):
-    """`status`: what was done."""
+    """A release of firmware, and what was done to it (`status`)."""
 
     status: Literal["created", "uploaded", "released", "withdrawn"]
 
 
 class Releases(BaseModel):
+    """Releases of firmware, the newest first."""
+
     releases: list[Release]
     count: int = Field(examples=[1])

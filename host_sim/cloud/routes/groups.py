@@ -12,6 +12,7 @@ from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
+from host_sim.cloud.examples import GROUP, shown
 from host_sim.cloud.routes.forms import ONE_OR_SOME, DeviceId, GroupSlug, Id, Name, Slug, Text
 from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted
 from host_sim.cloud.times import iso
@@ -23,7 +24,7 @@ Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", example
 
 
 class NewGroup(BaseModel):
-    """Without a `slug` it is made from the name. `group_type`: a word of one's own."""
+    """A group to be made. Without a `slug` it is made from the name. `group_type`: a word of one's own."""
 
     name: Name = Field(examples=["Living Room Lights"])
     description: Text = Field("", examples=["All lights in living room"])
@@ -33,7 +34,7 @@ class NewGroup(BaseModel):
 
 
 class Joining(BaseModel):
-    """`device_ids`, or one `device_id`."""
+    """Devices that join. `device_ids`, or one `device_id`."""
 
     model_config = ConfigDict(json_schema_extra=ONE_OR_SOME)
 
@@ -51,30 +52,36 @@ class Joining(BaseModel):
 
 
 class Created(BaseModel):
+    """The group was made."""
+
     status: Literal["created"]
     slug: str = Field(examples=["living-room-lights"])
-    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    id: str = Field(examples=[GROUP])
 
 
 class Changed(BaseModel):
+    """What was done to the group, and who is in it now."""
+
     status: Literal["joined", "left", "deleted"]
     slug: str = Field(examples=["living-room-lights"])
-    device_ids: list[str] = Field(
-        description="that are in it now", examples=[["9f86d081884c7d659a2feaa0c55ad015"]]
-    )
+    device_ids: list[str] = Field(description="that are in it now")
 
 
 class Group(BaseModel):
-    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    """A group of devices."""
+
+    id: str = Field(examples=[GROUP])
     slug: str = Field(examples=["living-room-lights"])
     name: str = Field(examples=["Living Room Lights"])
     description: str = Field(examples=["All lights in living room"])
     group_type: str = Field(examples=["lights"])
-    device_ids: list[str] = Field(examples=[["9f86d081884c7d659a2feaa0c55ad015"]])
+    device_ids: list[str]
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class Groups(Paged):
+    """A page of groups."""
+
     groups: list[Group]
 
 
@@ -94,7 +101,7 @@ def list_groups(
     return Groups(groups=shown, count=len(shown), **more)
 
 
-@router.post("/groups", status_code=201, responses=errors(404, 409))
+@router.post("/groups", status_code=201, responses=errors("SLUG_TAKEN", "LIMIT_REACHED", thing="device"))
 def create_group(
     request: Request, body: NewGroup, caller: Caller = scoped("admin", "write:groups")
 ) -> Created:
@@ -121,8 +128,8 @@ def create_group(
     return Created(status="created", slug=slug, id=group_id)
 
 
-@router.post("/groups/{slug}/join", responses=errors(409))
-@router.post("/groups/{slug}/devices", responses=errors(409))
+@router.post("/groups/{slug}/join", responses=errors("LIMIT_REACHED"))
+@router.post("/groups/{slug}/devices", responses=errors("LIMIT_REACHED"))
 def join_group(
     slug: GroupSlug,
     request: Request,
@@ -141,7 +148,7 @@ def join_group(
         raise not_found("device") from None
 
 
-@router.delete("/groups/{slug}/devices/{device_id}")
+@router.delete("/groups/{slug}/devices/{device_id}", responses=shown(200, status="left", device_ids=[]))
 def leave_group(
     slug: GroupSlug, device_id: DeviceId, request: Request, caller: Caller = scoped("user", "write:groups")
 ) -> Changed:
@@ -153,7 +160,7 @@ def leave_group(
         return _changed(connection, caller, "left", row)
 
 
-@router.delete("/groups/{slug}")
+@router.delete("/groups/{slug}", responses=shown(200, device_ids=[]))
 def delete_group(
     slug: GroupSlug, request: Request, caller: Caller = scoped("admin", "write:groups")
 ) -> Changed:

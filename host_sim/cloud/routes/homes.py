@@ -11,6 +11,7 @@ from host_sim.cloud.catalogue import places
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
+from host_sim.cloud.examples import HOME, ROOM, shown
 from host_sim.cloud.routes.forms import HomeId, Name, RoomId
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.times import iso
@@ -33,30 +34,36 @@ _EITHER = AliasChoices("home_name", "name")
 
 
 class NewHome(BaseModel):
+    """A home to be made."""
+
     home_name: Name = Field(validation_alias=_EITHER, examples=["My Home"])
     timezone: Timezone = "UTC"
 
 
 class HomeChanges(BaseModel):
-    """What is left out stays."""
+    """Changes to a home. What is left out stays."""
 
     home_name: Name | None = Field(None, validation_alias=_EITHER, examples=["My Home"])
     timezone: Timezone | None = None
 
 
 class NewRoom(BaseModel):
+    """A room to be made."""
+
     name: Name = Field(validation_alias=AliasChoices("name", "room_name"), examples=["Living Room"])
 
 
 class Done(BaseModel):
+    """What was done to the home or the room, and its id."""
+
     status: Literal["created", "updated", "deleted"]
-    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    id: str = Field(examples=[HOME])
 
 
 class Home(BaseModel):
-    """`rooms`, `devices`: how many."""
+    """A home. `rooms`, `devices`: how many."""
 
-    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    id: str = Field(examples=[HOME])
     home_name: str = Field(examples=["My Home"])
     name: str = Field(examples=["My Home"])
     timezone: str = Field(examples=["America/New_York"])
@@ -66,21 +73,27 @@ class Home(BaseModel):
 
 
 class Homes(Paged):
+    """A page of homes."""
+
     homes: list[Home]
 
 
 class Room(BaseModel):
-    id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
-    home_id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    """A room of a home."""
+
+    id: str = Field(examples=[ROOM])
+    home_id: str
     name: str = Field(examples=["Living Room"])
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class Rooms(Paged):
+    """A page of a home's rooms."""
+
     rooms: list[Room]
 
 
-@router.post("/homes", status_code=201, responses=errors(409))
+@router.post("/homes", status_code=201, responses=errors("LIMIT_REACHED"))
 def create_home(request: Request, body: NewHome, caller: Caller = scoped("admin", "write:homes")) -> Done:
     """Create home."""
     services = services_of(request)
@@ -128,7 +141,9 @@ def delete_home(home_id: HomeId, request: Request, caller: Caller = scoped("admi
     return Done(status="deleted", id=home_id)
 
 
-@router.post("/homes/{home_id}/rooms", status_code=201, responses=errors(409))
+@router.post(
+    "/homes/{home_id}/rooms", status_code=201, responses={**shown(201, id=ROOM), **errors("LIMIT_REACHED")}
+)
 def add_room(
     home_id: HomeId, request: Request, body: NewRoom, caller: Caller = scoped("admin", "write:homes")
 ) -> Done:
@@ -166,7 +181,7 @@ def list_rooms(
     return Rooms(rooms=shown, count=len(shown), **more)
 
 
-@router.delete("/homes/{home_id}/rooms/{room_id}")
+@router.delete("/homes/{home_id}/rooms/{room_id}", responses=shown(200, id=ROOM))
 def delete_room(
     home_id: HomeId, room_id: RoomId, request: Request, caller: Caller = scoped("admin", "write:homes")
 ) -> Done:

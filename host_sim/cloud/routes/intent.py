@@ -10,6 +10,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import scenes
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
+from host_sim.cloud.examples import COMMAND, DEVICE, SCENE
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key
 from host_sim.cloud.routes.forms import ONE_OR_SOME, Id, Name
@@ -17,28 +18,31 @@ from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["intent"])
 
-DEVICE = "9f86d081884c7d659a2feaa0c55ad015"
-SceneId = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
-]
+SceneId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=[SCENE])]
 
 
 class Wish(BaseModel):
+    """An action, for whatever is named beside it."""
+
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
     params: dict[str, Any] = Field(default_factory=dict, max_length=64, examples=[{"brightness": 100}])
     ttl_s: float | None = Field(default=None, gt=0, le=86400, description="seconds that it may wait")
 
 
 class DeviceWish(Wish):
+    """An action of one device."""
+
     device_id: Id
 
 
 class RoomWish(Wish):
+    """An action of all devices of a room."""
+
     room_id: Id
 
 
 class GroupWish(Wish):
-    """`group`: its slug or its id."""
+    """An action of all devices of a group. `group`: its slug or its id."""
 
     group: str = Field(
         min_length=1,
@@ -50,13 +54,13 @@ class GroupWish(Wish):
 
 
 class SceneWish(BaseModel):
-    """`scene`: its id or its name."""
+    """A scene. `scene`: its id or its name."""
 
     scene: Name = Field(validation_alias=AliasChoices("scene", "scene_id"), examples=["Good night"])
 
 
 class StateWish(BaseModel):
-    """`device_ids`, or one `device_id`."""
+    """Devices whose state is asked for. `device_ids`, or one `device_id`."""
 
     model_config = ConfigDict(json_schema_extra=ONE_OR_SOME)
 
@@ -79,26 +83,36 @@ class _Intent(BaseModel):
 
 
 class DeviceControl(_Intent):
+    """One device does something."""
+
     type: Literal["device.control"]
     payload: DeviceWish
 
 
 class RoomControl(_Intent):
+    """All devices of a room do something."""
+
     type: Literal["room.control"]
     payload: RoomWish
 
 
 class GroupControl(_Intent):
+    """All devices of a group do something."""
+
     type: Literal["group.control"]
     payload: GroupWish
 
 
 class SceneRun(_Intent):
+    """A scene runs."""
+
     type: Literal["scene.run"]
     payload: SceneWish
 
 
 class QueryState(_Intent):
+    """The states of devices are told."""
+
     type: Literal["query.state"]
     payload: StateWish
 
@@ -110,8 +124,9 @@ Intent = Annotated[
 
 
 class Result(BaseModel):
-    """`dispatched` with the command's id, `answered` with a state, or why not: `rejected`, or that a yes is
-    needed, with the gate's code."""
+    """What became of one step. `dispatched` with the command's id, `answered` with a state, or why not:
+    `rejected`, or that a yes is needed, with the gate's code.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -120,20 +135,28 @@ class Result(BaseModel):
     status: Literal["dispatched", "answered", "rejected", "confirmation_required", "dry_run_required"]
     command_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
     code: str | None = Field(None, examples=["ACTION_NOT_IN_MANIFEST"])
-    error: str | None = None
+    error: str | None = Field(None, examples=["the device has no action 'light_on'"])
 
 
 class Outcome(BaseModel):
-    """`mode`: always this word, which says that the cloud routed the intent: by a table, not by guessing."""
+    """What became of an intent. `mode`: always this word, which says that the cloud routed the intent: by a
+    table, not by guessing.
+    """
 
     status: Literal["SUCCESS", "PARTIAL", "FAILED"]
     mode: Literal["CLOUD_ENHANCED"]
     commands_executed: int = Field(examples=[1])
     commands_rejected: int = Field(examples=[0])
-    results: list[Result]
+    results: list[Result] = Field(
+        examples=[
+            [{"device_id": DEVICE, "action": "light_on", "status": "dispatched", "command_id": COMMAND}]
+        ]
+    )
 
 
-@router.post("/intent", responses=errors(404), response_model=Outcome, response_model_exclude_none=True)
+@router.post(
+    "/intent", responses=errors(thing="room"), response_model=Outcome, response_model_exclude_none=True
+)
 @router.post(
     "/api/v1/intent", response_model=Outcome, response_model_exclude_none=True, include_in_schema=False
 )
@@ -148,29 +171,39 @@ def intent(
 
 
 class Step(Wish):
+    """One command of a scene."""
+
     device_id: Id
 
 
 class SceneWanted(BaseModel):
+    """A scene: commands that belong together."""
+
     name: Name = Field(examples=["Good night"])
     steps: list[Step] = Field(min_length=1, max_length=64)
 
 
 class Scene(BaseModel):
-    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    """A scene, as it is kept."""
+
+    id: str = Field(examples=[SCENE])
     name: str = Field(examples=["Good night"])
     steps: list[Step]
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class Scenes(BaseModel):
+    """All scenes."""
+
     scenes: list[Scene]
     count: int = Field(examples=[1])
 
 
 class SceneDone(BaseModel):
+    """What was done to the scene."""
+
     status: Literal["created", "updated", "deleted"]
-    id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
+    id: str = Field(examples=[SCENE])
 
 
 @router.get("/scenes")
@@ -181,7 +214,7 @@ def list_scenes(request: Request, caller: Caller = scoped("viewer", "read:device
     return Scenes(scenes=[_shown(row) for row in rows], count=len(rows))
 
 
-@router.post("/scenes", status_code=201, responses=errors(404, 409))
+@router.post("/scenes", status_code=201, responses=errors("SCENE_EXISTS", "LIMIT_REACHED", thing="device"))
 def create_scene(
     request: Request, body: SceneWanted, caller: Caller = scoped("user", "write:devices")
 ) -> SceneDone:
@@ -207,7 +240,7 @@ def get_scene(
     return _shown(row)
 
 
-@router.put("/scenes/{scene_id}", responses=errors(409))
+@router.put("/scenes/{scene_id}", responses=errors("SCENE_EXISTS"))
 def change_scene(
     scene_id: SceneId,
     request: Request,

@@ -30,62 +30,80 @@ _ENTRY = {
 
 
 class Declared(BaseModel):
-    """`capabilities`: as in chapter 8 of the protocol. What is left out of one has its default."""
+    """What a device can do. `capabilities`: as in chapter 8 of the protocol. What is left out of one has its
+    default.
+    """
 
     capabilities: Annotated[list[Any], Field(max_length=declarations.MOST, examples=[[_ENTRY]])]
 
 
 class Replaced(Declared):
-    """`expected_version`: only where the manifest still has this version, so that nobody's change is lost."""
+    """What a device can do from now on. `expected_version`: only where the manifest still has this version,
+    so that nobody's change is lost.
+    """
 
     expected_version: int | None = Field(None, ge=1, le=1 << 53, examples=[1])
 
 
 class Capability(BaseModel):
+    """An action, its parameters, and how careful one has to be with it."""
+
     id: int = Field(examples=[1])
     action: str = Field(examples=["light_on"])
     description: str = Field(examples=["Switch the light on"])
     safetyClass: Literal["normal", "sensitive", "critical", "restricted"]
     paramSchema: dict[str, Any] = Field(examples=[_SCHEMA])
-    supportsDryRun: bool
+    supportsDryRun: bool = Field(examples=[True])
 
 
 class Registered(Capability):
-    """`source`: firmware, or a device of the tenant that has an action which the firmware has not."""
+    """An action that is known here. `source`: firmware, or a device of the tenant that has an action which
+    the firmware has not.
+    """
 
     category: str = Field(examples=["light"])
     source: Literal["firmware", "device"]
 
 
 class Registry(BaseModel):
+    """All actions that are known here."""
+
     capabilities: list[Registered]
     count: int = Field(examples=[1])
 
 
 class Types(BaseModel):
+    """The actions by category."""
+
     categories: dict[str, list[str]] = Field(
         examples=[{"light": ["light_on", "light_off", "light_brightness"]}]
     )
 
 
 class Manifest(BaseModel):
-    """`source`: who said so last, the device or somebody over the API. `version` rises with each change."""
+    """What the device can do. `source`: who said so last, the device or somebody over the API. `version`
+    rises with each change.
+    """
 
     deviceId: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     tenantId: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
     version: int = Field(examples=[1])
     capabilities: list[Capability]
     hash: str = Field(description="SHA-256 of the manifest's body", examples=["ab" * 32])
-    source: Literal["device", "api"]
+    source: Literal["device", "api"] = Field(examples=["api"])
     registeredAt: str = Field(examples=["2026-01-01T00:00:00.000Z"])
     updatedAt: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class ManifestSet(Manifest):
+    """What the device can do from now on."""
+
     status: Literal["registered", "updated"]
 
 
 class OfDevice(BaseModel):
+    """The actions of the device."""
+
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     version: int = Field(examples=[1])
     capabilities: list[Capability]
@@ -107,7 +125,7 @@ def types(request: Request, caller: Caller = scoped("viewer", "read:manifest")) 
         return Types(categories=capabilities.categories(connection, caller.tenant_id))
 
 
-@router.get("/devices/{device_id}/manifest")
+@router.get("/devices/{device_id}/manifest", responses=errors("MANIFEST_NOT_FOUND.none"))
 @router.get("/device/{device_id}/manifest", include_in_schema=False)
 def get_manifest(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:manifest")
@@ -116,7 +134,7 @@ def get_manifest(
     return _manifest(_row(request, caller, device_id))
 
 
-@router.get("/devices/{device_id}/capabilities")
+@router.get("/devices/{device_id}/capabilities", responses=errors("MANIFEST_NOT_FOUND.none"))
 @router.get("/device/{device_id}/capabilities", include_in_schema=False)
 def get_capabilities(
     device_id: DeviceId, request: Request, caller: Caller = scoped("viewer", "read:manifest")
@@ -127,7 +145,11 @@ def get_capabilities(
     return OfDevice(device_id=device_id, version=row.version, capabilities=found, count=len(found))
 
 
-@router.post("/devices/{device_id}/manifest", status_code=201, responses=errors(409))
+@router.post(
+    "/devices/{device_id}/manifest",
+    status_code=201,
+    responses=errors("MANIFEST_INVALID", "MANIFEST_EXISTS", "DEVICE_REVOKED"),
+)
 @router.post("/device/{device_id}/manifest", status_code=201, include_in_schema=False)
 def register_manifest(
     device_id: DeviceId, request: Request, body: Declared, caller: Caller = scoped("admin", "write:manifest")
@@ -142,7 +164,12 @@ def register_manifest(
     return ManifestSet(status="registered", **_manifest(row).model_dump())
 
 
-@router.put("/devices/{device_id}/manifest", responses=errors(409))
+@router.put(
+    "/devices/{device_id}/manifest",
+    responses=errors(
+        "MANIFEST_INVALID", "MANIFEST_NOT_FOUND.none", "MANIFEST_VERSION_CONFLICT", "DEVICE_REVOKED"
+    ),
+)
 @router.put("/device/{device_id}/manifest", include_in_schema=False)
 def update_manifest(
     device_id: DeviceId, request: Request, body: Replaced, caller: Caller = scoped("admin", "write:manifest")

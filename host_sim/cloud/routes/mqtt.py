@@ -14,6 +14,7 @@ from pydantic import AliasChoices, BaseModel, Field
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.cloud.access import failed, services_of
 from host_sim.cloud.errors import ApiError, errors
+from host_sim.cloud.examples import DIGEST, MS
 from host_sim.cloud.exchange.uplink import GROUP
 from host_sim.cloud.services import Services
 
@@ -26,25 +27,30 @@ READS = {1, 4}  # of mosquitto-go-auth's acc; 2 writes, 3 does both
 
 
 class Connecting(BaseModel):
-    """In EMQX: `{"clientid": "${clientid}", "username": "${username}", "password": "${password}"}`."""
+    """Somebody who connects.
+
+    In EMQX: `{"clientid": "${clientid}", "username": "${username}", "password": "${password}"}`.
+    """
 
     clientid: str = Field("", max_length=256, validation_alias=AliasChoices("clientid", "client_id"))
     username: str = Field("", max_length=256, examples=["9f86d081884c7d659a2feaa0c55ad015"])
-    password: str = Field("", max_length=1024)
+    password: str = Field("", max_length=1024, examples=[f"1.{MS // 1000}.{DIGEST}"])
 
 
 class Using(BaseModel):
-    """`action` as EMQX sends it, or `acc` as others do: 1 read, 2 write, 3 both, 4 subscribe."""
+    """A topic that somebody uses. `action` as EMQX sends it, or `acc` as others do: 1 read, 2 write, 3 both,
+    4 subscribe.
+    """
 
     clientid: str = Field("", max_length=256, validation_alias=AliasChoices("clientid", "client_id"))
     username: str = Field("", max_length=256)
     topic: str = Field(max_length=1024, examples=["hxtp/TENANT/device/DEVICE/state"])
     action: Literal["publish", "subscribe"] | None = Field(None, examples=["publish"])
-    acc: int | None = Field(None, ge=1, le=4)
+    acc: int | None = Field(None, ge=1, le=4, examples=[2])
 
 
 class Verdict(BaseModel):
-    """`result` is what EMQX reads, `ok` what others do. Nobody is a superuser."""
+    """Whether it may be. `result` is what EMQX reads, `ok` what others do. Nobody is a superuser."""
 
     result: Literal["allow", "deny"]
     ok: bool
@@ -70,6 +76,7 @@ def _asked(request: Request, secret: Annotated[str, Header(alias=HEADER, max_len
     return services
 
 
+_REFUSED = errors("UNAUTHORIZED.broker", "NOT_FOUND.broker", "RATE_LIMIT_EXCEEDED.secret")
 Asked = Annotated[Services, Depends(_asked)]
 
 
@@ -79,7 +86,7 @@ def _authority(services: Services) -> HxtpAuthority:
     return HxtpAuthority(services.doorman, services.doorman.check_password, cloud)
 
 
-@router.post("/auth", responses=errors(401, 404, 429))
+@router.post("/auth", responses=_REFUSED)
 def authenticate(services: Asked, body: Connecting) -> Verdict:
     """Whether this client may connect: a device with the password that its bootstrap answer led it to, or the
     cloud itself.
@@ -91,7 +98,7 @@ def authenticate(services: Asked, body: Connecting) -> Verdict:
     )
 
 
-@router.post("/acl", responses=errors(401, 404, 429))
+@router.post("/acl", responses=_REFUSED)
 def authorize(services: Asked, body: Using) -> Verdict:
     """Whether a user that was let in may use this topic: devices their own, the cloud all of them."""
     reads = body.action == "subscribe" if body.action is not None else body.acc in READS

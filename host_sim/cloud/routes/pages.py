@@ -47,7 +47,7 @@ _DONE = {
                 "type": "object",
                 "properties": {
                     "status": {"const": "approved"},
-                    "expires_at": {"type": "string"},
+                    "expires_at": {"type": "string", "examples": ["2026-01-01T00:05:00.000Z"]},
                 },
                 "required": ["status", "expires_at"],
             },
@@ -61,7 +61,10 @@ _DONE = {
 @router.get(
     "/auth/cli",
     response_model=None,
-    responses={200: _DONE, **errors(401, 403, 409, 429)},
+    responses={
+        200: _DONE,
+        **errors("UNAUTHORIZED", "PERMISSION_DENIED.key", "HANDSHAKE_ENDED", "RATE_LIMIT_EXCEEDED.kind"),
+    },
     openapi_extra=TOKEN_OR_NONE,
 )
 def open_handshake(

@@ -18,7 +18,9 @@ router = APIRouter(tags=["devices"])
 
 
 class State(BaseModel):
-    """`version` rises by one with each state that the device told; 0: it told none yet."""
+    """The state that the device told last. `version` rises by one with each state that the device
+    told; 0: it told none yet.
+    """
 
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     state: dict[str, Any] = Field(examples=[{"light": True, "brightness": 100}])
@@ -29,13 +31,15 @@ class State(BaseModel):
 
 
 class StateThen(BaseModel):
+    """A state that the device told."""
+
     version: int = Field(examples=[7])
     state: dict[str, Any] = Field(examples=[{"light": True, "brightness": 100}])
     updated_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
 class StateHistory(Paged):
-    """The newest first."""
+    """A page of the states that the device told, the newest first."""
 
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     states: list[StateThen]
@@ -74,7 +78,8 @@ def get_state_history(
     response: Response,
     limit: Annotated[int, Query(ge=1, le=MAX_STATES, description="of a page")] = 50,
     cursor: Annotated[
-        str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+        str | None,
+        Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before", examples=["7"]),
     ] = None,
     caller: Caller = scoped("viewer", "read:devices"),
 ) -> StateHistory:

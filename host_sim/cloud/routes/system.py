@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from host_sim.cloud import changelog
 from host_sim.cloud.errors import ApiError, errors
+from host_sim.cloud.examples import shown
 from host_sim.cloud.health import Report
 from host_sim.cloud.times import iso
 from hxtp import VERSION as PROTOCOL
@@ -29,6 +30,8 @@ class Service(BaseModel):
 
 
 class Numbers(BaseModel):
+    """How many there are."""
+
     active_devices: int | None = Field(
         description="devices heard within four heartbeat intervals; null where they could not be counted",
         examples=[3],
@@ -36,19 +39,35 @@ class Numbers(BaseModel):
 
 
 class HealthAnswer(BaseModel):
+    """The cloud works, with each of its parts."""
+
     status: Literal["ok"]
     timestamp: str = Field(examples=["2026-01-01T00:00:00.000Z"])
     services: dict[str, Service] = Field(
-        examples=[{"api": {"status": "operational"}, "redis": {"status": "not_configured"}}]
+        examples=[
+            {
+                "api": {"status": "operational", "latency_ms": 0.0},
+                "database": {"status": "operational", "latency_ms": 0.4},
+                "redis": {"status": "not_configured"},
+                "mqtt": {"status": "operational", "latency_ms": 1.2},
+                "worker": {"status": "operational", "latency_ms": 0.1},
+                "build_service": {"status": "not_configured"},
+                "cloud_editor": {"status": "not_configured"},
+            }
+        ]
     )
     metrics: Numbers
 
 
 class Simple(BaseModel):
+    """It works."""
+
     status: str = Field(examples=["ok"])
 
 
 class StatusAnswer(BaseModel):
+    """Which cloud this is, and whether it works."""
+
     system: str = Field(examples=[SYSTEM])
     status: Literal["operational", "degraded"]
     beta: bool = Field(examples=[True])
@@ -57,12 +76,16 @@ class StatusAnswer(BaseModel):
 
 
 class VersionAnswer(BaseModel):
+    """The versions of the cloud and of the protocol."""
+
     version: str = Field(examples=["1.0.0"])
     protocol: str = Field(examples=[PROTOCOL])
 
 
 class Version(BaseModel):
-    """`date` is null for what is not released yet. `sections`: Added, Changed, Fixed … with their entries."""
+    """What changed with a version. `date` is null for what is not released yet. `sections`: Added, Changed,
+    Fixed … with their entries.
+    """
 
     version: str = Field(examples=["1.0.0"])
     date: str | None = Field(examples=["2026-01-01"])
@@ -70,11 +93,15 @@ class Version(BaseModel):
 
 
 class Changelog(BaseModel):
+    """What changed, the newest version first."""
+
     versions: list[Version]
     count: int = Field(examples=[1])
 
 
-@router.get("/health", responses=errors(503), response_model=HealthAnswer, response_model_exclude_none=True)
+@router.get(
+    "/health", responses=errors("DEGRADED"), response_model=HealthAnswer, response_model_exclude_none=True
+)
 def health(request: Request) -> Any:
     """Full health check. Each part is asked, for 2 s at most, and what is told is at most 1 s old.
 
@@ -99,7 +126,7 @@ async def live() -> Simple:
     return Simple(status="ok")
 
 
-@router.get("/health/ready", responses=errors(503))
+@router.get("/health/ready", responses={**shown(200, status="ready"), **errors("DEGRADED")})
 def ready(request: Request) -> Simple:
     """Readiness probe. As `/health`, in one word."""
     _require(request.app.state.health.report())

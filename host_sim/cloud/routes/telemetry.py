@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices
 from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
 from host_sim.cloud.errors import bad_request, not_found
+from host_sim.cloud.examples import DEVICE, MOMENT, MS
 from host_sim.cloud.routes.forms import DeviceId
 from host_sim.cloud.storage.deadline import TooLong, within
 from host_sim.cloud.times import iso
@@ -22,6 +23,7 @@ router = APIRouter(tags=["telemetry"])
 LATEST = 253402300799999  # ms: the end of the year 9999
 DAY_MS = 24 * 3600 * 1000
 BUCKETS = 2000
+CURSOR = f"{MS}.7"
 LONGEST_S = 5  # that the database may read for one request
 FIELD = r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$"
 
@@ -29,7 +31,9 @@ Time = Annotated[int | None, Query(ge=0, le=LATEST, examples=[1767225600000])]
 
 
 class Sample(BaseModel):
-    """`sampled_at`: the time that the device put into it, else the time at which it came."""
+    """What was measured at one time. `sampled_at`: the time that the device put into it, else the
+    time at which it came.
+    """
 
     sampled_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
     received_at: str = Field(examples=["2026-01-01T00:00:01.000Z"])
@@ -37,19 +41,40 @@ class Sample(BaseModel):
 
 
 class Bucket(BaseModel):
-    """`start`: of the time that it covers. `count`: the samples that had a number there."""
+    """Samples of a part of time, summed up. `start`: of the time that it covers. `count`: the samples
+    that had a number there.
+    """
 
     start: str = Field(examples=["2026-01-01T00:00:00.000Z"])
     value: float | None = Field(examples=[21.5])
     count: int = Field(examples=[12])
 
 
+_SAMPLE = {"sampled_at": MOMENT, "received_at": "2026-01-01T00:00:01.000Z", "data": {"temperature": 21.5}}
+_BUCKET = {"start": MOMENT, "value": 21.5, "count": 12}
+_SHOWN: list[dict[str, Any]] = [
+    {"device_id": DEVICE, "samples": [_SAMPLE], "next_cursor": CURSOR, "count": 1},
+    {
+        "device_id": DEVICE,
+        "aggregate": "avg",
+        "field": "temperature",
+        "bucket": 300,
+        "buckets": [_BUCKET],
+        "count": 1,
+    },
+]
+
+
 class Telemetry(BaseModel):
-    """`samples` and `next_cursor`, or `buckets` where an aggregate was asked for."""
+    """What a device measured: `samples` and `next_cursor`, or `buckets` where an aggregate was asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": _SHOWN})
 
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
     samples: list[Sample] | None = None
-    next_cursor: str | None = Field(None, description="gives the next page; not there on the last")
+    next_cursor: str | None = Field(
+        None, description="gives the next page; not there on the last", examples=[CURSOR]
+    )
     aggregate: Literal[AGGREGATES] | None = None  # type: ignore[valid-type]  # a tuple of names
     field: str | None = Field(None, examples=["temperature"])
     bucket: int | None = Field(None, description="seconds", examples=[300])
@@ -66,7 +91,8 @@ def telemetry(
     end: Annotated[Time, Query(alias="to", description="ms since 1970, not included")] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="samples of a page")] = 100,
     cursor: Annotated[
-        str | None, Query(pattern=r"^[0-9]{1,15}\.[0-9]{1,18}$", description="of the last page")
+        str | None,
+        Query(pattern=r"^[0-9]{1,15}\.[0-9]{1,18}$", description="of the last page", examples=[CURSOR]),
     ] = None,
     aggregate: Annotated[Literal[AGGREGATES] | None, Query()] = None,  # type: ignore[valid-type]
     bucket: Annotated[int, Query(ge=1, le=31 * 86400, description="seconds, with an aggregate")] = 300,

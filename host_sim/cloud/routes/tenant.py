@@ -12,6 +12,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import tenants, users
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
+from host_sim.cloud.examples import shown
 from host_sim.cloud.routes.forms import WHOLE
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
@@ -24,6 +25,8 @@ UserId = Annotated[str, Path(min_length=1, max_length=36, examples=["5902c207-04
 
 
 class Registration(BaseModel):
+    """A tenant to be made."""
+
     tenant_name: str = Field(
         min_length=1,
         max_length=100,
@@ -33,6 +36,8 @@ class Registration(BaseModel):
 
 
 class Registered(BaseModel):
+    """The new tenant."""
+
     tenant_id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
     user_id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
     tenant_slug: str = Field(examples=["my-smart-home"])
@@ -40,7 +45,7 @@ class Registered(BaseModel):
 
 
 class Changes(BaseModel):
-    """What is left out stays; null is the default again."""
+    """Settings to be changed. What is left out stays; null is the default again."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -86,7 +91,7 @@ class Values(BaseModel):
 
 
 class TenantSettings(BaseModel):
-    """`risks`: the settings that are on and make the tenant less safe."""
+    """The tenant's settings. `risks`: the settings that are on and make the tenant less safe."""
 
     tenant_id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
     tenant_slug: str = Field(examples=["my-smart-home"])
@@ -96,15 +101,21 @@ class TenantSettings(BaseModel):
 
 
 class Invitation(BaseModel):
+    """Somebody who becomes part of the tenant."""
+
     email: str = Field(max_length=254, pattern=f"^{EMAIL}$", examples=["user@example.com"])
     role: Role = "user"
 
 
 class RoleWanted(BaseModel):
+    """The role that somebody gets."""
+
     role: Role
 
 
 class Member(BaseModel):
+    """Somebody who belongs to the tenant."""
+
     id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
     email: str = Field(examples=["user@example.com"])
     role: Role
@@ -112,15 +123,19 @@ class Member(BaseModel):
 
 
 class Members(Paged):
+    """A page of the tenant's people."""
+
     users: list[Member]
 
 
 class Removed(BaseModel):
+    """Somebody who is gone from the tenant."""
+
     status: Literal["removed"]
     id: str = Field(examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])
 
 
-@router.post("/tenant/register", status_code=201, responses=errors(409))
+@router.post("/tenant/register", status_code=201, responses=errors("TENANT_EXISTS"))
 def register(request: Request, body: Registration, caller: Caller = scoped()) -> Registered:
     """Register new tenant: the caller, who has none yet, becomes its owner."""
     services = services_of(request)
@@ -176,7 +191,11 @@ def list_users(
     return Members(users=[_member(row) for row in rows], count=len(rows), **more)
 
 
-@router.post("/tenant/users", status_code=201, responses=errors(409))
+@router.post(
+    "/tenant/users",
+    status_code=201,
+    responses={**shown(201, role="user"), **errors("USER_EXISTS", "LIMIT_REACHED")},
+)
 def invite(request: Request, body: Invitation, caller: Caller = scoped("owner")) -> Member:
     """Add somebody who is not known to this cloud yet. They get in by the token or the password that the
     operator gives them; this cloud sends no e-mail.
@@ -196,7 +215,7 @@ def invite(request: Request, body: Invitation, caller: Caller = scoped("owner"))
     return _member(row)
 
 
-@router.patch("/tenant/users/{user_id}", responses=errors(409))
+@router.patch("/tenant/users/{user_id}", responses=errors("LAST_OWNER"))
 def change_role(
     user_id: UserId, request: Request, body: RoleWanted, caller: Caller = scoped("owner")
 ) -> Member:
@@ -213,7 +232,7 @@ def change_role(
     return _member(row)
 
 
-@router.delete("/tenant/users/{user_id}", responses=errors(409))
+@router.delete("/tenant/users/{user_id}", responses=errors("LAST_OWNER"))
 def remove(user_id: UserId, request: Request, caller: Caller = scoped("owner")) -> Removed:
     """Let somebody go: their tokens, API keys and app clients end. They may register a tenant then."""
     services = services_of(request)

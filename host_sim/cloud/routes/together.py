@@ -10,7 +10,7 @@ from pydantic import Field
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import capabilities, groups, places
-from host_sim.cloud.errors import ApiError, bad_request, not_found
+from host_sim.cloud.errors import ApiError, bad_request, errors, not_found
 from host_sim.cloud.routes.commands import Command, Key, NotDry, Results
 from host_sim.cloud.routes.forms import GroupSlug, RoomId
 from host_sim.cloud.storage.database import Database
@@ -19,15 +19,19 @@ router = APIRouter(tags=["commands"])
 
 
 class Together(Command):
-    """`capability`: a category of `GET /manifest/types` that the action is of. Then only the devices that
-    have the action are asked; without it the others answer with ACTION_NOT_IN_MANIFEST.
+    """The same command for whatever is in one place. `capability`: a category of `GET /manifest/types` that
+    the action is of. Then only the devices that have the action are asked; without it the others answer with
+    ACTION_NOT_IN_MANIFEST.
     """
 
     dry_run: NotDry = False
     capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = None
 
 
-@router.post("/rooms/{room_id}/command", response_model=None, responses={200: {"model": Results}})
+_TOLD = {200: {"model": Results}, **errors("ACTION_NOT_IN_MANIFEST", "PARAMS_INVALID.capability")}
+
+
+@router.post("/rooms/{room_id}/command", response_model=None, responses=_TOLD)
 def command_room(
     room_id: RoomId,
     request: Request,
@@ -46,7 +50,7 @@ def command_room(
     return _sent(request, caller, body, key, rows)
 
 
-@router.post("/groups/{slug}/command", response_model=None, responses={200: {"model": Results}})
+@router.post("/groups/{slug}/command", response_model=None, responses=_TOLD)
 def command_group(
     slug: GroupSlug,
     request: Request,
