@@ -213,14 +213,18 @@ class Postgres:
 class Redis:
     """A Redis that keeps nothing on disk. `url` names it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises ServerError."""
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: the files of its certificate and key; then it speaks nothing but TLS. Raises ServerError."""
         program = shutil.which("redis-server")
         if program is None:
             raise ServerError("Redis is not installed: apt-get install redis-server")
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        words = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self.url = f"{'rediss' if tls else 'redis'}://127.0.0.1:{self.port}/0"
+        words = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        words += ["--port", "0", "--tls-port", str(self.port)] if tls else ["--port", str(self.port)]
+        if tls:
+            words += ["--tls-auth-clients", "no"]
+            words += ["--tls-cert-file", str(tls[0]), "--tls-key-file", str(tls[1])]
         self._command, self._log = [program, *words], folder / "redis.log"
         self.start()
 

@@ -12,13 +12,12 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Literal
 
-import redis
-
 from host_sim.cloud.catalogue.devices import MISSED
 from host_sim.cloud.catalogue.presence import heard_since
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.settings import Settings
+from host_sim.cloud.shared_redis import connect
 from host_sim.cloud.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -116,9 +115,7 @@ class Health:
             "worker": _Probe("worker", self._worker),
         }
         if settings.redis:
-            client = redis.Redis.from_url(
-                settings.redis, socket_timeout=limit_s, socket_connect_timeout=limit_s
-            )
+            client = connect(settings.redis, settings.redis_ca, limit_s=limit_s)
             self._probes["redis"] = _Probe("redis", client.ping)
         active_ms = MISSED * settings.heartbeat_s * 1000
         self._counting = _Probe(

@@ -57,7 +57,7 @@ class StartError(Trouble):
 
 def _counter(settings: Settings, database: Database) -> Counter:
     if settings.redis:
-        return RedisCounter(settings.redis)
+        return RedisCounter(settings.redis, settings.redis_ca)
     return ProcessCounter() if database.is_sqlite else DatabaseCounter(database)
 
 
@@ -177,7 +177,8 @@ class Cloud:
         self._stack.callback(os.close, lock)
 
     def _live(self, exchange: Exchange) -> Live:
-        fanout = RedisFanout(self.settings.redis) if self.settings.redis else LocalFanout()
+        redis, ca = self.settings.redis, self.settings.redis_ca
+        fanout = RedisFanout(redis, ca) if redis else LocalFanout()
         fanout.start()
         self._stack.callback(fanout.stop)
         self._stack.callback(exchange.listen_by_turn(fanout.publish_all))

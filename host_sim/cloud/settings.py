@@ -33,6 +33,7 @@ TENANT_SETTINGS: dict[str, Any] = {
 }
 RISKS = ("accept_device_secret_from_clients", "accept_secret_as_mqtt_password")  # while they are true
 LOCAL = ("127.0.0.1", "::1", "localhost")
+NETWORK = "over a network it has to be"
 BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 MAX_DAYS = 36500
 MAX_STATES = 1000
@@ -88,6 +89,7 @@ class Settings:
     dynamic_security: bool = False  # Mosquitto's plugin: it asks nobody, so the cloud writes its list
     broker_auth_secret: str = field(default="", repr=False)  # of brokers that ask: POST /mqtt/auth, /mqtt/acl
     redis: str = ""
+    redis_ca: str = ""  # of a Redis with TLS, besides those of the system
     plain_http: bool = False  # only where everything is on this machine
     certificate: str = ""
     certificate_key: str = ""
@@ -152,7 +154,7 @@ class Settings:
 
     def check_certificates(self) -> None:
         """Whether the files hold what they should. Raises SettingsError."""
-        for name in ("broker_ca", "public_broker_ca"):
+        for name in ("broker_ca", "public_broker_ca", "redis_ca"):
             if file := getattr(self, name):
                 try:
                     ssl.create_default_context(cafile=file)
@@ -291,7 +293,7 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name} must be one of {', '.join(words)}")
     if bool(settings.certificate) != bool(settings.certificate_key):
         raise SettingsError("certificate and certificate_key belong together: give both files, or neither")
-    for name in ("certificate", "certificate_key", "broker_ca", "public_broker_ca"):
+    for name in ("certificate", "certificate_key", "broker_ca", "public_broker_ca", "redis_ca"):
         path = getattr(settings, name)
         if path and not Path(path).is_file():
             raise SettingsError(f"{name}: there is no file {path}")
@@ -315,6 +317,8 @@ def _check_urls(settings: Settings) -> None:
         plain = parts.scheme in ("http", "https") and not (parts.query or parts.fragment or parts.username)
         if not plain or not _host(parts) or not parts.path.strip("/"):
             raise SettingsError("public_url must be the API's whole address: https://cloud.example/api/v1")
+        if parts.scheme == "http" and parts.hostname not in LOCAL:
+            raise SettingsError(f"public_url: {NETWORK} https://HOST/api/v1")
     for origin in settings.origins():
         parts = _split(origin)
         known = parts.scheme in ("http", "https") and _host(parts)
@@ -326,6 +330,10 @@ def _check_urls(settings: Settings) -> None:
         parts = _split(settings.redis)
         if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path):
             raise SettingsError("redis must be redis://HOST[:PORT][/NUMBER], or rediss:// with TLS")
+        if parts.scheme == "redis" and parts.hostname not in LOCAL:
+            raise SettingsError(f"redis: {NETWORK} rediss://HOST")
+    if settings.redis_ca and _split(settings.redis).scheme != "rediss":
+        raise SettingsError("redis_ca goes with a redis that has TLS: set redis to rediss://HOST too")
     for name in ("broker", "public_broker"):
         url = getattr(settings, name)
         if not url:
@@ -336,7 +344,7 @@ def _check_urls(settings: Settings) -> None:
         if parts.password:
             raise SettingsError(f"{name}: a password does not belong into the URL: set broker_password")
         if parts.scheme == "mqtt" and parts.hostname not in LOCAL:
-            raise SettingsError(f"{name}: over a network it has to be mqtts://HOST")
+            raise SettingsError(f"{name}: {NETWORK} mqtts://HOST")
     if settings.public_broker and _split(settings.public_broker).username:
         raise SettingsError("public_broker: a device is its own user there; leave the user out")
     if settings.public_broker_ca and not settings.public_broker:

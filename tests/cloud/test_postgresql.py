@@ -222,6 +222,24 @@ def test_a_role_that_bypasses_row_level_security_in_a_roundabout_way_is_not_take
         check_role(database)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app@db.example/hxtp",
+        "postgresql://app@db.example/hxtp?sslmode=require",
+        "postgresql://app@/hxtp?host=/run,db.example&sslmode=prefer",
+        "postgresql://app@127.0.0.1.example/hxtp",
+    ],
+)
+def test_over_a_network_postgresql_has_to_show_who_it_is(url, tmp_path, capsys):
+    assert main(["--data", str(tmp_path), "--database", url]) == 1
+    told = capsys.readouterr().err
+    assert "over a network it has to be postgresql://" in told and "sslmode=verify-full" in told
+    Database("postgresql://app@db.example/hxtp?sslmode=verify-full").close()
+    for local in ("/hxtp?host=/run/postgresql", "127.0.0.1/hxtp", "localhost/hxtp", "/hxtp"):
+        Database(f"postgresql://app@{local}").close()
+
+
 def test_the_settings_that_the_policies_read_belong_to_the_transaction(app):
     with app.writing("somebody", "someone") as connection:
         seen = connection.execute(

@@ -5,7 +5,10 @@ import pytest
 from host_sim.cloud.gate.failures import Failures
 from host_sim.cloud.gate.limits import HOUR, DatabaseCounter, Limits, RedisCounter
 from host_sim.cloud.settings import Settings
+from host_sim.cloud.shared_redis import greet
 from host_sim.cloud.storage.database import Database
+from host_sim.pki import make_pki
+from host_sim.servers import Redis
 from tests.cloud.waiting import hold_still
 
 
@@ -45,6 +48,16 @@ def test_what_is_over_does_not_stay_in_redis(redis_server):
     with redis.Redis.from_url(redis_server.url) as client:
         lives = client.ttl("hxtp:count:short:5")
     assert 0 < lives <= 2 * HOUR
+
+
+def test_over_tls_it_is_redis_with_the_right_certificate_or_nobody(tmp_path, caplog):
+    mine, other = make_pki(tmp_path / "mine"), make_pki(tmp_path / "other")
+    with Redis(tmp_path, tls=(mine.certificate, mine.key)) as running:
+        counter = RedisCounter(running.url, str(mine.ca))
+        assert [counter.add("tls", 5, HOUR) for _ in range(2)] == [1, 2]
+        assert greet(running.url, str(mine.ca)) and not caplog.records
+        assert not greet(running.url, str(other.ca))
+    assert "certificate verify failed" in caplog.text and "counts limits by itself" in caplog.text
 
 
 def test_two_workers_count_together_in_postgresql(postgres_settings, still):

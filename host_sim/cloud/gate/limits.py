@@ -12,6 +12,7 @@ from typing import Protocol
 import redis
 from sqlalchemy.dialects import postgresql, sqlite
 
+from host_sim.cloud.shared_redis import connect
 from host_sim.cloud.storage.database import FAILURES, Database
 from host_sim.cloud.storage.tables import counts
 
@@ -72,10 +73,10 @@ class ProcessCounter:
 
 
 class RedisCounter:
-    """For several workers. `url`: redis[s]://HOST."""
+    """For several workers. `url`: redis[s]://HOST; `ca`: see `shared_redis.connect`."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    def __init__(self, url: str, ca: str = "") -> None:
+        self._redis = connect(url, ca, limit_s=1)
 
     def add(self, name: str, window: int, length_s: int) -> int:
         with self._redis.pipeline() as pipe:

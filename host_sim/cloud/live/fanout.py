@@ -16,6 +16,7 @@ from typing import Protocol
 import redis
 
 from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.shared_redis import connect
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +100,11 @@ class RedisFanout(LocalFanout):
     While Redis cannot be reached each worker tells of what it committed itself; nothing is made up for later.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url`: redis[s]://HOST."""
+    def __init__(self, url: str, ca: str = "") -> None:
+        """`url`: redis[s]://HOST; `ca`: see `shared_redis.connect`."""
         super().__init__()
         self.dropped = 0  # notices that the other workers missed
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, health_check_interval=30
-        )
+        self._redis = connect(url, ca, limit_s=TIMEOUT_S, health_check_interval=30)
         self._origin = os.urandom(8).hex()
         self._out: queue.Queue[Notice | None] = queue.Queue(WAITING)
         self._ended = threading.Event()

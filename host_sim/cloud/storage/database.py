@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from host_sim.cloud.settings import LOCAL, NETWORK
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.remembered import Remembered
 from host_sim.trouble import Trouble
@@ -36,6 +37,7 @@ IN_MEMORY = (None, "", ":memory:")  # of SQLite: each engine would have a databa
 # What the database does not do now, and may do later; the latter where no connection is free.
 FAILURES = (DBAPIError, sa.exc.TimeoutError)
 NO_PASSWORD = ": name a file with the role's password in PGPASSFILE (mode 0600), or set PGPASSWORD"
+VERIFIED = ("verify-ca", "verify-full")  # of libpq's sslmode: those that look who the server is
 TENANT = "hxtp.tenant"  # the settings that the policies read
 USER = "hxtp.user"
 _SEE = "SELECT set_config(%s, %s, true), set_config(%s, %s, true)"
@@ -62,6 +64,7 @@ class Database:
         self.name = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
         if self.url.get_backend_name() not in ("sqlite", "postgresql"):
             raise DatabaseError(f"{self.name}: use sqlite:///FILE or postgresql://ROLE@HOST/NAME")
+        check_network(self.url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         make = _sqlite if self.is_sqlite else _postgresql
         self.engine = make(self.url, POOL)
@@ -160,6 +163,22 @@ def json_text(value: Any) -> str:
 def has_nul(text: str) -> bool:
     """Whether there is a U+0000 in this JSON, so that it would be kept as something else."""
     return "\\u0000" in text and _NUL.search(text) is not None
+
+
+def check_network(url: sa.URL) -> None:
+    """Raises DatabaseError where a PostgreSQL on another machine could be anybody, or be listened to."""
+    if url.get_backend_name() != "postgresql":
+        return
+    named = url.query.get("host") or url.host or os.environ.get("PGHOST", "")
+    hosts = named.split(",") if isinstance(named, str) else named
+    mode = url.query.get("sslmode") or os.environ.get("PGSSLMODE", "")
+    # A host may carry its port there; what begins like these is a socket in a folder.
+    away = [host for host in hosts if host and host[0] not in "/@" and host not in LOCAL]
+    if away and mode not in VERIFIED:
+        raise DatabaseError(
+            f"the database at {away[0]}: {NETWORK} postgresql://ROLE@HOST/NAME?sslmode=verify-full "
+            "(with sslrootcert=FILE for a CA of your own, sslrootcert=system for the system's)"
+        )
 
 
 def _driver(url: str) -> str:

@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from host_sim.cloud.storage.database import LOCK_S, Database, DatabaseError, reason_of
+from host_sim.cloud.storage.database import LOCK_S, Database, DatabaseError, check_network, reason_of
 from host_sim.cloud.storage.migrate import migrate
 from host_sim.cloud.storage.role import check_role
 from host_sim.files import replace_file
@@ -58,6 +58,7 @@ def prepare(app: str, owner: str, admin: str = "", passwords: Path | None = None
 
 
 def _make(admin: str, roles: list[str], name: str, passwords: Path | None) -> Prepared:
+    check_network(sa.make_url(admin))
     url = sa.make_url(admin).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=LOCK_S) as connection:
