@@ -39,6 +39,8 @@ LINK = (
     "state",
     "last_seen",
     "away",
+    "awaits",
+    "hurried",
 )
 _ORDER = ("message_id", "number", "action", "expires_at", "state", "boot_count", "attempts", "due")
 

@@ -44,7 +44,7 @@ def test_with_any_latency_one_connection_is_made_and_commands_go_through(latency
     device = SimDevice(told.device_id, told.tenant_id, told.secret, Random(b"device"))
     wire = MemoryDevice(device, network, told.password_expiry, skew=0)
     ticket = gateway.command(told.device_id, "relay_toggle")
-    for _ in range(120):
+    for _ in range(150):
         network.advance(100)
         wire.step()
         gateway.step()

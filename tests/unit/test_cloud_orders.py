@@ -1,5 +1,8 @@
 """Orders: delivered once, settled by their own device, never lost."""
 
+from binascii import hexlify
+from hashlib import sha256
+
 from world import TENANT, Forger, Random, Sayer, World, opened, ready
 
 from check import raises
@@ -222,3 +225,71 @@ def test_a_command_for_a_device_that_is_silent_for_long_waits_too():
     later = world.time() + 4 * 30000
     order = world.cloud.submit("light_on", {}, later)
     assert world.cloud.take(later) is None and order.state == "queued"
+
+
+def test_who_says_hello_all_the_time_is_sent_no_more_for_it():
+    # HX3-CMD-34
+    world = ready()
+    orders = [world.order("light_on", {"brightness": n}) for n in range(5)]
+    world.cloud.results_kept = 5
+    while world.cloud.take(world.time()):
+        pass
+    assert [order.attempts for order in orders] == [1] * 5
+    device = Sayer(world)
+    boot = world.cloud.boot_count
+    told = world.cloud.manifest_hash
+
+    def hello():
+        device.hello(boot_count=boot, manifest_hash=told, results_kept=5)
+        sent = []
+        while True:
+            message = world.cloud.take(world.time())
+            if not message:
+                return len([one for one in sent if opened(one).type == "command"])
+            sent.append(message)
+
+    assert hello() == 5  # at once: the first time it means it
+    for _ in range(98):
+        world.now += 100
+        assert hello() == 0
+    world.now += 200
+    assert hello() == 5
+    world.now += 100
+    assert hello() == 0
+    world.now += 9900  # by now its turn had come without another hello
+    sent = 0
+    while world.cloud.take(world.time()):
+        sent += 1
+    assert sent == 5 and [order.state for order in orders] == ["dispatched"] * 5
+
+
+def test_what_never_left_waits_for_the_manifest_that_the_device_named():
+    # HX3-MAN-24
+    world = ready()
+    device = Sayer(world)
+    device.hello(manifest_hash=hexlify(sha256(b'{"capabilities":[]}').digest()).decode())
+    assert opened(world.cloud.take(world.time())).type == "hello_ack"
+    order, waiting = world.order(life=1000), world.order()
+    assert world.cloud.take(world.time()) is None and order.state == "queued"
+    world.wait(1000)
+    assert (order.state, order.error) == ("expired", None)
+    assert device.say("manifest", {"capabilities": []})
+    assert opened(world.cloud.take(world.time())).message_id == waiting.message_id
+
+
+def test_an_order_that_never_left_can_be_withdrawn():
+    # HX3-MAN-25
+    world = ready()
+    first, second = world.order(), world.order("light_on", {"brightness": 3})
+    world.cloud.withdraw(first, "RESTRICTED_ACTION")
+    assert (first.state, first.error, world.cloud.orders) == ("failed", "RESTRICTED_ACTION", [second])
+    world.pump()
+    assert second.state == "acknowledged" and world.lamp.done == [3]
+
+
+def test_a_word_that_a_clock_ahead_heard_keeps_a_device_online_no_longer_than_any():
+    # HX3-PRES-02
+    world = ready()
+    world.cloud.last_seen = world.time() + 3600000
+    assert not world.cloud.online(world.time())
+    assert Sayer(world).say("heartbeat", {}) and world.cloud.online(world.time())

@@ -95,6 +95,8 @@ class Link:
         self.state = None
         self.last_seen = None
         self.away = False  # says the broker since the device's last word, and nobody signed it
+        self.awaits = False  # a manifest that the device named and did not send yet
+        self.hurried = None  # when a hello last let everything be signed again
         self.heartbeat_interval = 30  # seconds
         self.limits = {"max_age_s": 300, "future_s": 60}
         self.sent = 0  # the last number given out under the signing key
@@ -148,6 +150,7 @@ class Link:
             ended = self._begin(message, body, now)
         elif message.type == "manifest":
             self.manifest = body
+            self.awaits = False
         elif message.type == "state":
             self.state = body
         elif message.type == "ack":
@@ -184,10 +187,16 @@ class Link:
 
     def _begin(self, message, body, now):
         boot = body["boot_count"]
+        at = now
+        if self.hurried is not None and 0 <= now - self.hurried < RETRY:
+            # It had them a moment ago: whoever says hello all the time is sent no more for it.
+            at = self.hurried + RETRY
         for order in self.orders:
             if order.state == DISPATCHED:
                 if order.boot_count == boot:
-                    order.due = now
+                    order.due = min(order.due, at)
+                    if at == now:
+                        self.hurried = now
                 else:
                     self._settle(order, FAILED, OUTCOME_UNKNOWN)
         ended = [order for order in self.orders if order.settled()]
@@ -200,6 +209,7 @@ class Link:
         if self.manifest_hash != body.get("manifest_hash"):
             self.manifest_hash = body.get("manifest_hash")
             self.manifest = None
+            self.awaits = True
         self._answer(message, body, True, now)
         return ended
 
@@ -239,6 +249,12 @@ class Link:
     def _settle(self, order, state, error):
         order.state = state
         order.error = error
+
+    def withdraw(self, order, error):
+        """End an order that never left."""
+        self._settle(order, FAILED, error)
+        self.orders.remove(order)
+        self._commit(self)
 
     def hint(self):
         """The empty message came: the broker lost the device. It holds back what never left, no more."""
@@ -298,8 +314,10 @@ class Link:
         return None
 
     def holds(self, now):
-        """Whether what never left waits for a word of the device: published to nobody, it would be lost."""
-        return self.away or not self.online(now)
+        """Whether what never left waits for a word of the device: published to nobody, it would be lost, and
+        before its manifest is there nobody knows what it would do.
+        """
+        return self.away or self.awaits or not self.online(now)
 
     def _publish(self, order, now):
         order.state = DISPATCHED
@@ -328,8 +346,11 @@ class Link:
         }
 
     def online(self, now):
-        """Heartbeats are the truth: online until four intervals passed without a word."""
-        return self.last_seen is not None and now - self.last_seen < 4000 * self.heartbeat_interval
+        """Heartbeats are the truth: online until four intervals passed without a word.
+
+        A word of the future was heard by a clock that was ahead, and counts for as long at most.
+        """
+        return self.last_seen is not None and abs(now - self.last_seen) < 4000 * self.heartbeat_interval
 
 
 def _finite(value):
