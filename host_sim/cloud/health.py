@@ -29,6 +29,7 @@ STUCK_S = 15.0  # without a turn: the exchange hangs
 
 Status = Literal["operational", "degraded", "not_configured"]
 NEEDED = ("api", "database", "redis", "mqtt", "worker")  # of those that are configured
+SPARE = ("redis",)  # of those: what a worker does without for a while
 ABSENT = ("build_service", "cloud_editor")  # this cloud has none
 
 
@@ -60,6 +61,11 @@ class Report:
     @property
     def works(self) -> bool:
         return all(self.checks.values())
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests belong here. Without Redis a worker goes on, and so do all others at once."""
+        return all(works for name, works in self.checks.items() if name not in SPARE)
 
 
 class _Probe:

@@ -37,6 +37,7 @@ from host_sim.cloud.opening import open_database, open_vault
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
+from host_sim.cloud.shared_redis import greet
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.sweeper import Sweeper
 from host_sim.files import StoreError, lock_folder, replace_file, turn
@@ -178,6 +179,8 @@ class Cloud:
 
     def _live(self, exchange: Exchange) -> Live:
         redis, ca = self.settings.redis, self.settings.redis_ca
+        if redis:
+            greet(redis, ca)
         fanout = RedisFanout(redis, ca) if redis else LocalFanout()
         fanout.start()
         self._stack.callback(fanout.stop)

@@ -128,8 +128,13 @@ async def live() -> Simple:
 
 @router.get("/health/ready", responses={**shown(200, status="ready"), **errors("DEGRADED")})
 def ready(request: Request) -> Simple:
-    """Readiness probe. As `/health`, in one word."""
-    _require(request.app.state.health.report())
+    """Readiness probe, for load balancers: as `/health`, in one word, but `ready` without Redis too.
+
+    Workers go on without Redis, and it is all of them that lack it.
+    """
+    report: Report = request.app.state.health.report()
+    if not report.serves:
+        _require(report)
     return Simple(status="ready")
 
 
