@@ -7,19 +7,20 @@ Every check of schemathesis is on for every operation. What an operation may ans
 with the reason.
 """
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import schemathesis
+from jsonschema import Draft202012Validator
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 
 from host_sim.cloud import signed
 from host_sim.cloud.app import PREFIX, create_app
-from host_sim.cloud.routes import auth, mqtt, pages
+from host_sim.cloud.routes import auth, pages
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 SECRET = "0123456789abcdef"
@@ -112,53 +113,41 @@ def known(api, device, things) -> dict[str, str]:
     return made
 
 
-def _configs(known: dict[str, str], things: Things, token: str, others: str) -> Iterator[SchemathesisConfig]:
-    """Of two runs, since a broker asks without a token, and a client goes on sending one that it has sent.
-
-    `others`: the token of somebody who may be signed out.
-    """
+def _config(known: dict[str, str], things: Things, token: str, others: str) -> SchemathesisConfig:
+    """`others`: the token of somebody who may be signed out."""
     ended, left = things.make(things.device()), things.make(things.device())
-    for elsewhere in ({"exclude-tag": "brokers"}, {"include-tag": "brokers"}):
-        yield SchemathesisConfig.from_dict(
-            {
-                **({} if EXAMPLES else {"seed": 1}),
-                "parameters": known,
-                "generation": {
-                    "max-examples": EXAMPLES or 2,
-                    "deterministic": not EXAMPLES,
-                    "no-shrink": not EXAMPLES,
+    return SchemathesisConfig.from_dict(
+        {
+            **({} if EXAMPLES else {"seed": 1}),
+            "auth": {"openapi": {"bearer": {"bearer": token}, "broker": {"api_key": SECRET}}},
+            "parameters": known,
+            "generation": {
+                "max-examples": EXAMPLES or 2,
+                "deterministic": not EXAMPLES,
+                "no-shrink": not EXAMPLES,
+            },
+            "phases": {
+                "coverage": {"generate-duplicate-query-parameters": True},
+                # Sequences take a minute at least.
+                "stateful": {"enabled": bool(EXAMPLES)},
+            },
+            "operations": [
+                # What is ended is something that the other operations do not need: once there, then gone.
+                {
+                    "include-name": [
+                        "DELETE /homes/{home_id}/rooms/{room_id}",
+                        "DELETE /groups/{slug}/devices/{device_id}",
+                    ],
+                    "parameters": left,
                 },
-                "phases": {
-                    "coverage": {"generate-duplicate-query-parameters": True},
-                    # In sequences it takes a minute at least.
-                    "stateful": {"enabled": bool(EXAMPLES)},
-                },
-                "operations": [
-                    {**elsewhere, "enabled": False},
-                    # What is ended is something that the other operations do not need: once there, then gone.
-                    {
-                        "include-name": [
-                            "DELETE /homes/{home_id}/rooms/{room_id}",
-                            "DELETE /groups/{slug}/devices/{device_id}",
-                        ],
-                        "parameters": left,
-                    },
-                    {"include-method": "DELETE", "parameters": ended},
-                    {"include-path-regex": ENDING, "parameters": ended},
-                    {"include-path": "/auth/logout", "headers": {"Authorization": f"Bearer {others}"}},
-                    {"include-tag": "brokers", "headers": {mqtt.HEADER: SECRET}},
-                    {"include-path-regex": "^/", "headers": {"Authorization": f"Bearer {token}"}},
-                    {"include-path": _absent(), "checks": ABSENT},
-                    {"include-path": list(UNSAID), "checks": {"positive_data_acceptance": ALSO_400}},
-                ],
-            }
-        )
-
-
-def _events(app, configs: Iterator[SchemathesisConfig]) -> Iterator:
-    for config in configs:
-        schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app, config=config)
-        yield from from_schema(schema).execute()
+                {"include-method": "DELETE", "parameters": ended},
+                {"include-path-regex": ENDING, "parameters": ended},
+                {"include-path": "/auth/logout", "headers": {"Authorization": f"Bearer {others}"}},
+                {"include-path": _absent(), "checks": ABSENT},
+                {"include-path": list(UNSAID), "checks": {"positive_data_acceptance": ALSO_400}},
+            ],
+        }
+    )
 
 
 def _absent() -> list[str]:
@@ -169,14 +158,29 @@ def _absent() -> list[str]:
     ]
 
 
-def test_every_answer_is_one_that_the_description_has(app, api, known, things, monkeypatch):
-    for module, name in ((signed, "REQUESTS"), (pages, "OPENED"), (auth, "POLLS")):
-        monkeypatch.setattr(module, name, 1000000)  # all of it comes from one address
-    token, others = (one.headers["Authorization"].partition(" ")[2] for one in (api(), api("viewer")))
-    configs = _configs(known, things, token, others)
+def _mistaken(document: dict, check, case) -> bool:
+    """Whether what this check calls a wrong form is a good one. schemathesis puts a star behind a text to
+    have a wrong one, which it need not be, and cannot judge a form with a file, whose fields are all texts.
+    """
+    if (check.name, case.path) != ("negative_data_rejection", "/firmware/upload"):
+        return False
+    if not isinstance(case.body, dict) or not case.body.get("file"):
+        return False
+    form = document["paths"][case.path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in case.body.items()
+        if name != "file" and isinstance(value, str | int | float | None)
+    }
+    return len(texts) == len(case.body) - 1 and Draft202012Validator(form).is_valid({**texts, "file": "x"})
+
+
+def _run(app, config: SchemathesisConfig) -> tuple[dict[str, str], Counter[int]]:
+    """What each check found, by the operation's name and its own, and how often each status was answered."""
     failures: dict[str, str] = {}
     statuses: Counter[int] = Counter()
-    for event in _events(app, configs):
+    schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app, config=config)
+    for event in from_schema(schema).execute():
         if isinstance(event, NonFatalError | FatalError):
             failures[f"error {getattr(event, 'label', '')}"] = str(getattr(event, "value", event))
         if not isinstance(event, ScenarioFinished):
@@ -186,12 +190,53 @@ def test_every_answer_is_one_that_the_description_has(app, api, known, things, m
                 statuses[interaction.response.status_code] += 1
         for case_id, checks in event.recorder.checks.items():
             for check in checks:
-                if check.status == Status.FAILURE:
+                case = event.recorder.cases[case_id].value
+                if check.status == Status.FAILURE and not _mistaken(app.openapi(), check, case):
                     response = event.recorder.interactions[case_id].response
                     name = f"{event.recorder.label} {check.name}"
-                    code = event.recorder.cases[case_id].value.as_curl_command()
+                    code = case.as_curl_command()
                     told = response.text[:400] if response is not None else ""
                     failures.setdefault(name, f"{check.failure_info.failure}\n{code}\n{told}")
+    return failures, statuses
+
+
+def test_every_answer_is_one_that_the_description_has(app, api, known, things, monkeypatch):
+    for module, name in ((signed, "REQUESTS"), (pages, "OPENED"), (auth, "POLLS")):
+        monkeypatch.setattr(module, name, 1000000)  # all of it comes from one address
+    token, others = (one.headers["Authorization"].partition(" ")[2] for one in (api(), api("viewer")))
+    failures, statuses = _run(app, _config(known, things, token, others))
     print(dict(sorted(statuses.items())))
-    assert not failures, "\n\n".join(f"{name}\n{text}" for name, text in sorted(failures.items()))
+    assert not failures, _told(failures)
     assert statuses[200] > 100 and statuses[400] > 100
+
+
+@pytest.mark.skipif(not EXAMPLES, reason="it takes sequences; test_access.py asks every route in each run")
+def test_nobody_is_shown_what_another_tenant_made(app, api, tmp_path):
+    """The one check of schemathesis that needs two callers, and ids that it has seen itself."""
+    people = [
+        {
+            "name": tenant,
+            "fixedHeaders": [
+                {"name": "Authorization", "value": api("owner", tenant).headers["Authorization"]}
+            ],
+        }
+        for tenant in ("one", "two")
+    ]
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps({"auth": people}))
+    config = SchemathesisConfig.from_dict(
+        {
+            "auth": {"wfc": {"path": str(file), "peers": [one["name"] for one in people]}},
+            "generation": {"max-examples": EXAMPLES, "mode": "positive"},
+            "phases": {"coverage": {"enabled": False}, "examples": {"enabled": False}},
+            "checks": {"enabled": False, "object_level_authorization": {"enabled": True}},
+            "operations": [{"include-path": "/auth/logout", "enabled": False}],
+        }
+    )
+    failures, statuses = _run(app, config)
+    assert not failures, _told(failures)
+    assert statuses[200] > 100
+
+
+def _told(failures: dict[str, str]) -> str:
+    return "\n\n".join(f"{name}\n{text}" for name, text in sorted(failures.items()))

@@ -172,6 +172,23 @@ def test_a_member_that_nothing_says_an_example_of_is_told():
         Examples(document).add()
 
 
+def _patterns(part):
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from _patterns(one)
+
+
+def test_a_pattern_means_the_same_to_every_regular_expression(document):
+    """What is a space, a digit or a letter depends on who reads it: a pattern names its characters."""
+    patterns = set(_patterns(document))
+    assert len(patterns) > 20
+    assert not [one for one in patterns if re.search(r"\\[sSdDwWbB]", one)]
+
+
 def test_the_page_loads_nothing_from_elsewhere(api):
     page = api(None).get("/docs")
     assert page.status_code == 200 and "default-src 'none'" in page.headers["Content-Security-Policy"]

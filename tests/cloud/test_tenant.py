@@ -134,7 +134,9 @@ def test_an_address_that_is_known_is_not_brought_in(people, api):
     assert api("user").get("/auth/me").json()["user"]["tenant_slug"] == "home"
 
 
-@pytest.mark.parametrize("email", ["", "nobody", "@", "a b@c.d", "a@b\n", "x" * 65 + "@y.z"])
+@pytest.mark.parametrize(
+    "email", ["", "nobody", "@", "a b@c.d", "a\u2003@b", "a@b\x85", "a@b\n", "x" * 65 + "@y.z"]
+)
 def test_what_is_no_address_is_refused(people, email):
     assert people.post("/tenant/users", json={"email": email}).status_code == 400
 
