@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -28,11 +28,14 @@ from host_sim.cloud.errors import ApiError
 from host_sim.cloud.health import Health
 from host_sim.cloud.metrics import Metrics
 from host_sim.cloud.routes import ROUTERS, live
+from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.services import Services
 from hxtp import VERSION as PROTOCOL
+from host_sim.cloud.storage.database import reason_of
 from hxtp_device import VERSION
 
 log = logging.getLogger(__name__)
+_seldom = Seldom()
 
 PREFIX = "/api/v1"
 API_VERSION = "1"
@@ -68,6 +71,8 @@ def create_app(services: Services | None) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unfit)
     app.add_exception_handler(PoolTimeout, _busy)
+    app.add_exception_handler(OperationalError, _away)
+    app.add_exception_handler(InterfaceError, _away)
     metrics = None
     if services is not None:
         metrics = Metrics(services.exchange, services.uplink, services.live)
@@ -214,6 +219,17 @@ async def _busy(request: Request, error: Any) -> Response:
     """No connection of the database became free."""
     log.error("request %s found the database busy", request.scope["state"]["request_id"])
     api_error = ApiError(503, "GATEWAY_ERROR", "the database is busy", "try again", {"Retry-After": "5"})
+    return _answer(api_error, request.scope["state"])
+
+
+async def _away(request: Request, error: Any) -> Response:
+    """The database cannot be reached, or did not do it: later it may."""
+    reason = reason_of(error)
+    if _seldom.now(reason):
+        log.error("request %s: the database failed: %s", request.scope["state"]["request_id"], reason)
+    api_error = ApiError(
+        503, "GATEWAY_ERROR", "the database does not answer now", "try again", {"Retry-After": "5"}
+    )
     return _answer(api_error, request.scope["state"])
 
 

@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from host_sim.cloud.settings import LOCAL, NETWORK
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.remembered import Remembered
+from host_sim.cloud.storage.tables import counts
 from host_sim.trouble import Trouble
 
 LOCK_S = 10  # seconds that a transaction waits for another
@@ -141,7 +142,17 @@ class Database:
             with self.reading() as connection:
                 connection.execute(sa.select(1))
         except DBAPIError as error:
-            raise DatabaseError(f"{self.name}: {_reason(error)}") from None
+            raise DatabaseError(f"{self.name}: {reason_of(error)}") from None
+
+    def check_writing(self) -> None:
+        """Raises DatabaseError where nothing can be stored: a full disk, or one that may only be read."""
+        row = {"name": "a check", "window": 0, "count": 1, "ends_at": 0}
+        try:
+            with self.writing(quiet=True) as connection:
+                connection.execute(counts.delete().where(counts.c.name == row["name"]))
+                connection.execute(counts.insert().values(row))
+        except DBAPIError as error:
+            raise DatabaseError(f"{self.name}: {reason_of(error)}") from None
 
 
 def one_of(connection: sa.Connection, column: Any, values: Collection[str]) -> Any:
@@ -188,12 +199,14 @@ def _driver(url: str) -> str:
     return url
 
 
-def _reason(error: DBAPIError) -> str:
-    return reason_of(error.orig)
-
-
 def reason_of(error: BaseException | None) -> str:
-    """What a driver says, in one line; with what to do where it only says that there is no password."""
+    """What a driver says, in one line; with what to do where it only says that there is no password. Of any
+    other exception its kind alone: its text may hold what was being stored.
+    """
+    if isinstance(error, DBAPIError):
+        error = error.orig
+    if not isinstance(error, psycopg.Error | sqlite3.Error | sa.exc.TimeoutError):
+        return type(error).__name__
     lines = str(error).strip().splitlines()
     text = lines[0][:200] if lines else type(error).__name__
     return f"{text}{NO_PASSWORD}" if "no password supplied" in text else text

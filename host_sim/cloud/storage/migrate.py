@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from host_sim.cloud.storage.database import TENANT, USER, Database, DatabaseError, _reason
+from host_sim.cloud.storage.database import TENANT, USER, Database, DatabaseError, reason_of
 from host_sim.cloud.storage.tables import OF_A_TENANT, SHARED, metadata
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +44,7 @@ def migrate(database: Database, role: str | None = None) -> None:
                     for statement in _grants(connection, role):
                         connection.execute(sa.text(statement))
     except DBAPIError as error:
-        raise DatabaseError(f"{database.name}: the tables cannot be made: {_reason(error)}") from None
+        raise DatabaseError(f"{database.name}: the tables cannot be made: {reason_of(error)}") from None
 
 
 def pending(database: Database) -> bool:

@@ -7,7 +7,7 @@ one tenant would read what is another's.
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from host_sim.cloud.storage.database import Database, DatabaseError, _reason
+from host_sim.cloud.storage.database import Database, DatabaseError, reason_of
 from host_sim.cloud.storage.tables import OF_A_TENANT, SHARED
 
 # Of whoever signed in, too: who became another role can go back. A member of the owner may do what it may.
@@ -31,7 +31,7 @@ def check_role(database: Database) -> None:
         with database.reading() as connection:
             found = connection.execute(_ROLES, {"tables": guarded}).all()
     except DBAPIError as error:
-        raise DatabaseError(f"{database.name}: {_reason(error)}") from None
+        raise DatabaseError(f"{database.name}: {reason_of(error)}") from None
     for role in found:
         if role.rolsuper or role.rolbypassrls:
             why = "is a superuser" if role.rolsuper else "has BYPASSRLS"
