@@ -50,6 +50,11 @@ class Told:
         found = [self.members.get(name) for name in TOKENS]
         return next((one for one in found if isinstance(one, str) and one), None)
 
+    @property
+    def early(self) -> bool:
+        """Whether the manifest may be on its way to the cloud."""
+        return self.answer.status in EARLY or self.members.get("code") == "MANIFEST_NOT_FOUND"
+
     def __str__(self) -> str:
         hidden = {name: value for name, value in self.members.items() if name not in TOKENS}
         given = "a token, " if self.token else ""
@@ -69,9 +74,9 @@ class Wish:
     def _wait(self) -> None:
         until = time.monotonic() + EARLY_S
         try:
-            while (answer := self._ask()).status in EARLY and time.monotonic() < until:
+            while (told := Told(self._ask())).early and time.monotonic() < until:
                 time.sleep(0.25)
-            self._told = Told(answer)
+            self._told = told
         except (KitError, Skipped) as trouble:
             self._trouble = trouble
 
@@ -88,6 +93,8 @@ class Critical:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._api = device.line.api()
+        # A sign of life: what is asked for while the device is taken for offline may wait (HX3-CMD-33).
+        device.send(device.draft("heartbeat", {}))
 
     def ask(self, action: str = CRITICAL, many: bool = False) -> Wish:
         """Ask for the action with a value of its own. `many`: as for several devices."""

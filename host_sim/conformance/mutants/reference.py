@@ -92,52 +92,67 @@ def judging(old: str, new: str) -> Edit:
 
 _ONCE = 'nonces.take(connection, f"{device_id}/http", signed.nonce, now)'
 _STALE = 'nonces.take(connection, f"{device_id}/stale", "time", now, STALE_MS)'
-_UNKNOWN = "if used is None or not known:"
+_UNKNOWN = "if used is None or not known:\n"
 _TAKEN = 'if ended.get("state") == ACKNOWLEDGED:'
 _ASKED = "if not asked.dry_run and passed.safety in ASKS:"
 _REWRITTEN = """(__import__("json").dumps(__import__("json").loads(body)).encode() if body
         else request.scope["query_string"])"""
 _ANY_KEY = """known = [key for row in connection.exec_driver_sql("SELECT id FROM devices").all()
         for key in keys.valid(connection, services.vault, tenant_id, row[0], now)]"""
-_STORED = """with services.database.writing(tenant_id) as connection:
-        first = %s
-    """
+_STORED = (
+    f"{_UNKNOWN}        if %s:\n"
+    "            with services.database.writing(tenant_id) as connection:\n"
+    "                %s\n"
+)
+# Cases in which something is right only where an answer is, a refusal, or a dry run.
+_TOLD = (
+    " answer-time as-sent clock error-signed forged-leaves-nothing headers-covered nonce-kept nothing-beside"
+    " replayed stale stale-forged stale-rarely"
+)
+_REFUSED = (
+    " as-sent content-covered forged-leaves-nothing headers-covered nothing-beside other-device same-refusal"
+    " signed-text stale-forged"
+)
+_TRIED = (
+    " critical-ack-of-other confirm-as-tried confirm-at-its-device confirm-in-time confirm-invented"
+    " confirm-once confirm-own"
+)
 
 ANSWERS = [
     check(
         "answer-unsigned",
         "does not sign its answers",
-        "answered",
+        "answered" + _TOLD,
         OfChecks(signed.Asker, "answer", ('headers, "application/json"', 'None, "application/json"')),
     ),
     check(
         "answer-by-the-secret",
         "signs answers by the secret itself",
-        "answered",
+        "answered" + _TOLD,
         answering(('Key(derive(secret, b"hxtp/3.0 http-answer"))', "Key(secret)")),
     ),
     check(
         "answer-to-nobody",
         "signs answers that fit every request",
-        "answered",
+        "answered" + _TOLD,
         answering((", self.message_id, self.nonce]", "]")),
     ),
     check(
         "answer-body-unsigned",
         "signs answers without their body",
-        "answered",
+        "answered" + _TOLD,
         answering(("sha256(body)", 'sha256(b"")')),
     ),
     check(
         "answer-of-bootstrap",
         "signs answers as bootstrap's",
-        "answered",
+        "answered" + _TOLD,
         answering(('f"{purpose}-answer"', '"bootstrap-answer"')),
     ),
     check(
         "answer-status-fixed",
         "signs every answer as a 200",
-        "error-signed",
+        "error-signed nonce-kept replayed stale-rarely",
         answering(("str(status)", '"200"')),
     ),
     check(
@@ -151,7 +166,7 @@ ANSWERS = [
     check(
         "error-unsigned",
         "does not sign errors",
-        "error-signed",
+        "error-signed nonce-kept replayed stale-rarely",
         Edit(
             signed.Asker,
             "error",
@@ -161,7 +176,7 @@ ANSWERS = [
     check(
         "get-unknown",
         "judges a GET as if its query were no content",
-        "answered",
+        "answered as-sent error-signed forged-leaves-nothing headers-covered replayed stale-rarely",
         hashing("body"),
     ),
 ]
@@ -170,7 +185,7 @@ REQUESTS = [
     check(
         "signature-not-checked",
         "takes any signature",
-        "forged",
+        "forged" + _REFUSED,
         Edit(Signed, "holds", ("return equal(", "return True or equal(")),
     ),
     check(
@@ -189,13 +204,13 @@ REQUESTS = [
     check(
         "refusal-signed",
         "signs what it says to strangers",
-        "forged",
+        "forged malformed" + _REFUSED,
         Edit(signed, "_refusal", ("_ASKS,", '{**_ASKS, "X-HXTP-Signature": "0" * 64},')),
     ),
     check(
         "refusal-other",
         "refuses strangers by a 403",
-        "forged",
+        "forged malformed" + _REFUSED,
         Edit(signed, "_refusal", ("401,", "403,")),
     ),
     check(
@@ -250,7 +265,7 @@ REQUESTS = [
         "nonce-before-signature",
         "remembers the nonce of a check that nobody signed",
         "forged-leaves-nothing",
-        verifying((_UNKNOWN, _STORED % _ONCE + _UNKNOWN)),
+        verifying((_UNKNOWN, _STORED % ("True", _ONCE))),
     ),
     check(
         "any-device",
@@ -307,17 +322,17 @@ REQUESTS = [
 ]
 
 NEWNESS = [
-    check("nonces-forgotten", "takes a nonce again", "replayed", verifying((_ONCE, "True"))),
+    check("nonces-forgotten", "takes a nonce again", "replayed nonce-kept", verifying((_ONCE, "True"))),
     check(
         "nonces-by-message",
         "takes a nonce again under another message id",
-        "replayed",
+        "replayed nonce-kept",
         verifying((_ONCE, _ONCE.replace("signed.nonce", "signed.nonce + signed.message_id"))),
     ),
     check(
         "nonces-unsigned",
         "does not sign that a nonce was used",
-        "replayed",
+        "replayed nonce-kept",
         Edit(
             signed.Asker,
             "refused",
@@ -338,7 +353,7 @@ NEWNESS = [
     check(
         "age-not-checked",
         "takes checks of any age",
-        "stale",
+        "stale stale-forged stale-rarely",
         verifying(('<= 1000 * limits["max_age_s"]', "")),
     ),
     check(
@@ -362,7 +377,7 @@ NEWNESS = [
     check(
         "stale-told-more",
         "tells a stale check more than the time",
-        "stale",
+        "stale stale-forged stale-rarely",
         Edit(
             signed.Asker,
             "refused",
@@ -372,7 +387,7 @@ NEWNESS = [
     check(
         "stale-refused",
         "refuses a stale check without the time",
-        "stale",
+        "stale stale-forged stale-rarely",
         Edit(signed.Asker, "refused", ('if self.refusal == "STALE":', "if False:")),
     ),
     check(
@@ -406,7 +421,7 @@ NEWNESS = [
         "stale-used-by-all",
         "lets a stranger use up that the time is told",
         "stale-forged",
-        verifying((_UNKNOWN, _STORED % _STALE + _UNKNOWN)),
+        verifying((_UNKNOWN, _STORED % ("abs(now - signed.timestamp) > 300000", _STALE))),
     ),
 ]
 
@@ -414,19 +429,22 @@ DRY_RUNS = [
     critical(
         "sent-at-once",
         "sends a critical command as any other",
-        "critical-tried",
+        "critical-tried critical-forged-ack critical-rebooted critical-refused critical-silent"
+        " critical-untried critical-waits" + _TRIED,
         Edit(GATE, "accept", (_ASKED, 'if not asked.dry_run and passed.safety == "sensitive":')),
     ),
     critical(
         "untried",
         "gives a token without a dry run",
-        "critical-tried",
+        "critical-tried critical-forged-ack critical-many critical-rebooted critical-refused critical-silent"
+        " critical-waits" + _TRIED,
         Swap(gate._Asking, "tries", property(lambda asking: False)),
     ),
     critical(
         "not-waited-for",
         "gives a token before the dry run is answered",
-        "critical-waits",
+        "critical-waits critical-ack-of-other critical-forged-ack critical-many critical-rebooted"
+        " critical-refused critical-silent",
         Edit(
             GATE, "accept", ("await self._trials.ended(asking.trial)", "await _done(asking.trial.accepted)")
         ),
@@ -435,7 +453,7 @@ DRY_RUNS = [
     critical(
         "tried-is-yes",
         "takes the dry run's ack for the yes",
-        "critical-tried",
+        "critical-tried critical-untried critical-waits" + _TRIED,
         Edit(
             GATE,
             "accept",
@@ -445,7 +463,7 @@ DRY_RUNS = [
     critical(
         "refusal-is-yes",
         "gives a token for what the device refused",
-        "critical-refused",
+        "critical-refused critical-ack-of-other critical-forged-ack critical-many",
         judging('said = ended.get("result") or {}', "return"),
     ),
     critical(
@@ -481,11 +499,14 @@ DRY_RUNS = [
     ),
     critical(
         "ack-of-another",
-        "takes any dry run's end for that of the oldest",
+        "takes any dry run's end for that of the first",
         "critical-ack-of-other",
         Held(
             gate.Trials._heard,
-            ('self._waiting.get(notice.body["id"])', "next(iter(self._waiting.values()), None)"),
+            (
+                'self._waiting.get(notice.body["id"])',
+                'next(iter(self._waiting.values())) if notice.body["id"] in self._waiting else None',
+            ),
         ),
     ),
     critical(
@@ -534,7 +555,7 @@ YES = [
     critical(
         "any-token",
         "takes any token while one is waited for",
-        "confirm-invented",
+        "confirm-invented confirm-own",
         confirming(("confirmations.c.token_hash == token_hash,", "")),
     ),
     critical(
