@@ -23,9 +23,14 @@ def test_the_files_are_what_the_tables_make():
     assert maker.main(["--check"]) == 0
 
 
+def texts_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.json"))}
+
+
 def test_a_difference_is_told_and_mended(tmp_path, capsys):
-    wanted = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.json"))}
-    changed, gone, *_ = (name for name in wanted if name != SCHEMA.name)
+    wanted = texts_of(FOLDER)
+    changed, gone, *_ = (name for name in wanted if "schema" not in name)
+    (tmp_path / "http").mkdir()
     for name, text in wanted.items():
         (tmp_path / name).write_text(text.replace('"ok": true', '"ok": false') if name == changed else text)
     (tmp_path / gone).unlink()
@@ -34,7 +39,7 @@ def test_a_difference_is_told_and_mended(tmp_path, capsys):
     told = capsys.readouterr().err
     assert [line.split()[0] for line in told.splitlines()] == sorted([changed, gone, "foreign.json"])
     assert maker.main([], tmp_path) == 0
-    assert {path.name: path.read_text() for path in sorted(tmp_path.glob("*.json"))} == wanted
+    assert texts_of(tmp_path) == wanted
     assert maker.main(["--chekc"], tmp_path) == 2
 
 
@@ -147,6 +152,7 @@ def test_the_program_in_the_readme_runs_them_against_any_codec(tmp_path):
         ("tests/reference/pipe10_reference.py", {"cryptography"}),
         ("tests/reference/json_reference.py", {"tests"}),
         ("tests/reference/codec_reference.py", {"tests"}),
+        ("tests/reference/http_reference.py", {"cryptography"}),
     ],
 )
 def test_neither_the_tables_nor_the_reference_know_the_code_under_test(folder, allowed):

@@ -8,16 +8,18 @@ import json
 import sys
 from pathlib import Path
 
+from tools.vectors import http
 from tools.vectors.cases import document
-from tools.vectors.tables import FILES
+from tools.vectors.tables import FILES, firmware_answers, firmware_check
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "protocol_spec" / "vectors"
-SCHEMA = "vectors.schema.json"
+SCHEMAS = ("vectors.schema.json", f"http/{http.SCHEMA}")
 
 
 def texts() -> dict[str, str]:
     """File name to text, in the order of reading."""
     made = {f"{file.name}.json": document(file) for file in FILES}
+    made[http.CHECKS] = http.document(firmware_check.GROUPS + firmware_answers.GROUPS)
     ids = [test["id"] for page in made.values() for group in page["testGroups"] for test in group["tests"]]
     twice = {id for id in ids if ids.count(id) > 1}
     if twice:
@@ -27,7 +29,8 @@ def texts() -> dict[str, str]:
 
 def differences(folder: Path, wanted: dict[str, str]) -> list[str]:
     """The files that are missing, differ, or are not ours."""
-    there = {path.name: path.read_text() for path in folder.glob("*.json") if path.name != SCHEMA}
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.json")}
+    there = {name: path.read_text() for name, path in found.items() if name not in SCHEMAS}
     return sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
 
 
@@ -44,6 +47,7 @@ def main(argv: list[str], folder: Path = FOLDER) -> int:
         return 1 if different else 0
     for name in different:
         if name in wanted:
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(wanted[name])
         else:
             (folder / name).unlink()

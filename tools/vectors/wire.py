@@ -105,8 +105,9 @@ def sha256(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-def mac(key: bytes, text: str) -> str:
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+def mac(key: bytes, text: str | bytes) -> str:
+    data = text.encode() if isinstance(text, str) else text
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
 
 
 def _text(value: Any) -> str:
