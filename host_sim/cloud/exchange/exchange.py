@@ -6,6 +6,7 @@ a device sent or a listener did.
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -14,12 +15,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
 from host_sim.cloud.exchange.turn import Look, Message, Outcome, Turn, Work
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.storage.database import FAILURES, Database
+from host_sim.cloud.seldom import Seldom
+from host_sim.cloud.storage.database import FAILURES, Database, reason_of
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
 from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID
@@ -36,17 +40,20 @@ WAITING = 20000  # messages that may wait; more are dropped and counted, and dev
 TRIES = 5  # of a turn whose transaction failed
 APART_S = 30  # for the parts of one that went on failing
 CACHED = 20000  # links in memory, and topics
+_NOT_STORED = "the command could not be stored"
 
 
 class _Failed(Exception):
     """A transaction failed. `begun`: the database let it begin. `doubt`: it may have been committed all the
-    same, and nobody was told. `ours`: the fault is not the database's."""
+    same, and nobody was told. `ours`: the fault is not the database's. `away`: nor is it in what was stored.
+    """
 
     def __init__(self, begun: bool, doubt: bool, error: Exception) -> None:
-        super().__init__(type(error).__name__)
+        super().__init__(reason_of(error))
         self.begun = begun
         self.doubt = doubt
         self.ours = not isinstance(error, FAILURES)
+        self.away = isinstance(error, OperationalError | InterfaceError | TimeoutError)
 
 
 class Exchange:
@@ -80,6 +87,8 @@ class Exchange:
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
         self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
+        self._unstored = -math.inf  # when the last turn could not be stored; not so since another was
+        self._seldom, self._rarely = Seldom(), Seldom(60)
         self._passed = time.monotonic()  # when the thread last began to look for work
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
 
@@ -108,6 +117,10 @@ class Exchange:
     def idle_s(self) -> float:
         """Seconds since the thread looked for work: little, unless a turn hangs."""
         return time.monotonic() - self._passed
+
+    def unstored_s(self) -> float:
+        """Seconds since a turn could not be stored; infinite where a later one was, or none was tried."""
+        return time.monotonic() - self._unstored
 
     def processor_s(self) -> float:
         """Seconds of processor time that the thread has spent; 0 once it has ended, or where nobody tells."""
@@ -273,18 +286,20 @@ class Exchange:
                 outcome = self._transaction(together, attempt > 0) if together else None
             except _Failed as failure:
                 begun, doubt = failure.begun, doubt or failure.doubt
-                log.error("a turn failed (%s), attempt %d", failure, attempt + 1, exc_info=failure.ours)
+                if self._seldom.now(str(failure)):
+                    log.error("a turn failed (%s), attempt %d", failure, attempt + 1, exc_info=failure.ours)
                 if failure.ours or attempt + 1 == TRIES:
                     break
                 time.sleep(0.05 * 2**attempt)
             else:
                 if outcome is not None:
                     self._tell(outcome)
-                self._apart(aside)
+                if aside and not self._apart(aside) and outcome is None:
+                    self._unstored = time.monotonic()
                 return
-        if begun:
-            self._apart(work + due, doubt)
-        else:
+        if not begun or not self._apart(work + due, doubt):
+            self._unstored = time.monotonic()
+        if not begun:
             self._fail(work, doubt)
 
     def _parted(self, work: list[Work]) -> tuple[list[Work], list[Work]]:
@@ -294,11 +309,13 @@ class Exchange:
         aside = [item for item in work if item.tenant_id in self._spoilers]
         return [item for item in work if item.tenant_id not in self._spoilers], aside
 
-    def _apart(self, work: list[Work], doubt: bool = False) -> None:
+    def _apart(self, work: list[Work], doubt: bool = False) -> bool:
         """Try each tenant's part by itself, once, so that nobody goes without for another's sake.
 
-        Those that fail are not put together with others until they succeed.
+        Those that fail are not put together with others until they succeed. Whether the database did any of
+        it, or refused what it was given.
         """
+        fine = False
         parts: dict[str, list[Work]] = {}
         for item in work:
             parts.setdefault(item.tenant_id, []).append(item)
@@ -310,13 +327,16 @@ class Exchange:
             try:
                 outcome = self._transaction(part, True)
             except _Failed as failure:
-                if tenant_id not in self._spoilers:
+                if self._rarely.now(f"{tenant_id} {failure}") or tenant_id not in self._spoilers:
                     log.error("the turn of tenant %s failed (%s)", tenant_id, failure, exc_info=failure.ours)
                     self._spoilers.add(tenant_id)
                 self._fail(part, doubt or failure.doubt)
+                fine |= not failure.away
             else:
                 self._spoilers.discard(tenant_id)
                 self._tell(outcome)
+                fine = True
+        return fine
 
     def _transaction(self, work: list[Work], again: bool) -> Outcome:
         """Raises _Failed."""
@@ -333,6 +353,7 @@ class Exchange:
     def _tell(self, outcome: Outcome) -> None:
         """Let it be known what was committed."""
         self.turns += 1
+        self._unstored = -math.inf
         if outcome.redeclared:
             self._database.remembered.forget()
         for topic, payload in outcome.messages:
@@ -365,4 +386,5 @@ class Exchange:
         for item in work:
             if isinstance(item, NewOrder) and item.future.begin():
                 command_id = item.message_id if doubt else None
-                item.future.set_exception(Unavailable("the command could not be stored", command_id))
+                text = "the database failed, and perhaps the command is stored" if doubt else _NOT_STORED
+                item.future.set_exception(Unavailable(text, command_id))

@@ -380,6 +380,8 @@ def _result(order: Acceptance, timeout: float = ACCEPT_S) -> str:
         hint, more = error.hint, {}
         if error.command_id is not None:
             # To try again would be one more command.
-            hint = f"GET /commands/{error.command_id} tells what became of it; once stored it is carried out"
+            hint = (
+                f"GET /commands/{error.command_id}: if it is there it is carried out; if it is 404, try again"
+            )
             more = {"command_id": error.command_id}
         raise ApiError(503, "GATEWAY_ERROR", str(error), hint, {"Retry-After": "5"}, **more) from None

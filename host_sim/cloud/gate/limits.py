@@ -12,8 +12,9 @@ from typing import Protocol
 import redis
 from sqlalchemy.dialects import postgresql, sqlite
 
+from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.shared_redis import connect
-from host_sim.cloud.storage.database import FAILURES, Database
+from host_sim.cloud.storage.database import FAILURES, Database, reason_of
 from host_sim.cloud.storage.tables import counts
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ class Limits:
         self._counter = counter
         self._own = ProcessCounter()
         self._again = 0.0  # when the counter is asked again
+        self._seldom = Seldom(MINUTE)
 
     def take(self, name: str, most: int, length_s: int = MINUTE) -> Taken:
         """One more of `name`, of which there may be `most` in `length_s` seconds."""
@@ -123,7 +125,8 @@ class Limits:
             try:
                 count = self._counter.add(name, window, length_s)
             except (redis.RedisError, *FAILURES) as error:
-                log.warning("limits are counted by this worker alone: %s", type(error).__name__)
+                if self._seldom.now(reason_of(error)):
+                    log.warning("limits are counted by this worker alone: %s", reason_of(error))
                 # Or every request would wait for one that does not answer.
                 self._again = time.monotonic() + AWAY_S
         if count is None:

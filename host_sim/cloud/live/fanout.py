@@ -16,6 +16,7 @@ from typing import Protocol
 import redis
 
 from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.shared_redis import connect
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class RedisFanout(LocalFanout):
         self.dropped = 0  # notices that the other workers missed
         self._redis = connect(url, ca, limit_s=TIMEOUT_S, health_check_interval=30)
         self._origin = os.urandom(8).hex()
+        self._seldom = Seldom(60)
         self._out: queue.Queue[Notice | None] = queue.Queue(WAITING)
         self._ended = threading.Event()
         self._wanted = threading.Event()  # the tenants to be listened for are others than before
@@ -160,7 +162,8 @@ class RedisFanout(LocalFanout):
                     pipe.execute()
             except redis.RedisError as error:
                 self.dropped += len(share)
-                log.warning("other workers miss notices: %s", type(error).__name__)
+                if self._seldom.now("out"):
+                    log.warning("other workers miss notices: %s", type(error).__name__)
                 self._ended.wait(RETRY_S)
 
     def _packed(self, notice: Notice) -> str:
@@ -176,7 +179,8 @@ class RedisFanout(LocalFanout):
                     self._wanted.set()
                     self._listen(channels)
             except redis.RedisError as error:
-                log.warning("notices of other workers are missed: %s", type(error).__name__)
+                if self._seldom.now("in"):
+                    log.warning("notices of other workers are missed: %s", type(error).__name__)
                 self._ended.wait(RETRY_S)
 
     def _listen(self, channels: "redis.client.PubSub") -> None:
