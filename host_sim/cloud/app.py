@@ -23,7 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from host_sim.cloud import docs_page, logs, openapi
+from host_sim.cloud import docs_page, logs, openapi, words
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.health import Health
 from host_sim.cloud.metrics import Metrics
@@ -195,7 +195,9 @@ async def _api_error(request: Request, error: Any) -> Response:
 
 
 async def _invalid(request: Request, error: Any) -> Response:
-    details = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()[:20]]
+    details = [
+        {"where": ".".join(map(str, one["loc"])), "what": words.of_error(one)} for one in error.errors()[:20]
+    ]
     first = (
         f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
     )

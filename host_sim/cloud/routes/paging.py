@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from host_sim.cloud.catalogue.pages import Page
 
 MOST = 1000  # of a page
-_CURSOR = r"^[0-9]{1,15}\.[A-Za-z0-9_.:-]{1,64}$"
+CURSOR = r"^[0-9]{1,15}\.[A-Za-z0-9_.:-]{1,64}$"
 # For a route's `responses`.
 LINKED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -43,7 +43,7 @@ def _page(most: int, usual: int | None = None) -> Any:
     def page(
         limit: Annotated[int, Query(ge=1, le=most, description="of a page")] = usual or most,
         cursor: Annotated[
-            str | None, Query(pattern=_CURSOR, description="`next_cursor` of the page before")
+            str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before")
         ] = None,
     ) -> Page:
         if cursor is None:
