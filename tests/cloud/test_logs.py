@@ -140,6 +140,16 @@ def test_no_secret_of_the_story_is_logged(story):
                 assert not [part for part in parts if part in line], f"the {name}: {record.name}"
 
 
+@pytest.mark.parametrize(
+    "status, level",
+    [(200, "INFO"), (404, "INFO"), (None, "INFO"), (501, "INFO"), (500, "ERROR"), (503, "ERROR")],
+)
+def test_what_went_wrong_is_an_error_and_what_there_is_not_by_intent_is_none(caplog, status, level):
+    with caplog.at_level(logging.INFO, "host_sim.cloud.requests"):
+        logs.request({"method": "GET"}, status, 0.0)
+    assert [record.levelname for record in caplog.records] == [level]
+
+
 def test_each_request_has_a_line_that_says_what_came_of_it(story):
     records, _ = story
     told = [record.msg.fields for record in records if record.name == "host_sim.cloud.requests"]
