@@ -4,7 +4,6 @@ Must never tell apart, in answer or in time, a token that is wrong from one that
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Callable, Coroutine
 from hashlib import sha256
@@ -19,6 +18,7 @@ from host_sim.cloud.catalogue import api_keys
 from host_sim.cloud.catalogue.api_keys import KEY_PREFIX
 from host_sim.cloud.catalogue.tenants import find_user
 from host_sim.cloud.errors import ApiError
+from host_sim.cloud.front.seats import counted_as
 from host_sim.cloud.gate.limits import MINUTE
 from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
@@ -222,14 +222,7 @@ def count(services: Services, one: Caller) -> tuple[dict[str, str], ApiError | N
 
 def address_of(connection: HTTPConnection) -> str:
     """Who is at the other end, for counting: an IPv4 address, or the /64 that one subscriber of IPv6 has."""
-    host = connection.client.host if connection.client is not None else ""
-    try:
-        found = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host[:64]
-    if found.version == 6 and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+    return counted_as(connection.client.host if connection.client is not None else "")
 
 
 def limit(connection: HTTPConnection, name: str, most: int, length_s: int = MINUTE) -> None:

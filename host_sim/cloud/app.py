@@ -3,12 +3,12 @@
 Must never answer with a traceback, nor read a body further than it may be long.
 """
 
+import asyncio
+import contextlib
 import functools
 import logging
-import re
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -20,17 +20,17 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import compile_path
+from starlette.routing import WebSocketRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from host_sim.cloud import docs_page, logs, openapi, words
 from host_sim.cloud.errors import ApiError
+from host_sim.cloud.front import answers
 from host_sim.cloud.health import Health
 from host_sim.cloud.metrics import Metrics
 from host_sim.cloud.routes import ROUTERS, live
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.services import Services
-from hxtp import VERSION as PROTOCOL
 from host_sim.cloud.storage.database import reason_of
 from hxtp_device import VERSION
 
@@ -38,22 +38,30 @@ log = logging.getLogger(__name__)
 _seldom = Seldom()
 
 PREFIX = "/api/v1"
-API_VERSION = "1"
 MAX_BODY = 256 * 1024  # bytes, but for uploads
 MAX_NEAR = 128  # characters of a path that the nearest one is looked for of
 ALIKE = 0.6  # of two words, by difflib, where 1 is the same
 MAX_UPLOAD = 16 * 1024 * 1024
 HINT = "see the API's description at /api/v1/docs"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def create_app(services: Services | None) -> FastAPI:
     """The application over running services; without any it can only be described."""
+
+    @contextlib.asynccontextmanager
+    async def serving(app: FastAPI) -> AsyncIterator[None]:
+        if services is not None:
+            services.loop = asyncio.get_running_loop()
+        yield
+        if services is not None:
+            services.loop = None
+
     app = FastAPI(
         title="HxTP Cloud API",
         version=VERSION,
         # A redirect would name the address that a proxy sees, and a client would send its token there.
         redirect_slashes=False,
+        lifespan=serving,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -75,18 +83,20 @@ def create_app(services: Services | None) -> FastAPI:
     app.add_exception_handler(InterfaceError, _away)
     metrics = None
     if services is not None:
-        metrics = Metrics(services.exchange, services.uplink, services.live)
+        metrics = Metrics(services.exchange, services.uplink, services.live, services.seats)
         services.gate.refused = metrics.refused
         app.state.services = services
         app.state.metrics = metrics
-        app.state.health = Health(services.settings, services.database, services.exchange, services.uplink)
-    app.add_middleware(Frame, metrics=metrics, fixed=_fixed(app))
+        app.state.health = Health(
+            services.settings, services.database, services.exchange, services.uplink, lambda: services.loop
+        )
+    app.add_middleware(Frame, metrics=metrics, fixed=_fixed(app), sockets=_sockets(app))
     if services is not None and (origins := services.settings.origins()):
         # Around the frame, so that a page reads its errors too. Without cookies: those are for our own pages.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
             expose_headers=EXPOSED,
         )
@@ -108,21 +118,30 @@ EXPOSED = [
 
 class Frame:
     """Around every request: its id, the version headers, the limit of its body, its line in the log, and the
-    last resort. `fixed`: the methods of each path without parameters."""
+    last resort. `fixed`: the methods of each path without parameters; `sockets`: the paths of WebSockets.
+    """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics | None, fixed: Mapping[str, set[str]]) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics | None, fixed: Mapping[str, set[str]], sockets: set[str]
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.fixed = fixed
+        self.sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         if scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        request_id = answers.request_id(given)
         scope.setdefault("state", {})["request_id"] = request_id
+        if scope["type"] == "websocket":
+            return await self._socket(scope, receive, send, request_id)
+        head = scope["method"] == "HEAD"
+        # HEAD is answered as GET; the server leaves the body out, by the method in the scope that it knows.
+        scope = {**scope, "method": "GET"} if head else scope
         status: int | None = None  # once it is sent
         began = time.perf_counter()
 
@@ -133,10 +152,7 @@ class Frame:
                 own = {name.lower() for name, _ in message.get("headers", ())}
                 message["headers"] = [
                     *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-api-version", API_VERSION.encode()),
-                    (b"x-protocol-version", PROTOCOL.encode()),
-                    (b"x-content-type-options", b"nosniff"),
+                    *answers.named(request_id),
                     *(
                         (name.lower().encode(), value.encode())
                         for name, value in scope["state"].get("rate_limit", {}).items()
@@ -161,9 +177,23 @@ class Frame:
                 )
                 await _answer(error, scope["state"])(scope, receive, framed)
         finally:
+            if head:
+                scope["method"] = "HEAD"
             logs.request(scope, status, began)
             if self.metrics is not None:
                 self.metrics.request(scope, status, began)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        async def framed(message: Message) -> None:
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                message["headers"] = [*message.get("headers", ()), *answers.named(request_id)]
+            await send(message)
+
+        if scope["path"] in self.sockets:
+            return await self.app(scope, receive, framed)
+        there = ", ".join(sorted(self.sockets))
+        error = ApiError(404, "NOT_FOUND", "there is no WebSocket", f"it is at {there}")
+        await _answer(error, scope["state"])(scope, receive, framed)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
@@ -194,9 +224,21 @@ async def _api_error(request: Request, error: Any) -> Response:
     return _answer(error, request.scope["state"])
 
 
+_OURS = "Value error, "  # what pydantic puts before our own words
+
+
+def _plain(text: str) -> str:
+    """As it can be sent: a name may have half of a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 async def _invalid(request: Request, error: Any) -> Response:
     details = [
-        {"where": ".".join(map(str, one["loc"])), "what": words.of_error(one)} for one in error.errors()[:20]
+        {
+            "where": _plain(".".join(map(str, one["loc"]))),
+            "what": _plain(words.of_error(one).removeprefix(_OURS)),
+        }
+        for one in error.errors()[:20]
     ]
     first = (
         f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
@@ -277,7 +319,7 @@ def _nearest(app: FastAPI, path: str) -> str | None:
 
 
 def _no_method(methods: set[str]) -> ApiError:
-    headers = {"Allow": ", ".join(sorted(methods))}
+    headers = {"Allow": ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))}
     return ApiError(405, "METHOD_NOT_ALLOWED", "Method Not Allowed", HINT, headers)
 
 
@@ -289,6 +331,12 @@ def _methods(app: FastAPI, path: str) -> set[str]:
         if own and compile_path(pattern)[0].match(path):
             found.setdefault(pattern, set()).update(own)
     return found[min(found, key=lambda pattern: pattern.count("{"))] if found else set()
+
+
+def _sockets(app: FastAPI) -> set[str]:
+    """The paths of WebSockets."""
+    routes = iter_route_contexts(app.routes)
+    return {one.path or "" for one in routes if isinstance(one.original_route, WebSocketRoute)}
 
 
 def _fixed(app: FastAPI) -> dict[str, set[str]]:

@@ -65,6 +65,10 @@ HELP = {
     "critical_per_hour": "critical commands to one device",
     "failed_auth_per_minute": "requests of an address without a valid token or key",
     "device_packets_s": "MQTT packets of one device a second at the embedded broker",
+    "connections": "of HTTP and WebSocket at a time",
+    "connections_per_address": "of them from one address; raise it behind a proxy",
+    "head_bytes": "of a request without its body",
+    "head_s": "seconds that a request's head may take, and a TLS handshake",
     "log_level": "debug, info, warning or error",
     "log_format": "text, or json: an object a line",
 }

@@ -4,6 +4,7 @@ Must never pile up: a part that does not answer is asked by one thread, however 
 tell why a part fails: that is for the log.
 """
 
+import asyncio
 import logging
 import threading
 import time
@@ -106,16 +107,20 @@ class Health:
         database: Database,
         exchange: Exchange,
         uplink: Broker,
+        loop: Callable[[], asyncio.AbstractEventLoop | None],
         limit_s: float = LIMIT_S,
     ) -> None:
+        """`loop`: gives the one that serves requests, once there is one."""
         self._limit_s = limit_s
         self._exchange = exchange
+        self._loop = loop
         self._lock = threading.Lock()
         self._report: Report | None = None
         self._good_until = 0.0
         self._count: int | None = None
         self._count_good_until = 0.0
         self._probes = {
+            "api": _Probe("api", self._api),
             "database": _Probe("database", database.check),
             "mqtt": _Probe("mqtt", lambda: uplink.round_trip(limit_s)),
             "worker": _Probe("worker", self._worker),
@@ -141,8 +146,8 @@ class Health:
         if time.monotonic() >= self._count_good_until:
             runs["count"] = self._counting.begin()
         wait(runs.values(), self._limit_s)
-        services: dict[str, Service] = {"api": Service("operational", 0.0)}
-        for name in ("database", "redis", "mqtt", "worker"):
+        services: dict[str, Service] = {}
+        for name in ("api", "database", "redis", "mqtt", "worker"):
             run = runs.get(name)
             if run is None:
                 services[name] = Service("not_configured")
@@ -159,6 +164,18 @@ class Health:
     def _counted(self, count: int) -> None:
         self._count = count
         self._count_good_until = time.monotonic() + COUNT_S
+
+    def _api(self) -> None:
+        """There and back over the loop that every request has to pass: what it takes, they take besides."""
+        loop = self._loop()
+        if loop is None:
+            raise RuntimeError("nothing is served yet")
+        passed = threading.Event()
+        loop.call_soon_threadsafe(passed.set)
+        # The run that waits holds its thread, so that there is one of them however long the loop is stuck.
+        while not passed.wait(STUCK_S):
+            if loop.is_closed():
+                raise RuntimeError("nothing is served any more")
 
     def _worker(self) -> None:
         if not self._exchange.alive or self._exchange.idle_s() > STUCK_S:

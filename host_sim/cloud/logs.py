@@ -74,12 +74,16 @@ class Lines(logging.Formatter):
 
 
 class _NoAddresses(logging.Filter):
-    """Drops uvicorn's lines on WebSockets: they hold the address with the token in it."""
+    """Drops uvicorn's lines on WebSockets, which hold the address with the token in it, and its warnings of
+    what is no HTTP, of which a stranger can cause any number: `unread` tells of that.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "WebSocket %s" not in str(record.msg)
+        text = str(record.msg)
+        return "WebSocket %s" not in text and text not in _UNREAD
 
 
+_UNREAD = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 _NO_ADDRESSES = _NoAddresses()
 
 
@@ -104,7 +108,8 @@ def request(scope: Any, status: int | None, began: float) -> None:
     state = scope.get("state", {})
     caller = state.get("caller")
     requests.log(
-        logging.INFO if status is None or status < 500 else logging.ERROR,
+        # 501 is meant: it says what this cloud does not have.
+        logging.ERROR if status is not None and status >= 500 and status != 501 else logging.INFO,
         Event(
             "request",
             method=scope["method"],
@@ -116,6 +121,11 @@ def request(scope: Any, status: int | None, began: float) -> None:
             actor=caller.actor if caller else None,
         ),
     )
+
+
+def unread(status: int, request_id: str) -> None:
+    """What came was no request, or too much of one, and was answered so."""
+    requests.info(Event("request", method=None, route=None, status=status, request_id=request_id))
 
 
 def audit(action: str, *, risk: bool = False, **fields: Any) -> None:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.uplink import Broker
+from host_sim.cloud.front.seats import Seats
 from host_sim.cloud.live.hub import Live
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -24,7 +25,7 @@ LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 class Metrics:
     """The numbers of one cloud, in a registry of their own."""
 
-    def __init__(self, exchange: Exchange, uplink: Broker, live: Live) -> None:
+    def __init__(self, exchange: Exchange, uplink: Broker, live: Live, seats: Seats) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "hxtp_http_requests",
@@ -51,7 +52,7 @@ class Metrics:
         self._commands = Counter(
             "hxtp_commands", "Commands by what became of them in the end.", ("state",), registry=self.registry
         )
-        self.registry.register(_Now(exchange, uplink, live))
+        self.registry.register(_Now(exchange, uplink, live, seats))
         ProcessCollector(registry=self.registry)
         exchange.listen_by_turn(self._count)
 
@@ -85,10 +86,11 @@ class Metrics:
 class _Now(Collector):
     """What the exchange, the uplink and the WebSocket know of themselves, asked when Prometheus asks."""
 
-    def __init__(self, exchange: Exchange, uplink: Broker, live: Live) -> None:
+    def __init__(self, exchange: Exchange, uplink: Broker, live: Live, seats: Seats) -> None:
         self._exchange = exchange
         self._uplink = uplink
         self._live = live
+        self._seats = seats
 
     def collect(self) -> Iterator[Metric]:
         exchange = self._exchange
@@ -115,7 +117,20 @@ class _Now(Collector):
         yield CounterMetricFamily(
             "hxtp_socket_dropped", "What somebody at a WebSocket was too slow for.", self._live.dropped
         )
+        yield GaugeMetricFamily("hxtp_connections", "Open connections, WebSockets too.", self._seats.open)
         for name, words, label, counts in (
+            (
+                "hxtp_connections_refused",
+                "Connections closed at once, by the bound that was reached.",
+                "bound",
+                self._seats.turned_away,
+            ),
+            (
+                "hxtp_unread_requests",
+                "What was no request, or too much or too slow, by what it was answered.",
+                "code",
+                self._seats.refused,
+            ),
             ("hxtp_client_messages", "Messages of app clients that count.", "profile", self._live.accepted),
             ("hxtp_client_refusals", "Messages on the WebSocket refused.", "code", self._live.refused),
         ):

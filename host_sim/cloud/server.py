@@ -28,6 +28,8 @@ from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
+from host_sim.cloud.front.door import Door
+from host_sim.cloud.front.protocol import Bounds
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, ProcessCounter, RedisCounter
 from host_sim.cloud.gate.quota import Quota
@@ -60,6 +62,13 @@ def _counter(settings: Settings, database: Database) -> Counter:
     if settings.redis:
         return RedisCounter(settings.redis, settings.redis_ca)
     return ProcessCounter() if database.is_sqlite else DatabaseCounter(database)
+
+
+def _tls(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def _limits(packets_s: int) -> BrokerSettings:
@@ -201,14 +210,11 @@ class Cloud:
             return BrokerAddress.of(settings.broker, settings.broker_password or None, ca)
         assert self.pki is not None
         password = secrets.token_urlsafe(24)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls.load_cert_chain(self.pki.certificate, self.pki.key)
         users = {**self.guests, SERVICE: password}
         self.broker = ThreadedBroker(
             settings.host,
             settings.broker_port,
-            tls=tls,
+            tls=_tls(self.pki.certificate, self.pki.key),
             authority=HxtpAuthority(doorman, doorman.check_password, users),
             settings=_limits(settings.device_packets_s),
             on_event=self._on_broker_event,
@@ -245,6 +251,13 @@ class Cloud:
             raise self._no_place("port", settings.port, "--port", error) from None
         settings.port = listener.getsockname()[1]
         logs.guard()
+        tls = None
+        if not settings.plain_http:
+            own = (settings.certificate, settings.certificate_key) if settings.certificate else None
+            tls = _tls(*(own or (self._own().certificate, self._own().key)))
+        seats = self.services.seats
+        seats.most, seats.each = settings.connections, settings.connections_per_address
+        bounds = Bounds(settings.head_bytes, settings.head_s)
         config = uvicorn.Config(
             create_app(self.services),
             log_level=settings.log_level,
@@ -255,10 +268,7 @@ class Cloud:
             ws_max_size=MAX_MESSAGE,
             server_header=False,
         )
-        if not settings.plain_http:
-            config.ssl_certfile = settings.certificate or str(self._own().certificate)
-            config.ssl_keyfile = settings.certificate_key or str(self._own().key)
-        server = uvicorn.Server(config)
+        server = Door(config, tls, bounds, seats)
         thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
         thread.start()
         end = time.monotonic() + START_S

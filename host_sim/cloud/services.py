@@ -1,5 +1,6 @@
 """The parts of a running cloud, put together once and handed to whoever needs them."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Broker
+from host_sim.cloud.front.seats import Seats
 from host_sim.cloud.gate.failures import Failures
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Limits
@@ -46,8 +48,10 @@ class Services:
     expel: Callable[[str], bool] = _elsewhere
     logins: Keeper | None = None  # where the broker has to be told who may come in
     live: Live = field(default_factory=Live)
+    seats: Seats = field(default_factory=Seats)
     sums: AtOnce = field(default_factory=lambda: AtOnce(SUMS))
     started: float = field(default_factory=time.time)
+    loop: asyncio.AbstractEventLoop | None = None  # that serves requests, while it does
     failures: Failures = field(init=False)
 
     def __post_init__(self) -> None:

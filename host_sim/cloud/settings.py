@@ -57,9 +57,13 @@ NUMBERS = {  # the lowest and the highest
             "critical_per_hour",
             "failed_auth_per_minute",
             "device_packets_s",
+            "connections",
+            "connections_per_address",
         ),
         (0, 1000000),
     ),
+    "head_bytes": (4096, 1 << 20),
+    "head_s": (1, 300),
 }
 WORDS = {
     "tier": TIERS,
@@ -113,6 +117,10 @@ class Settings:
     critical_per_hour: int = 5
     failed_auth_per_minute: int = 60  # requests of an address without a valid token or key
     device_packets_s: int = 50  # MQTT packets of one a second, at the embedded broker; ten times that at once
+    connections: int = 500  # of HTTP and WebSocket at a time
+    connections_per_address: int = 100  # of them from one; of IPv6 from one /64
+    head_bytes: int = 32768  # of an HTTP request, without its body
+    head_s: int = 10  # seconds that it may take to come, and a TLS handshake before it
     log_level: str = "info"
     log_format: str = "text"  # or json: an object a line
 

@@ -103,6 +103,7 @@ TABLE: dict[str, Row] = {
     "GET /metrics": _public,
     "GET /status": _public,
     "GET /version": _public,
+    "GET /ws/state": _public,  # that it is a WebSocket
     # authentication
     "GET /auth/me": Row(None, ANY),
     "GET /auth/csrf": _public,

@@ -1,9 +1,11 @@
 """What every answer has, whatever was asked: its headers, one shape of errors, and how often one may ask."""
 
+import ssl
 import uuid
 
 import pytest
 import sqlalchemy.exc
+from websockets.sync.client import connect
 
 from host_sim.cloud.app import MAX_BODY
 from host_sim.cloud.errors import ApiError
@@ -55,6 +57,38 @@ def test_so_does_what_is_no_json(api, path):
         answer = api(None).request(method, path)
         found = answer.headers["X-API-Version"], answer.headers["X-Protocol-Version"]
         assert found == ("1", "HxTP/3.0") and answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("path", ["/ws/state", "/api/v1/ws/state"])
+def test_so_does_the_change_to_a_websocket_and_a_plain_request_is_told_to_make_one(cloud, api, path):
+    # HX3-TRANS-16
+    address = api(None).base_url.copy_with(path=path)
+    verify = ssl.create_default_context(cafile=str(cloud.pki.ca))
+    with connect(str(address.copy_with(scheme="wss")), ssl=verify) as socket:
+        told = socket.response.headers
+        assert (told["X-API-Version"], told["X-Protocol-Version"]) == ("1", "HxTP/3.0")
+        assert uuid.UUID(told["X-Request-ID"])
+    answer = api(None).get(str(address))
+    assert (answer.status_code, answer.json()["error"]) == (426, "UPGRADE_REQUIRED")
+    assert (answer.headers["Upgrade"], answer.headers["Connection"]) == ("websocket", "Upgrade")
+    assert answer.json()["hint"] and answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/health/live", "/health/ready", "/version", "/devices", "/scenes", "/devices/nobody"]
+)
+def test_head_is_answered_as_get_without_the_body(api, path):
+    head, get = api().head(path), api().get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"] == "application/json"
+    if path != "/health":  # what is measured differs
+        assert head.headers["Content-Length"] == str(len(get.content))
+
+
+def test_head_of_what_cannot_be_got_is_refused(api):
+    answer = api().head("/devices/command")
+    assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST", b"")
+    assert api(None).head("/devices").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,10 @@ OTHER = {
     "critical_per_hour": 1000000,
     "failed_auth_per_minute": 0,
     "device_packets_s": 7,
+    "connections": 0,
+    "connections_per_address": 1000,
+    "head_bytes": 65536,
+    "head_s": 30,
     "log_level": "error",
     "log_format": "json",
 }

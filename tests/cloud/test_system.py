@@ -80,6 +80,48 @@ def test_a_broker_or_database_that_fails_makes_it_degraded(breakable, client_of)
     until(lambda: client.get("/health").json()["checks"]["database"] is False, "the database's end")
 
 
+def _health(services, limit_s=5.0):
+    return Health(
+        services.settings,
+        services.database,
+        services.exchange,
+        services.uplink,
+        lambda: services.loop,
+        limit_s,
+    )
+
+
+def test_the_api_is_measured_over_the_loop_that_serves_it(cloud):
+    health, held, free = _health(cloud.services), threading.Event(), threading.Event()
+
+    def hold():
+        held.set()
+        free.wait(20)
+
+    assert health._measure().services["api"].latency_ms > 0
+    cloud.services.loop.call_soon_threadsafe(hold)
+    try:
+        assert held.wait(20)
+        assert _health(cloud.services, limit_s=0.05)._measure().checks["api"] is False
+        reports = []
+        asking = threading.Thread(target=lambda: reports.append(health._measure()))
+        asking.start()
+        until(lambda: not health._probes["api"]._run.done(), "the API to be asked")
+        time.sleep(0.03)  # that long it has to wait at least
+    finally:
+        free.set()
+    asking.join(20)
+    assert reports[0].services["api"].latency_ms >= 30
+
+
+def test_an_api_that_serves_nothing_is_not_operational(cloud):
+    services = cloud.services
+    health = Health(
+        services.settings, services.database, services.exchange, services.uplink, lambda: None, 0.05
+    )
+    assert health._measure().checks["api"] is False
+
+
 def test_a_part_that_hangs_is_asked_once_and_not_waited_for(cloud):
     hangs, asked = threading.Event(), []
 
@@ -91,7 +133,9 @@ def test_a_part_that_hangs_is_asked_once_and_not_waited_for(cloud):
             hangs.wait(20)
 
     services = cloud.services
-    health = Health(services.settings, Database(), services.exchange, services.uplink, limit_s=0.05)
+    health = Health(
+        services.settings, Database(), services.exchange, services.uplink, lambda: services.loop, 0.05
+    )
     try:
         for _ in range(3):
             report = health._measure()
@@ -104,7 +148,7 @@ def test_a_part_that_hangs_is_asked_once_and_not_waited_for(cloud):
 
 def test_an_exchange_that_takes_no_turns_is_no_worker(cloud, monkeypatch):
     services = cloud.services
-    health = Health(services.settings, services.database, services.exchange, services.uplink)
+    health = _health(services)
     assert health.report().works
     monkeypatch.setattr(type(services.exchange), "idle_s", lambda self: 60.0)
     assert health._measure().checks["worker"] is False

@@ -41,6 +41,18 @@ async def state(websocket: WebSocket) -> None:
             await websocket.close(closing.code, closing.reason[:120])
 
 
+@router.get("/ws/state", include_in_schema=False)
+async def no_socket() -> None:
+    """Somebody asked for it as for a page."""
+    raise ApiError(
+        426,
+        "UPGRADE_REQUIRED",
+        "this address speaks WebSocket",
+        "connect to it as a WebSocket; GET /devices/ID/state tells a device's state without one",
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+    )
+
+
 async def _serve(websocket: WebSocket, services: Services) -> None:
     try:
         if services.limits.waits:
