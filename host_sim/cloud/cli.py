@@ -8,17 +8,25 @@ import dataclasses
 import difflib
 import gc
 import getpass
+import logging
 import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from host_sim import commandline
 from host_sim.cloud import logs
 from host_sim.cloud.operating import add_commands
 from host_sim.cloud.settings import EMAIL, PREFIX, TIERS, Settings, SettingsError, load
 from host_sim.trouble import Trouble
+
+if TYPE_CHECKING:
+    from host_sim.cloud.server import Cloud
+
+log = logging.getLogger(__name__)
 
 EPILOG = """\
 Every setting can also stand in the environment (HXTP_CLOUD_PORT=…) or in a TOML file (--config FILE).
@@ -207,17 +215,34 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     try:
-        print(f"API {settings.base_url()}, broker {cloud.broker_url}, data {settings.data}", flush=True)
-        if cloud.pki is not None and not settings.plain_http:
-            print(f"its certificate's CA: {cloud.pki.ca}  (curl --cacert {cloud.pki.ca} …)", flush=True)
-        for words in settings.advice():
-            print(f"mind: {words}", flush=True)
-        print("a token: python -m host_sim cloud token --tenant home --email you@example.org", flush=True)
+        _greet(settings, cloud)
         stop.wait()
     finally:
         cloud.stop()
-    print("stopped", flush=True)
+    if settings.log_format == "json":
+        log.info(logs.Event("stopped"))
+    else:
+        print("stopped", flush=True)
     return 0
+
+
+def _greet(settings: Settings, cloud: "Cloud") -> None:
+    """Say where everything is: to a person, or to whoever reads the logs."""
+    own_ca = None if settings.certificate or settings.plain_http or cloud.pki is None else cloud.pki.ca
+    if settings.log_format == "json":
+        where = {"api": settings.base_url(), "broker": cloud.broker_url, "data": settings.data, "ca": own_ca}
+        log.info(logs.Event("started", **where))
+        for words in settings.advice():
+            log.warning(words)
+        return
+    print(f"API {settings.base_url()}, broker {cloud.broker_url}, data {settings.data}", flush=True)
+    if own_ca is not None:
+        print(f"its certificate's CA: {own_ca}  (curl --cacert {own_ca} …)", flush=True)
+    elif cloud.broker is not None and cloud.pki is not None:
+        print(f"the broker's certificate's CA: {cloud.pki.ca}", flush=True)
+    for words in settings.advice():
+        print(f"mind: {words}", flush=True)
+    print("a token: python -m host_sim cloud token --tenant home --email you@example.org", flush=True)
 
 
 def _token(settings: Settings, options: argparse.Namespace) -> int:
@@ -255,10 +280,17 @@ def _password(file: str | None) -> str:
     if file is None:
         from host_sim.cloud.catalogue.users import check_password
 
-        first = getpass.getpass("password: ")
-        check_password(first)  # before it is typed once more
-        if first != getpass.getpass("again: "):
-            raise OSError("these were two different passwords")
+        try:
+            with warnings.catch_warnings(action="error", category=getpass.GetPassWarning):
+                first = getpass.getpass("password: ")
+                check_password(first)  # before it is typed once more
+                if first != getpass.getpass("again: "):
+                    raise OSError("these were two different passwords")
+        except (EOFError, getpass.GetPassWarning):
+            # Otherwise it would be read from whatever is there, and might be shown.
+            raise Trouble(
+                "no terminal to ask for a password: use --password-file F, or - for input"
+            ) from None
         return first
     if file == "-":
         return sys.stdin.readline(MAX_LINE).rstrip("\r\n")

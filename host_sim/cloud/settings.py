@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from host_sim.cloud import certificates
 from host_sim.cloud.security.vault import Vault, VaultError, key_file, keys_of
 from host_sim.trouble import Trouble
 
@@ -205,15 +206,16 @@ class Settings:
 
     def advice(self) -> list[str]:
         """What is no mistake, but seldom meant: a sentence each."""
+        found = certificates.advice(self.certificate) if self.certificate else []
         if self.host not in ("0.0.0.0", "::"):
-            return []
+            return found
         lacking = [] if self.public_url else ["public_url"]
         if not self.broker and not self.public_broker:
             lacking.append("public_broker")
         told = (
             f"host {self.host}: clients and devices elsewhere are told {self.own_host()}, which is themselves"
         )
-        return [f"{told}; set {' and '.join(lacking)}"] if lacking else []
+        return [*found, f"{told}; set {' and '.join(lacking)}"] if lacking else found
 
     def names(self, local: tuple[str, ...]) -> tuple[str, ...]:
         """The hosts that clients and devices look for in a certificate, besides those of this machine."""

@@ -270,7 +270,7 @@ def test_a_broker_that_forgot_everything_is_told_all_of_it(cloud, api, dynsec, a
         assert peer.let_in
 
 
-def test_workers_share_what_devices_say(cloud, address):
+def test_workers_share_what_devices_say(cloud, address, caplog):
     got = [[], []]
     cloud_got = []
     with contextlib.ExitStack() as stack:
@@ -291,6 +291,7 @@ def test_workers_share_what_devices_say(cloud, address):
         until(lambda: len(got[0]) + len(got[1]) + len(theirs()) >= len(sent), "all messages")
         assert len(set(got[0] + got[1])) + len(theirs()) == len(sent), "each goes to one of them"
         assert got[0] and got[1] and theirs()
+    assert "connection ended" not in caplog.text, "that a worker is stopped is nothing to warn of"
 
 
 def test_no_password_is_in_the_brokers_log_or_in_a_file_that_others_may_read(mosquitto):

@@ -109,6 +109,7 @@ class Uplink:
         self._receive = receive
         self._shared = shared
         self._connected = False
+        self._ending = False
         self._settled = threading.Event()
         self._refusal = ""
         self._asking = threading.Lock()
@@ -136,6 +137,7 @@ class Uplink:
         return self
 
     def stop(self) -> None:
+        self._ending = True
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -191,7 +193,7 @@ class Uplink:
     def _on_disconnect(
         self, client: mqtt.Client, data: object, flags: object, reason: Any, p: object
     ) -> None:
-        if self._connected:
+        if self._connected and not self._ending:
             log.warning("the broker's connection ended: %s", reason)
         self._connected = False
 

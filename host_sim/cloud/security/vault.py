@@ -129,4 +129,12 @@ def key_file(path: Path) -> list[bytes]:
         create_file(path, os.urandom(KEY).hex() + "\n")
     if path.stat().st_mode & 0o077:
         raise VaultError(f"{path} can be read by others: chmod 600 {path}")
-    return keys_of(path.read_text())
+    try:
+        keys = keys_of(path.read_text(encoding="utf-8"))
+    except (VaultError, UnicodeDecodeError):
+        keys = []
+    if not keys or any(len(key) != KEY for key in keys):
+        raise VaultError(
+            f"{path} has to hold master keys of {KEY} bytes, one a line: 64 hex digits, or base64"
+        )
+    return keys
