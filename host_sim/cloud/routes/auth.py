@@ -94,7 +94,7 @@ class KeyMade(BaseModel):
     scopes: list[str] = Field(examples=[["read:devices", "write:devices"]])
 
 
-class Key(BaseModel):
+class ApiKey(BaseModel):
     """A key as it is listed: never the key itself."""
 
     id: str = Field(examples=[API_KEY])
@@ -110,7 +110,7 @@ class Key(BaseModel):
 class Keys(Paged):
     """A page of API keys."""
 
-    api_keys: list[Key]
+    api_keys: list[ApiKey]
 
 
 class KeyEnded(BaseModel):
@@ -283,8 +283,8 @@ def _once(status: Literal["created", "rotated"], made: api_keys.Key, scopes: lis
     return KeyMade(status=status, id=made.id, key=made.key, prefix=made.prefix, name=made.name, scopes=scopes)
 
 
-def _shown(row: Any) -> Key:
-    return Key(
+def _shown(row: Any) -> ApiKey:
+    return ApiKey(
         id=row.id,
         name=row.name,
         prefix=row.prefix,

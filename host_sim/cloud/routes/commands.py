@@ -64,7 +64,7 @@ class Confirmation(BaseModel):
     )
 
 
-class Result(BaseModel):
+class CommandResult(BaseModel):
     """What became of the command for one device: its ids, or the reason and its gateway code. Where a yes is
     needed, `status`, `dry_run_token` and `dry_run` are those of a single command.
     """
@@ -96,7 +96,7 @@ _MANY = [
 class Results(BaseModel):
     """What became of the command for each device, in their order."""
 
-    results: list[Result] = Field(examples=[_MANY])
+    results: list[CommandResult] = Field(examples=[_MANY])
 
 
 class Accepted(BaseModel):

@@ -28,7 +28,7 @@ HINT = (
 )
 
 
-class Registration(BaseModel):
+class DeviceRegistration(BaseModel):
     """A device to be made. `type` is what one client sends for `device_type`."""
 
     device_type: str = Field(
@@ -42,7 +42,7 @@ class Registration(BaseModel):
     room_id: Id | None = None
 
 
-class Registered(BaseModel):
+class DeviceRegistered(BaseModel):
     """A new device. `device_secret`: 64 hex digits, in this answer and nowhere else."""
 
     status: Literal["registered"]
@@ -93,7 +93,7 @@ class Revoked(BaseModel):
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
 
 
-class Changes(BaseModel):
+class DeviceChanges(BaseModel):
     """What is left out stays; null takes it away. A room says which home it is in."""
 
     name: Name | None = Field(None, examples=["Reading lamp"])
@@ -119,7 +119,7 @@ class Rotated(BaseModel):
     hint: str = Field(examples=[HINT])
 
 
-class Key(BaseModel):
+class DeviceKey(BaseModel):
     """A key of a device, without the secret. `slot`: active signs, next waits for the device, previous still
     verifies, retired is erased.
     """
@@ -135,15 +135,15 @@ class KeyHistory(BaseModel):
     """The device's keys, the newest first, without their secrets."""
 
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
-    keys: list[Key]
+    keys: list[DeviceKey]
     count: int = Field(examples=[1])
 
 
 @router.post("/device/register", status_code=201, responses=errors(thing="home"))
 @router.post("/devices/register", status_code=201, include_in_schema=False)
 def register(
-    request: Request, body: Registration, caller: Caller = scoped("admin", "write:devices")
-) -> Registered:
+    request: Request, body: DeviceRegistration, caller: Caller = scoped("admin", "write:devices")
+) -> DeviceRegistered:
     """Make a device. Its secret is in this answer and nowhere else."""
     services = services_of(request)
     try:
@@ -160,7 +160,7 @@ def register(
             row = devices.find(connection, caller.tenant_id, issued.device_id)
     except LookupError as missing:
         raise not_found(str(missing.args[0]).removesuffix("_id")) from None
-    return Registered(
+    return DeviceRegistered(
         status="registered",
         device_id=issued.device_id,
         tenant_id=issued.tenant_id,
@@ -204,7 +204,10 @@ def get_device(
 @router.patch("/devices/{device_id}")
 @router.patch("/device/{device_id}", include_in_schema=False)
 def change_device(
-    device_id: DeviceId, request: Request, body: Changes, caller: Caller = scoped("admin", "write:devices")
+    device_id: DeviceId,
+    request: Request,
+    body: DeviceChanges,
+    caller: Caller = scoped("admin", "write:devices"),
 ) -> Device:
     """Give a device another name or place."""
     services = services_of(request)
@@ -282,7 +285,7 @@ def key_history(
         rows = keys.history(connection, caller.tenant_id, device_id)
     now = services.now()
     shown = [
-        Key(
+        DeviceKey(
             key_version=row.key_version,
             # Its secret is erased when the device is looked at next.
             slot="retired" if row.slot == "previous" and row.expires_at <= now else row.slot,

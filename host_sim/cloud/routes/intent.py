@@ -123,7 +123,7 @@ Intent = Annotated[
 ]
 
 
-class Result(BaseModel):
+class IntentResult(BaseModel):
     """What became of one step. `dispatched` with the command's id, `answered` with a state, or why not:
     `rejected`, or that a yes is needed, with the gate's code.
     """
@@ -147,7 +147,7 @@ class Outcome(BaseModel):
     mode: Literal["CLOUD_ENHANCED"]
     commands_executed: int = Field(examples=[1])
     commands_rejected: int = Field(examples=[0])
-    results: list[Result] = Field(
+    results: list[IntentResult] = Field(
         examples=[
             [{"device_id": DEVICE, "action": "light_on", "status": "dispatched", "command_id": COMMAND}]
         ]

@@ -56,7 +56,7 @@ class Capability(BaseModel):
     supportsDryRun: bool = Field(examples=[True])
 
 
-class Registered(Capability):
+class KnownCapability(Capability):
     """An action that is known here. `source`: firmware, or a device of the tenant that has an action which
     the firmware has not.
     """
@@ -68,7 +68,7 @@ class Registered(Capability):
 class Registry(BaseModel):
     """All actions that are known here."""
 
-    capabilities: list[Registered]
+    capabilities: list[KnownCapability]
     count: int = Field(examples=[1])
 
 
@@ -115,7 +115,7 @@ def all_capabilities(request: Request, caller: Caller = scoped("viewer", "read:m
     """Global capability registry: what the firmware can do, and what devices of the tenant can besides."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
         found = capabilities.every(connection, caller.tenant_id)
-    return Registry(capabilities=[Registered(**one) for one in found], count=len(found))
+    return Registry(capabilities=[KnownCapability(**one) for one in found], count=len(found))
 
 
 @router.get("/manifest/types")

@@ -24,7 +24,7 @@ Role = Literal["owner", "admin", "user", "viewer"]
 UserId = Annotated[str, Path(min_length=1, max_length=36, examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])]
 
 
-class Registration(BaseModel):
+class TenantRegistration(BaseModel):
     """A tenant to be made."""
 
     tenant_name: str = Field(
@@ -35,7 +35,7 @@ class Registration(BaseModel):
     )
 
 
-class Registered(BaseModel):
+class TenantRegistered(BaseModel):
     """The new tenant."""
 
     tenant_id: str = Field(examples=["0474c27c-dc19-4960-b63c-7bebbfe115ad"])
@@ -136,7 +136,7 @@ class Removed(BaseModel):
 
 
 @router.post("/tenant/register", status_code=201, responses=errors("TENANT_EXISTS"))
-def register(request: Request, body: Registration, caller: Caller = scoped()) -> Registered:
+def register(request: Request, body: TenantRegistration, caller: Caller = scoped()) -> TenantRegistered:
     """Register new tenant: the caller, who has none yet, becomes its owner."""
     services = services_of(request)
     tier = services.settings.tier
@@ -147,7 +147,7 @@ def register(request: Request, body: Registration, caller: Caller = scoped()) ->
     except users.Taken as error:
         raise conflict("TENANT_EXISTS", str(error), "GET /auth/me names it") from None
     logs.audit("tenant_registered", actor=caller.actor, tenant=tenant_id)
-    return Registered(tenant_id=tenant_id, user_id=caller.user.id, tenant_slug=slug, tier=tier)
+    return TenantRegistered(tenant_id=tenant_id, user_id=caller.user.id, tenant_slug=slug, tier=tier)
 
 
 @router.get("/tenant/settings")
