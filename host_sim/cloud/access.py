@@ -54,6 +54,14 @@ def identify(services: Services, credential: str, cheaply: bool = False) -> Call
     return found if found is not None else _remember(services, credential, cheaply)
 
 
+def presented(connection: HTTPConnection) -> str:
+    """`bearer`, which counts where there is none. Raises ApiError: 401, or 429 where there were too many."""
+    try:
+        return bearer(connection)
+    except ApiError as error:
+        raise failed(connection, error) from None
+
+
 def admitted(connection: HTTPConnection, credential: str) -> Caller:
     """`identify` for whoever connects. Raises ApiError: 401, or 429 where its address has had too many."""
     services = services_of(connection)

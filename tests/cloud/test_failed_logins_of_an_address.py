@@ -190,7 +190,17 @@ def _socket(cloud, address, path="/ws/state?token=hxtp_nonsense"):
 
 
 @pytest.mark.parametrize(
-    "way", ["no token", "wrong token", "approval", "approval without", "ticket", "broker", "WebSocket"]
+    "way",
+    [
+        "no token",
+        "wrong token",
+        "approval",
+        "approval without",
+        "ticket",
+        "broker",
+        "WebSocket",
+        "WebSocket without",
+    ],
 )
 def test_every_way_to_fail_counts(ask, api, cloud, address, way):
     body = json.dumps({"topic": "x"})
@@ -214,6 +224,7 @@ def test_every_way_to_fail_counts(ask, api, cloud, address, way):
             .status_code
         ),
         "WebSocket": lambda: _socket(cloud, address),
+        "WebSocket without": lambda: _socket(cloud, address, "/ws/state"),
     }
     assert [ways[way]() for _ in range(MOST + 1)] == [401] * MOST + [429]
     assert ask().status_code == 429

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from host_sim.cloud.access import address_of, admitted, bearer, count, limit, services_of
+from host_sim.cloud.access import address_of, admitted, count, limit, presented, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.live import connection, orders
@@ -59,8 +59,7 @@ async def _serve(websocket: WebSocket, services: Services) -> None:
             await run_in_threadpool(_opened, websocket)
         else:
             _opened(websocket)
-        credential = websocket.query_params.get("token") or bearer(websocket)
-        caller = await run_in_threadpool(_admitted, websocket, credential)
+        caller, credential = await run_in_threadpool(_admitted, websocket)
         served = Connection(websocket, services, caller, credential, _events(websocket))
         with services.live.seat(caller.tenant_id, served):
             await served.run()
@@ -77,13 +76,14 @@ def _opened(websocket: WebSocket) -> None:
     limit(websocket, f"ws:{address_of(websocket)}", OPENED)
 
 
-def _admitted(websocket: WebSocket, credential: str) -> Caller:
+def _admitted(websocket: WebSocket) -> tuple[Caller, str]:
+    credential = websocket.query_params.get("token") or presented(websocket)
     caller = admitted(websocket, credential)
     orders.allowed(caller)
     _, refusal = count(services_of(websocket), caller)
     if refusal is not None:
         raise refusal
-    return caller
+    return caller, credential
 
 
 def _events(websocket: WebSocket) -> frozenset[str]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from host_sim.cloud import logs
-from host_sim.cloud.access import TOKEN_OR_NONE, address_of, admitted, bearer, failed, limit, services_of
+from host_sim.cloud.access import TOKEN_OR_NONE, address_of, admitted, limit, presented, services_of
 from host_sim.cloud.browser import Browser
 from host_sim.cloud.catalogue import handshakes, users
 from host_sim.cloud.catalogue.tenants import User
@@ -95,11 +95,7 @@ def open_handshake(
 
 
 def _by_token(request: Request, services: Services, code: str, wants_page: bool) -> Response:
-    try:
-        credential = bearer(request)
-    except ApiError as error:
-        raise failed(request, error) from None
-    caller = request.state.caller = admitted(request, credential)
+    caller = request.state.caller = admitted(request, presented(request))
     if caller.scopes is not None:  # or a key would get what its scopes withhold
         raise ApiError(403, "PERMISSION_DENIED", "API keys cannot do this", "sign in as a person")
     if not handshakes.CODE.fullmatch(code):
