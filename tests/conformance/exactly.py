@@ -1,5 +1,5 @@
-"""`python -m tests.conformance.exactly [PART …]`: whether each broken reference cloud fails the cases that its
-row names, and no other over HTTP. `PART`: of the names of those to try. Status 1 where one does not.
+"""`python -m tests.conformance.exactly [PART …]`: whether each broken reference cloud fails the cases that
+its row names, and no other over HTTP. `PART`: of the names of those to try. Status 1 where one fails others.
 
 It takes minutes, and so is no test: the tests try the first case of each row.
 """

@@ -16,7 +16,6 @@ from typing import Any
 
 from host_sim.cloud import signed
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.gate import trials
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.server import Cloud
 from host_sim.cloud.services import Services
@@ -30,7 +29,6 @@ from host_sim.conformance.mutants import Swap, applied
 from host_sim.conformance.running import Target
 
 LONG = 2000  # ms: a case that waits for longer does so on the clock alone
-TRIAL_MS = 2500  # that a device has to answer a dry run in
 MANY = 1 << 30  # requests a minute
 
 
@@ -92,7 +90,6 @@ def running() -> Iterator[Reference]:
     edits = (
         Swap(Exchange, "now", lambda self: clock.now()),
         Swap(Services, "now", lambda self: clock.now()),
-        Swap(trials, "TRIAL_MS", TRIAL_MS),
         Swap(signed, "REQUESTS", MANY),
     )
     with ExitStack() as stack:
