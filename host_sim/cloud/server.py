@@ -40,6 +40,7 @@ from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.shared_redis import greet
+from host_sim.cloud.storage.company import watch
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.sweeper import Sweeper
 from host_sim.files import StoreError, lock_folder, replace_file, turn
@@ -149,6 +150,7 @@ class Cloud:
             uplink = Uplink(
                 address, lambda name, payload: exchange.receive(name, payload), settings.shared_subscriptions
             )
+        watch(database, settings.shared_subscriptions)
         exchange = Exchange(
             database,
             vault,

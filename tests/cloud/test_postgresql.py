@@ -9,10 +9,12 @@ from sqlalchemy.exc import DBAPIError
 
 from host_sim.cloud.catalogue import tenants
 from host_sim.cloud.cli import main
+from host_sim.cloud.storage.company import watch
 from host_sim.cloud.storage.database import TENANT, USER, Database, DatabaseError
 from host_sim.cloud.storage.migrate import differences, migrate, pending
 from host_sim.cloud.storage.role import check_role
 from host_sim.cloud.storage.tables import OF_A_TENANT, SHARED, metadata
+from tests.cloud.waiting import until
 
 GUARDED = [table for table in OF_A_TENANT if table not in SHARED]
 
@@ -220,6 +222,30 @@ def test_a_role_that_bypasses_row_level_security_in_a_roundabout_way_is_not_take
             postgres.execute(f"DROP ROLE {role}")
     with contextlib.closing(Database(url)) as database:
         check_role(database)
+
+
+def test_a_worker_that_does_not_share_messages_with_the_others_is_noticed(
+    postgres, postgres_settings, caplog
+):
+    url = postgres_settings()["database"]
+    held = "SELECT FROM pg_locks WHERE locktype = 'advisory'"
+
+    def told(*shared):
+        until(lambda: not postgres.execute(held), "those before to be gone")
+        caplog.clear()
+        with contextlib.ExitStack() as stack:
+            for one in shared:
+                worker = stack.enter_context(contextlib.closing(Database(url)))
+                watch(worker, one)
+                for _ in range(2):
+                    with worker.turning():
+                        """It takes a turn."""
+        return [record.getMessage().split(" of ")[0] for record in caplog.records]
+
+    assert told(False) == told(True, True, True) == []
+    assert told(True, True, False) == ["this worker, one"]
+    assert told(False, True) == ["another worker"]
+    assert told(False, False) == ["this worker, one"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,10 @@ class Database:
 
         for engine in (self.engine, self._own):
             sa.event.listen(engine, "do_connect", connecting)
+
+    def when_turning(self, connected: Callable[[Any], None]) -> None:
+        """Call `connected` with each connection of the driver's that `turning` is going to use."""
+        sa.event.listen(self._own, "connect", lambda driver, record: connected(driver))
 
     def close(self) -> None:
         self.engine.dispose()
