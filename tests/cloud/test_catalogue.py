@@ -155,6 +155,7 @@ def test_a_code_of_any_length_ends_a_command(database, tenant, device):
         "action": "light_on",
         "params": {},
         "dry_run": False,
+        "passed_as": "normal",
         "attempts": 0,
     }
     row |= {"state": "queued", "due_at": 0, "actor": "x", "created_at": NOW, "expires_at": NOW}

@@ -78,6 +78,19 @@ def test_a_revoked_device_gets_nothing_more(api, device):
     assert results["results"][0]["error"] == "Device is revoked"
 
 
+def test_who_listens_is_told_what_ended_with_a_device(cloud, api, bare):
+    # HX3-CMD-35
+    command_id = api().post(f"/device/{bare}/command", json={"action": "light_on"}).json()["command_id"]
+    told = []
+    end = cloud.services.exchange.listen(told.append)
+    assert api().post(f"/device/{bare}/revoke").status_code == 200
+    command = api().get(f"/commands/{command_id}").json()
+    assert (command["status"], command["error"]) == ("failed", "DEVICE_REVOKED") and command["settled_at"]
+    until(lambda: told, "the notice")
+    end()
+    assert [(one.kind, one.device_id, one.body["id"]) for one in told] == [("command", bare, command_id)]
+
+
 def test_an_idempotency_key_sends_a_command_once(api, lamp):
     def ask(brightness):
         return api().post(

@@ -292,3 +292,14 @@ def test_an_answer_that_another_worker_heard_is_found(cloud, api, gate, monkeypa
     body = {"action": "gate_force", "params": {"percent": 5}, "device_ids": [gate.id]}
     assert api().post("/devices/command", json=body).json()["results"][0]["dry_run"] == "taken"
     assert trials_of._waiting == {}
+
+
+def test_a_yes_without_a_dry_run_ends_where_the_device_takes_one_by_now(api, gate):
+    # HX3-MAN-26, HX3-MAN-10
+    before = list(done(gate))
+    declare(api, gate, supportsDryRun=False)
+    told = ask(api, gate, 43).json()
+    assert told["dry_run"] == "not_supported"
+    declare(api, gate, supportsDryRun=True)
+    anew = confirm(api, gate, told["dry_run_token"])
+    assert (anew.status_code, anew.json()["dry_run"], done(gate)) == (409, "taken", before)

@@ -146,7 +146,7 @@ def test_what_was_revoked_or_is_over_goes_and_what_holds_stays(database, sweep, 
                     created_at=at,
                 )
             )
-    waiting = {"device_id": lamp, "user_id": person, "kind": "dry_run_required", "action": "x", "params": {}}
+    waiting = {"device_id": lamp, "user_id": person, "passed_as": "critical", "action": "x", "params": {}}
     waiting |= {"message_id": str(uuid.uuid4()), "counted": False}
     for number, until in enumerate((NOW - 1, NOW)):
         add(

@@ -46,11 +46,12 @@ def add_confirmation(
     now: int,
     expires_at: int,
 ) -> None:
-    """A command (its id, kind, action, params, life in ms) waits for its token; what expired is forgotten.
+    """A command (its id, what a yes is for, action, params, life in ms) waits for its token; what expired is
+    forgotten.
 
     Several may wait with one id: they are one command, whichever is confirmed.
     """
-    message_id, kind, action, params, life = command
+    message_id, passed_as, action, params, life = command
     connection.execute(
         confirmations.delete().where(confirmations.c.tenant_id == tenant_id, confirmations.c.expires_at < now)
     )
@@ -61,7 +62,7 @@ def add_confirmation(
             device_id=device_id,
             user_id=user_id,
             message_id=message_id,
-            kind=kind,
+            passed_as=passed_as,
             action=action,
             params=dict(params),
             life=life,

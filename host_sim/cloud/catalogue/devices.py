@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue.pages import Page, rows_of
+from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.keyring import purpose
+from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import (
     device_keys,
@@ -164,16 +166,19 @@ def every(connection: sa.Connection, tenant_id: str, page: Page | None = None) -
     return rows_of(connection, query, devices.c.created_at, devices.c.id, page)
 
 
-def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) -> bool:
-    """From now on nothing of this device counts and nothing is sent to it. Whether there was such a device.
+def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) -> list[Notice]:
+    """From now on nothing of this device counts and nothing is sent to it, and what waits for it has ended:
+    what `Exchange.tell` has to be given after the commit.
 
     Its secrets are erased; its history stays.
     """
-    changed = connection.execute(
+    # First, since it waits for a turn that holds the device, and for whoever gives it another secret.
+    touch(connection, tenant_id, device_id)
+    connection.execute(
         devices.update()
         .where(devices.c.id == device_id, devices.c.tenant_id == tenant_id, devices.c.revoked_at.is_(None))
         .values(revoked_at=now)
-    ).rowcount
+    )
     connection.execute(
         device_keys.update()
         .where(
@@ -183,9 +188,9 @@ def revoke(connection: sa.Connection, tenant_id: str, device_id: str, now: int) 
         )
         .values(slot="retired", secret_sealed=None, expires_at=now)
     )
-    touch(connection, tenant_id, device_id)
     logins.renew(connection, device_id, now)
-    return bool(changed)
+    ended = ledger.end_all(connection, tenant_id, device_id, now)
+    return [Notice("command", tenant_id, device_id, now, "", body) for body in ended]
 
 
 def touch(connection: sa.Connection, tenant_id: str, device_id: str) -> None:

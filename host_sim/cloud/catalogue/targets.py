@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.manifests import NONE, capability
+from host_sim.cloud.catalogue.manifests import capability
+from host_sim.cloud.exchange.records import NONE
 from host_sim.cloud.storage.database import FAILURES, Database, one_of
 from host_sim.cloud.storage.remembered import ALONE_S, HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests
@@ -23,12 +24,13 @@ TENANTS = 1000  # whose devices are read again before they have to be
 @dataclass(frozen=True, slots=True)
 class Target:
     """A device of the tenant's. `manifest`: its body, None where it has told none. `awaited`: it has named
-    another one than it told last, which has not come yet.
+    another one than it told last, which has not come yet. `hash`: of the manifest.
     """
 
     revoked: bool
     manifest: Mapping[str, Any] | None
     awaited: bool
+    hash: str | None = None
 
     def has(self, action: str) -> bool:
         """Whether its manifest lists this action."""
@@ -106,7 +108,7 @@ class Targets:
         found = {}
         for row in rows:
             body = None if row.hash is None else known[row.hash]
-            found[row.id] = Target(row.revoked_at is not None, body, row.hash == NONE)
+            found[row.id] = Target(row.revoked_at is not None, body, row.hash == NONE, row.hash)
             self._database.remembered.keep(("target", tenant_id, row.id), found[row.id], mark, self._hold_s)
         return found
 

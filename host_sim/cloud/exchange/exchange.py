@@ -20,7 +20,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
-from host_sim.cloud.exchange.turn import Look, Message, Outcome, Turn, Work
+from host_sim.cloud.exchange.turn import Look, Message, News, Outcome, Turn, Work
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of
@@ -163,15 +163,18 @@ class Exchange:
         life: int,
         actor: str,
         dry_run: bool = False,
+        passed_as: str = "normal",
+        manifest: str | None = None,
         message_id: str | None = None,
     ) -> Acceptance:
         """Accept a command for delivery within `life` ms; `within` of what it gives waits until it is stored.
 
-        `message_id`: of a command that may be ordered more than once, because whoever asks has an
-        Idempotency-Key or a token for it; where it is there already, nothing is added. The future raises
-        IdUsed where it is another one, HxtpError (DEVICE_NOT_FOUND, BUFFER_OVERFLOW, PAYLOAD_TOO_LARGE),
-        TypeError or ValueError for parameters without a JSON form, Unavailable where the database cannot be
-        written.
+        `passed_as` (see `Passed.needs`) and `manifest` (the hash of the one that it was judged by) decide
+        whether it is judged again before it leaves. `message_id`: of a command that may be ordered more than
+        once, because whoever asks has an Idempotency-Key or a token for it; where it is there already,
+        nothing is added. The future raises IdUsed where it is another one, HxtpError (DEVICE_NOT_FOUND,
+        BUFFER_OVERFLOW, PAYLOAD_TOO_LARGE), TypeError or ValueError for parameters without a JSON form,
+        Unavailable where the database cannot be written.
         """
         chosen = message_id is not None
         future = Acceptance(message_id or str(uuid.uuid4()))
@@ -186,6 +189,8 @@ class Exchange:
             future.message_id,
             chosen,
             future,
+            passed_as,
+            manifest,
         )
         self._orders.put(order)
         self._work.put(order)
@@ -199,6 +204,12 @@ class Exchange:
     def look(self, tenant_id: str, device_id: str) -> None:
         """Something changed for this device in the database: take what may leave now."""
         self._work.put(Look(tenant_id, device_id))
+        self._hurry()
+
+    def tell(self, notices: Sequence[Notice]) -> None:
+        """Let those who listen know of what was committed elsewhere."""
+        for notice in notices:
+            self._work.put(News(notice))
         self._hurry()
 
     def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:

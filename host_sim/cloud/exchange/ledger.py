@@ -27,9 +27,11 @@ from host_sim.cloud.storage.tables import (
     states,
     tenants,
 )
-from hxtp.cloud import DISPATCHED, QUEUED
+from hxtp.cloud import DISPATCHED, FAILED, OUTCOME_UNKNOWN, QUEUED
 
 UNSETTLED = (QUEUED, DISPATCHED)
+DEVICE_REVOKED = "DEVICE_REVOKED"
+AHEAD_MS = 2000  # by which the clocks of workers may differ
 CLAIM_MS = 5000  # that other workers leave a look to the one that took it
 _CLAIM = (
     "UPDATE agenda SET due_at = %s WHERE device_id IN (SELECT device_id FROM agenda WHERE due_at <= %s"
@@ -196,16 +198,8 @@ def _load(
     keyring.erase_expired(connection, tenant_id, device_ids, now)
     keys = keyring.open_keys(connection, vault, tenant_id, device_ids, now, shut)
     orders: dict[str, list] = {}
-    for row in connection.execute(
-        sa.select(commands)
-        .where(
-            commands.c.tenant_id == tenant_id,
-            commands.c.device_id.in_(device_ids),
-            commands.c.state.in_(UNSETTLED),
-        )
-        .order_by(commands.c.number)
-    ):
-        orders.setdefault(row.device_id, []).append(records.order_of(row))
+    for row in _unsettled(connection, tenant_id, device_ids, now):
+        orders.setdefault(row.device_id, []).append((records.order_of(row, now), row.passed_as))
     chosen = connection.execute(sa.select(tenants.c.settings).where(tenants.c.id == tenant_id)).scalar()
     limits = {**TENANT_SETTINGS, **(chosen or {})}
     loaded = {}
@@ -228,7 +222,6 @@ def _load(
         name = row.device_id
         if name not in keys or (shut and name in shut):
             continue
-        known = row.manifest_hash is not None and row.manifest_hash == row.record.get("manifest_hash")
         loaded[name] = records.build(
             name,
             tenant_id,
@@ -236,12 +229,69 @@ def _load(
             row.record,
             row.last_seen,
             keys[name],
-            known,
+            row.manifest_hash,
             orders.get(name, ()),
             limits["max_age_s"],
             limits["future_s"],
         )
     return loaded
+
+
+def _unsettled(connection: sa.Connection, tenant_id: str, device_ids: list[str], now: int) -> list[Any]:
+    """The rows of commands that have not ended, in the order of their numbers.
+
+    What was ordered in the future was ordered by a clock that was ahead: its life begins now.
+    """
+    theirs = (
+        commands.c.tenant_id == tenant_id,
+        commands.c.device_id.in_(device_ids),
+        commands.c.state.in_(UNSETTLED),
+    )
+    query = sa.select(commands).where(*theirs).order_by(commands.c.number)
+    rows = list(connection.execute(query))
+    if all(row.created_at <= now + AHEAD_MS for row in rows):
+        return rows
+    life = commands.c.expires_at - commands.c.created_at
+    connection.execute(
+        commands.update()
+        .where(*theirs, commands.c.created_at > now + AHEAD_MS)
+        .values(created_at=now, expires_at=now + life)
+    )
+    return list(connection.execute(query))
+
+
+def end_all(connection: sa.Connection, tenant_id: str, device_id: str, now: int) -> list[dict[str, Any]]:
+    """End what has not ended, because the device is revoked (HX3-CMD-35); whoever calls has locked its link.
+
+    The bodies of the notices to be told after the commit.
+    """
+    ended = []
+    for row in _unsettled(connection, tenant_id, [device_id], now):
+        error = OUTCOME_UNKNOWN if row.attempts else DEVICE_REVOKED
+        connection.execute(
+            commands.update()
+            .where(commands.c.id == row.id, commands.c.tenant_id == tenant_id)
+            .values(state=FAILED, error=error, settled_at=now)
+        )
+        body = {"id": row.id, "action": row.action, "state": FAILED, "error": error, "result": None}
+        ended.append(body)
+    return ended
+
+
+def manifest_of(connection: sa.Connection, tenant_id: str, device_id: str) -> Mapping[str, Any]:
+    """The body of a device's manifest; an empty one where there is none."""
+    trips.land(connection)
+    found = connection.execute(
+        sa.select(manifests.c.body).where(
+            manifests.c.device_id == device_id, manifests.c.tenant_id == tenant_id
+        )
+    ).scalar()
+    return found or {}
+
+
+def look_at_all(connection: sa.Connection, now: int) -> None:
+    """The clock was put back: whatever was planned for later may be due before that."""
+    connection.execute(agenda.update().where(agenda.c.due_at > now).values(due_at=now))
 
 
 def save_links(connection: sa.Connection, changed: Sequence[Held]) -> None:
@@ -313,6 +363,7 @@ def added_row(tenant_id: str, order: Any, item: Any, now: int) -> dict[str, Any]
         "action": item.action,
         "params": dict(item.params),
         "dry_run": item.dry_run,
+        "passed_as": item.passed_as,
         "state": order.state,
         "boot_count": order.boot_count,
         "attempts": order.attempts,

@@ -65,6 +65,7 @@ class NewOrder:
 
     `chosen`: the id was chosen by who asked, who may ask again. Any other is known to nobody else, and can be
     stored already only where a transaction was committed and its answer was lost.
+    `passed_as`: what somebody said yes to. `manifest`: the hash of the one that it was judged by.
     """
 
     tenant_id: str
@@ -77,6 +78,8 @@ class NewOrder:
     message_id: str
     chosen: bool
     future: Acceptance
+    passed_as: str = "normal"
+    manifest: str | None = None
 
     @property
     def content(self) -> Content:

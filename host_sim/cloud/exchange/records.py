@@ -10,11 +10,22 @@ from typing import Any
 
 from host_sim import fast
 from hxtp import frame, jsontext
-from hxtp.cloud import Link, Order
+from hxtp.cloud import RETRY, Link, Order
 from hxtp.envelope import Verifier
 from hxtp.window import Window
 
-_LINK = ("framed", "session", "boot_count", "results_kept", "hello", "manifest_hash", "submitted", "away")
+_LINK = (
+    "framed",
+    "session",
+    "boot_count",
+    "results_kept",
+    "hello",
+    "manifest_hash",
+    "submitted",
+    "away",
+    "hurried",
+)
+NONE = ""  # the hash of a manifest that is another one than the device named
 _KNOWN: Mapping[str, Any] = {}  # stands for a manifest that lies in its own table
 
 
@@ -33,6 +44,9 @@ class Held:
     """A link in memory, good while its row has `version`. `stored`: the columns of each order's row.
 
     `proof`: judges by the key in the slot `next` alone, where there is one. `expires`: when a key ends.
+    `manifest`: the hash of the one that is known, NONE where it is not the one that the device named; None
+    where there never was one. `passed_as`: by message id, what somebody said yes to. `judged`: the ids of
+    those that this manifest allows.
     """
 
     tenant_id: str
@@ -46,6 +60,15 @@ class Held:
     changed: bool = False
     planned: int | None = -1  # what the agenda says; -1: not known
     stored: dict[str, tuple] = field(default_factory=dict)
+    manifest: str | None = None
+    passed_as: dict[str, str] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)
+
+    def knows(self, manifest: str | None) -> None:
+        """From now on that is the manifest's hash."""
+        if manifest != self.manifest:
+            self.manifest = manifest
+            self.judged.clear()
 
 
 def build(
@@ -55,12 +78,14 @@ def build(
     record: Mapping[str, Any],
     last_seen: int | None,
     keys: Sequence[DeviceKey],
-    manifest_known: bool,
-    orders: Sequence[Order],
+    manifest: str | None,
+    orders: Sequence[tuple[Order, str]],
     max_age_s: int,
     future_s: int,
 ) -> Held:
-    """A link from what was kept. `keys`: the one that signs first. The limits are the tenant's."""
+    """A link from what was kept. `keys`: the one that signs first. `manifest`: as in Held. `orders`: with
+    what somebody said yes to. The limits are the tenant's.
+    """
     numbers = record.get("keys", {})
     windows, sent, slots = {}, {}, []
     for key in keys:
@@ -79,12 +104,17 @@ def build(
             setattr(link, name, record[name])
     link.limit(max_age_s, future_s)
     link.last_seen = last_seen
-    link.manifest = _KNOWN if manifest_known else None
+    named = link.manifest_hash
+    link.manifest = _KNOWN if manifest is not None and manifest == named else None
+    # One that came over the API is as good as the one that the device named.
+    link.awaits = manifest == NONE or (manifest is None and named is not None)
     link.sent = sent[keys[0].version]
     link.stale_answered = numbers.get(str(keys[0].version), {}).get("stale_answered")
-    link.orders = list(orders)
+    link.orders = [order for order, _ in orders]
     held = Held(tenant_id, link, version, keys[0].version, windows, sent)
-    held.stored = {order.message_id: columns(order) for order in orders}
+    held.stored = {order.message_id: columns(order) for order in link.orders}
+    held.manifest = manifest
+    held.passed_as = {order.message_id: passed_as for order, passed_as in orders}
     held.expires = min((key.expires_at for key in keys if key.expires_at is not None), default=None)
     for key, slot in zip(keys, slots, strict=True):
         if key.slot == "next":
@@ -116,8 +146,11 @@ def columns(order: Order) -> tuple:
     return order.state, order.error, order.result, order.boot_count, order.attempts, order.due
 
 
-def order_of(row: Any) -> Order:
-    """An order from its row in `commands`."""
+def order_of(row: Any, now: int) -> Order:
+    """An order from its row in `commands`.
+
+    It is never due later than it can be: a time beyond that was written by a clock that was ahead.
+    """
     body = dict(row.params)
     body["action"] = row.action
     if row.dry_run:
@@ -126,6 +159,8 @@ def order_of(row: Any) -> Order:
     order = Order(row.id, row.number, row.action, text, row.expires_at)
     order.state, order.error, order.result = row.state, row.error, row.result
     order.boot_count, order.attempts, order.due = row.boot_count, row.attempts, row.due_at
+    if order.due > now + (RETRY << min(max(order.attempts - 1, 0), 5)):
+        order.due = now
     return order
 
 

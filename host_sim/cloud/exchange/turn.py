@@ -12,13 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import manifests, samples
-from host_sim.cloud.exchange import keyring, ledger
+from host_sim.cloud.exchange import keyring, ledger, recheck
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, NewOrder, Unavailable
-from host_sim.cloud.exchange.records import Held, columns, proves
+from host_sim.cloud.exchange.records import NONE, Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
-from hxtp.cloud import Event, Order
+from hxtp.cloud import QUEUED, Event, Order
 from hxtp.errors import DEVICE_NOT_FOUND, INTERNAL_ERROR, HxtpError
 from hxtp.registry import DRY_RUN
 
@@ -45,7 +45,22 @@ class Look:
     device_id: str
 
 
-Work = Message | NewOrder | Look
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was committed elsewhere and is to be told with the rest."""
+
+    notice: Notice
+
+    @property
+    def tenant_id(self) -> str:
+        return self.notice.tenant_id
+
+    @property
+    def device_id(self) -> str:
+        return self.notice.device_id
+
+
+Work = Message | NewOrder | Look | News
 
 
 @dataclass(slots=True)
@@ -153,7 +168,9 @@ class Turn:
                     continue  # whoever asked was told that it is not done
                 if isinstance(item, NewOrder) and page.has(item, outcome):
                     continue
-                if device_id in shut:
+                if isinstance(item, News):
+                    outcome.notices.append(item.notice)
+                elif device_id in shut:
                     _closed(item, now, outcome)
                 elif one is None:
                     _unknown(item, now, outcome)
@@ -161,8 +178,11 @@ class Turn:
                     page.receive(one, item, outcome)
                 elif isinstance(item, NewOrder):
                     page.order(one, item, outcome)
+                elif one.planned is not None and now < one.planned:
+                    one.planned = -1  # somebody else planned this look
             if one is not None:
                 page.settle(one, one.link.tick(now), outcome)
+                page.judge(connection, one, outcome)
                 while connected and (message := one.link.take(now)) is not None:
                     name = topics.topic(tenant_id, device_id, message[0])
                     outcome.messages.append((name, message[1]))
@@ -228,6 +248,10 @@ class _Page:
         elif kind != "heartbeat":
             if link.manifest_hash != named:
                 self.named[name] = link.manifest_hash
+                if one.manifest is not None and one.manifest == link.manifest_hash:
+                    link.awaits = False  # somebody gave it over the API
+                elif one.manifest is not None:
+                    one.knows(NONE)
                 self.manifests.pop(name, None)
                 outcome.redeclared = True
             self._keep(one, event, outcome)
@@ -241,6 +265,7 @@ class _Page:
             self.states[name] = body
         elif event.type == "manifest":
             self.manifests[name] = (one.link.manifest_hash, body)
+            one.knows(one.link.manifest_hash)
             outcome.redeclared = True
         elif event.type == "hello" and isinstance(body.get("firmware_version"), str):
             self.firmware[name] = body["firmware_version"]
@@ -264,14 +289,40 @@ class _Page:
             return
         order.message_id = item.message_id
         self.known[item.message_id] = item.content
+        one.passed_as[item.message_id] = item.passed_as
+        if item.manifest is not None and item.manifest == one.manifest:
+            one.judged.add(item.message_id)
         one.changed = True
         self.added.append((one, order, item))
         outcome.answers.append((item.future, order.message_id))
+
+    def judge(self, connection: sa.Connection, one: Held, outcome: Outcome) -> None:
+        """End those that would leave now and must not, because the device can do something else by now."""
+        link = one.link
+        if not link.orders or not link.session or one.manifest in (None, NONE) or link.holds(self.now):
+            return
+        doubtful = [
+            order for order in link.orders if order.state == QUEUED and order.message_id not in one.judged
+        ]
+        if not doubtful:
+            return
+        name = link.device_id
+        told = self.manifests.get(name)
+        manifest = ledger.manifest_of(connection, self.tenant_id, name) if told is None else told[1]
+        for order in doubtful:
+            code = recheck.refusal(name, order, one.passed_as.get(order.message_id, "normal"), manifest)
+            if code is None:
+                one.judged.add(order.message_id)
+            else:
+                link.withdraw(order, code)
+                self.settle(one, [order], outcome)
 
     def settle(self, one: Held, orders: list[Order], outcome: Outcome) -> None:
         for order in orders:
             one.changed = True
             one.stored.pop(order.message_id, None)
+            one.passed_as.pop(order.message_id, None)
+            one.judged.discard(order.message_id)
             self.ended.append(ledger.settled_row(order, self.now))
             body = {
                 "id": order.message_id,

@@ -24,7 +24,7 @@ from host_sim.cloud.errors import ApiError, conflict, not_found
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, Unavailable
-from host_sim.cloud.gate.judge import Asked, Passed, judge
+from host_sim.cloud.gate.judge import ASKS, Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.security import hashing
@@ -35,7 +35,6 @@ from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, HxtpError
 CONFIRM_MS = 30000  # for a sensitive command
 DRY_RUN_MS = 60000  # for a critical one
 ACCEPT_S = 20  # that an order may take to become durable
-ASKS = {"sensitive": "confirmation_required", "critical": "dry_run_required"}
 STEPS = (
     "authentication",
     "tenant",
@@ -198,8 +197,8 @@ class Gate:
             return _same(row.message_id, known[row.message_id], wanted)
         asked = Asked(row.action, row.params, ttl_s=row.life and row.life / 1000, coerce=False)
         passed = self._pass(caller, device_id, asked)
-        if passed.safety == "critical" and row.kind != ASKS["critical"]:
-            # It was sensitive when this yes was asked for, and is not any more.
+        if not passed.has(row.passed_as):
+            # This yes was asked for when it was of another class, or the device took no dry run of it.
             asking = _Asking(passed, asked.life, row.message_id)
             self._try(caller, [asking])
             return self._ask(caller, asking)
@@ -275,7 +274,7 @@ class Gate:
                 passed.device_id,
                 caller.user.id,
                 token_hash,
-                (message_id, status, passed.action, passed.params, asking.life),
+                (message_id, passed.needs, passed.action, passed.params, asking.life),
                 now,
                 now + life,
             )
@@ -304,6 +303,8 @@ class Gate:
             life=asked.life or LIFE,
             actor=caller.actor,
             dry_run=asked.dry_run,
+            passed_as=passed.needs,
+            manifest=passed.manifest,
             message_id=message_id or _id_of(caller, passed.device_id, asked),
         )
 

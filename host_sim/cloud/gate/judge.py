@@ -19,6 +19,8 @@ from hxtp.jsontext import dumps
 from hxtp.registry import ACTION, DRY_RUN, RESERVED
 
 MAX_TTL_S = 86400
+ASKS = {"sensitive": "confirmation_required", "critical": "dry_run_required"}
+UNTRIED = "untried"  # critical, and its device takes no dry run of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,26 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A command that may be sent. `dry_runs`: the device takes dry runs of the action."""
+    """A command that may be sent. `dry_runs`: the device takes dry runs of the action. `manifest`: the hash
+    of the one that says so.
+    """
 
     device_id: str
     action: str
     params: Mapping[str, Any]
     safety: str
     dry_runs: bool
+    manifest: str | None = None
+
+    @property
+    def needs(self) -> str:
+        """What a yes has to be for: normal (none is needed), sensitive, untried, critical."""
+        return UNTRIED if self.safety == "critical" and not self.dry_runs else self.safety
+
+    def has(self, passed_as: str) -> bool:
+        """Whether a yes for that is enough (HX3-MAN-26)."""
+        tried = passed_as == "critical" and self.needs == UNTRIED
+        return self.needs in ("normal", passed_as) or tried
 
 
 def judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
@@ -98,7 +113,7 @@ def judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
     params = _parameters({"capabilities": [capability]}, asked)
     if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
         raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
-    return Passed(device_id, asked.action, params, safety, dry_runs)
+    return Passed(device_id, asked.action, params, safety, dry_runs, target.hash)
 
 
 def _restricted(message: str) -> ApiError:

@@ -93,6 +93,7 @@ class Trials:
             life=TRIAL_MS,
             actor=caller.actor,
             dry_run=True,
+            passed_as="critical",
             message_id=command_id,
         )
         # What was not stored has no end; `accepted` says why.

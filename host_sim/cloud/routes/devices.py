@@ -311,7 +311,8 @@ def revoke(
     with services.database.writing(caller.tenant_id) as connection:
         if devices.find(connection, caller.tenant_id, device_id) is None:
             raise not_found("device")
-        devices.revoke(connection, caller.tenant_id, device_id, services.now())
+        ended = devices.revoke(connection, caller.tenant_id, device_id, services.now())
+    services.exchange.tell(ended)
     services.expel(device_id)
     logs.audit("device_revoked", actor=caller.actor, tenant=caller.tenant_id, id=device_id)
     return Revoked(status="revoked", device_id=device_id)

@@ -266,6 +266,8 @@ commands = sa.Table(
     _text("action"),
     _json("params"),
     sa.Column("dry_run", sa.Boolean, nullable=False, default=False),
+    # What it had a yes for: normal (it needed none), sensitive, untried, critical.
+    sa.Column("passed_as", sa.String(16), nullable=False, default="normal"),
     _text("state", 16),  # queued, dispatched, acknowledged, failed, expired
     _text("error", 64, nullable=True),
     _json("result", nullable=True),
@@ -288,7 +290,7 @@ confirmations = sa.Table(
     sa.Column("device_id", sa.String(ID), sa.ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
     _text("user_id", ID),
     _text("message_id", ID),  # that the command will have; with an Idempotency-Key several rows have the same
-    _text("kind", 32),  # confirmation_required, dry_run_required
+    _text("passed_as", 16),  # what the yes is for: sensitive, untried, critical
     _text("action"),
     _json("params"),
     sa.Column("life", sa.BigInteger, nullable=True),
