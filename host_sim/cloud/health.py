@@ -6,6 +6,7 @@ tell why a part fails: that is for the log.
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +18,17 @@ from host_sim.cloud.catalogue.devices import MISSED
 from host_sim.cloud.catalogue.presence import heard_since
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Broker
+from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.shared_redis import connect
-from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.database import FAILURES, Database, reason_of
 
 log = logging.getLogger(__name__)
 
 LIMIT_S = 2.0  # that a part may take to answer
 FRESH_S = 1.0  # that a report is good for whoever asks next
 COUNT_S = 10.0  # the same for the count of devices
+UNSTORED_S = 30.0  # for which a turn that could not be stored counts, though small things can be again
 STUCK_S = 15.0  # without a turn: the exchange hangs
 
 Status = Literal["operational", "degraded", "not_configured"]
@@ -76,6 +79,7 @@ class _Probe:
         self._name = name
         self._ask = ask
         self._lock = threading.Lock()
+        self._seldom = Seldom()
         self._run: Future[float] | None = None
 
     def begin(self) -> "Future[float]":
@@ -92,7 +96,10 @@ class _Probe:
         try:
             self._ask()
         except Exception as error:  # whatever it is, the part does not work
-            log.warning("%s does not work: %s", self._name, type(error).__name__)
+            own = reason_of(error)  # of the database; of the others their text
+            reason = own if isinstance(error, FAILURES) else str(error).splitlines()[0] if str(error) else own
+            if self._seldom.now(reason):
+                log.warning("%s does not work: %s", self._name, reason)
             run.set_exception(error)
         else:
             run.set_result(1000 * (time.perf_counter() - began))
@@ -112,6 +119,7 @@ class Health:
     ) -> None:
         """`loop`: gives the one that serves requests, once there is one."""
         self._limit_s = limit_s
+        self._database = database
         self._exchange = exchange
         self._loop = loop
         self._lock = threading.Lock()
@@ -121,7 +129,7 @@ class Health:
         self._count_good_until = 0.0
         self._probes = {
             "api": _Probe("api", self._api),
-            "database": _Probe("database", database.check),
+            "database": _Probe("database", self._stores),
             "mqtt": _Probe("mqtt", lambda: uplink.round_trip(limit_s)),
             "worker": _Probe("worker", self._worker),
         }
@@ -176,6 +184,14 @@ class Health:
         while not passed.wait(STUCK_S):
             if loop.is_closed():
                 raise RuntimeError("nothing is served any more")
+
+    def _stores(self) -> None:
+        self._database.check()
+        # To be asked is not all: on a full disk it answers, and keeps nothing.
+        if math.isfinite(self._exchange.unstored_s()):
+            self._database.check_writing()
+            if self._exchange.unstored_s() < UNSTORED_S:
+                raise TimeoutError("what the exchange did last could not be stored")
 
     def _worker(self) -> None:
         if not self._exchange.alive or self._exchange.idle_s() > STUCK_S:
