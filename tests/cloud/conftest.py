@@ -34,6 +34,7 @@ from host_sim.servers import (
     mosquitto_process,
     postgres_programs,
 )
+from tests.cloud.described import check
 from tests.cloud.waiting import WAIT, until
 from tests.conftest import missing
 
@@ -217,6 +218,7 @@ def api(cloud) -> Iterator[Callable[..., Api]]:
                     verify=ssl.create_default_context(cafile=str(cloud.pki.ca)),
                     headers=headers,
                     timeout=WAIT,
+                    event_hooks={"response": [check]},
                 )
                 made[key] = stack.enter_context(one)
             return made[key]

@@ -17,7 +17,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import releases
 from host_sim.cloud.catalogue.releases import Image, Refused
 from host_sim.cloud.errors import ApiError, bad_request, conflict, errors, not_found
-from host_sim.cloud.examples import RELEASE, shown
+from host_sim.cloud.examples import DIGEST, RELEASE, shown
 from host_sim.cloud.images import Images, TooLarge
 from host_sim.cloud.routes.firmware_forms import (
     SEMVER,
@@ -241,6 +241,14 @@ def _by_ticket(connection: HTTPConnection, ticket: str) -> str:
 
 _BEARER = {"WWW-Authenticate": "Bearer"}
 _who_may.wants = _BY_TOKEN.wants  # type: ignore[attr-defined]  # see access.needs
+
+
+def _text(about: str, example: str) -> dict[str, Any]:
+    """A header's description."""
+    return {"description": about, "schema": {"type": "string", "examples": [example]}}
+
+
+_TAG = {"ETag": _text("the image's SHA-256", f'"{DIGEST}"')}
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -248,9 +256,16 @@ _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "b
     "/firmware/{firmware_id}/download",
     response_class=Response,
     responses={
-        200: {"description": "The image.", "content": _BYTES},
-        206: {"description": "The part of the image that Range names.", "content": _BYTES},
-        307: {"description": "It lies elsewhere."},
+        200: {"description": "The image.", "content": _BYTES, "headers": _TAG},
+        206: {
+            "description": "The part of the image that Range names.",
+            "content": _BYTES,
+            "headers": {**_TAG, "Content-Range": _text("which bytes these are", "bytes 0-65535/1048576")},
+        },
+        307: {
+            "description": "It lies elsewhere.",
+            "headers": {"Location": _text("where", "https://example.org/firmware/esp32-1.2.0.bin")},
+        },
         **errors("RANGE_NOT_SATISFIABLE"),
     },
 )
