@@ -13,6 +13,7 @@ from fastapi import Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from host_sim.cloud import queries
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys
 from host_sim.cloud.catalogue.api_keys import KEY_PREFIX
@@ -182,6 +183,7 @@ def needs(
             await run_in_threadpool(_count, connection, one)
         else:
             _count(connection, one)
+        queries.check(connection)
         return one
 
     caller.wants = (role, scope)  # type: ignore[attr-defined]  # for the description and the tests of the API

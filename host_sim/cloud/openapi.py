@@ -262,7 +262,8 @@ _USUAL = (
 def _before(path: str, operation: dict[str, Any], asked: list) -> Iterator[str]:
     """The errors that stand before every route that asks for these things."""
     yield from ("GATEWAY_ERROR", "GATEWAY_ERROR.busy")
-    if operation.get("parameters") or "requestBody" in operation:
+    # Whoever is asked for reads no query but what is described.
+    if asked or operation.get("parameters") or "requestBody" in operation:
         yield "BAD_REQUEST"
     if "requestBody" in operation:
         yield "PAYLOAD_TOO_LARGE"

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import TOKEN_OR_NONE, address_of, admitted, bearer, limit, scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.browser import HEADER, Browser
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
@@ -63,7 +64,7 @@ class FormProof(BaseModel):
     expires_in: int = Field(description="seconds", examples=[3600])
 
 
-class KeyWanted(BaseModel):
+class KeyWanted(Body):
     """An API key to be made, and what it may do."""
 
     name: Name = Field(examples=["my-key"])
@@ -72,7 +73,7 @@ class KeyWanted(BaseModel):
     )
 
 
-class KeyNamed(BaseModel):
+class KeyNamed(Body):
     """Which API key is meant. `key_id`: the id or the prefix."""
 
     key_id: str = Field(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import clients
 from host_sim.cloud.catalogue.pages import Page
@@ -21,13 +22,13 @@ router = APIRouter(tags=["authentication"])
 ClientId = Annotated[str, Field(min_length=1, max_length=36, examples=["7d9f1c0e4b6a4d2f8e3c5a1b9f7e6d5c"])]
 
 
-class ClientWanted(BaseModel):
+class ClientWanted(Body):
     """An app client to be made."""
 
     name: Name = Field(examples=["my-app"])
 
 
-class ClientNamed(BaseModel):
+class ClientNamed(Body):
     """Which app client is meant."""
 
     client_id: ClientId

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import cognition as catalogue
 from host_sim.cloud.catalogue import devices
@@ -34,7 +35,7 @@ Number = (
 State = Literal["none", "proposed", "accepted", "dismissed", "automatic"]
 
 
-class Observation(BaseModel):
+class Observation(Body):
     """What was observed near a device. `data`: up to 8192 bytes of JSON, 15 levels deep. `context`: a word
     for the occasion.
     """
@@ -54,7 +55,7 @@ class Observed(BaseModel):
     matched: int = Field(examples=[1])
 
 
-class Equal(BaseModel):
+class Equal(Body):
     """Of the same kind and equal: true is not 1."""
 
     member: Word = Field(examples=["occupancy"], description="a path into the data, parted by dots")
@@ -64,7 +65,7 @@ class Equal(BaseModel):
     )
 
 
-class Compared(BaseModel):
+class Compared(Body):
     """Below or above a number."""
 
     member: Word = Field(examples=["temperature"])
@@ -72,7 +73,7 @@ class Compared(BaseModel):
     value: Number = Field(examples=[24])
 
 
-class Between(BaseModel):
+class Between(Body):
     """Not below the first and not above the second number."""
 
     member: Word = Field(examples=["temperature"])
@@ -83,7 +84,7 @@ class Between(BaseModel):
 Condition = Annotated[Equal | Compared | Between, Field(discriminator="op")]
 
 
-class When(BaseModel):
+class When(Body):
     """All conditions must hold; with `device_id` for that device alone, with `context` for that word."""
 
     device_id: Id | None = None
@@ -91,7 +92,7 @@ class When(BaseModel):
     all: list[Condition] = Field(min_length=1, max_length=16)
 
 
-class RuleWanted(BaseModel):
+class RuleWanted(Body):
     """An automatic rule runs its intent by itself, with the rights of the person who wrote it last."""
 
     name: Name = Field(examples=["Light for whoever comes"])

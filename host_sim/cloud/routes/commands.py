@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool
 
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
 from host_sim.cloud.errors import bad_request, errors, not_found
@@ -33,13 +34,16 @@ BATCH = 256  # devices
 CURSOR = f"{MS}.7"
 
 
-class Command(BaseModel):
+class Command(Body):
     """A command. `ttl_s`: seconds that it may wait for the device, 300 by default."""
 
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
     params: dict[str, Any] = Field(default_factory=dict, examples=[{"brightness": 100}])
     dry_run: StrictBool = False
     ttl_s: float | None = Field(default=None, gt=0, le=86400)
+    capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = Field(
+        None, description="looked at for a room or a group alone"
+    )
 
     def asked(self, key: str | None) -> Asked:
         return Asked(self.action, self.params, self.dry_run, self.ttl_s, key)
@@ -56,7 +60,7 @@ class Batch(Command):
     device_ids: list[Id] = Field(min_length=1, max_length=BATCH)
 
 
-class Confirmation(BaseModel):
+class Confirmation(Body):
     """The yes to a command. `token` is what one client sends for `dry_run_token`."""
 
     dry_run_token: str = Field(

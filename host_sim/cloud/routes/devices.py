@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, keys
 from host_sim.cloud.catalogue.pages import Page
@@ -28,7 +29,7 @@ HINT = (
 )
 
 
-class DeviceRegistration(BaseModel):
+class DeviceRegistration(Body):
     """A device to be made. `type` is what one client sends for `device_type`."""
 
     device_type: str = Field(
@@ -93,7 +94,7 @@ class Revoked(BaseModel):
     device_id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
 
 
-class DeviceChanges(BaseModel):
+class DeviceChanges(Body):
     """What is left out stays; null takes it away. A room says which home it is in."""
 
     name: Name | None = Field(None, examples=["Reading lamp"])
@@ -101,7 +102,7 @@ class DeviceChanges(BaseModel):
     room_id: Id | None = None
 
 
-class Rotation(BaseModel):
+class Rotation(Body):
     """How a new secret is made. `again`: show the secret once more that waits to be used."""
 
     again: bool = False

@@ -3,8 +3,9 @@
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, Field
 
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.routes.forms import Id
 
 # https://semver.org: numbers without leading zeros, here of up to nine digits
@@ -20,7 +21,7 @@ FirmwareId = Annotated[
 Text = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00]*$", examples=["Learns infrared faster."])]
 
 
-class Check(BaseModel):
+class Check(Body):
     """What firmware a device has. `device_id`: of the device that would be updated, if one is
     meant; a device that signs names itself.
     """
@@ -59,7 +60,7 @@ class Told(BaseModel):
     server_time: int = Field(examples=[1767225600000])
 
 
-class Wanted(BaseModel):
+class Wanted(Body):
     """A release whose image lies elsewhere; `POST /firmware/upload` makes one of an image that is sent."""
 
     device_type: DeviceType
@@ -81,10 +82,8 @@ class Wanted(BaseModel):
     signature: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9+/=_-]*$")] | None = None
 
 
-class Form(BaseModel):
+class Form(Body):
     """What stands beside the file in an upload."""
-
-    model_config = ConfigDict(extra="forbid")
 
     device_type: DeviceType
     version: SemVer

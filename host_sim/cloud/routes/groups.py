@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.pages import Page
@@ -23,7 +24,7 @@ Ids = Annotated[list[Id], Field(max_length=256)]
 Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", examples=["lights"])]
 
 
-class NewGroup(BaseModel):
+class NewGroup(Body):
     """A group to be made. Without a `slug` it is made from the name. `group_type`: a word of one's own."""
 
     name: Name = Field(examples=["Living Room Lights"])
@@ -33,7 +34,7 @@ class NewGroup(BaseModel):
     group_type: Kind = "custom"
 
 
-class Joining(BaseModel):
+class Joining(Body):
     """Devices that join. `device_ids`, or one `device_id`."""
 
     model_config = ConfigDict(json_schema_extra=ONE_OR_SOME)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import places
 from host_sim.cloud.catalogue.pages import Page
@@ -33,21 +34,21 @@ Timezone = Annotated[
 _EITHER = AliasChoices("home_name", "name")
 
 
-class NewHome(BaseModel):
+class NewHome(Body):
     """A home to be made."""
 
     home_name: Name = Field(validation_alias=_EITHER, examples=["My Home"])
     timezone: Timezone = "UTC"
 
 
-class HomeChanges(BaseModel):
+class HomeChanges(Body):
     """Changes to a home. What is left out stays."""
 
     home_name: Name | None = Field(None, validation_alias=_EITHER, examples=["My Home"])
     timezone: Timezone | None = None
 
 
-class NewRoom(BaseModel):
+class NewRoom(Body):
     """A room to be made."""
 
     name: Name = Field(validation_alias=AliasChoices("name", "room_name"), examples=["Living Room"])

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import scenes
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
@@ -21,7 +22,7 @@ router = APIRouter(tags=["intent"])
 SceneId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,36}$", examples=[SCENE])]
 
 
-class Wish(BaseModel):
+class Wish(Body):
     """An action, for whatever is named beside it."""
 
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
@@ -53,13 +54,13 @@ class GroupWish(Wish):
     )
 
 
-class SceneWish(BaseModel):
+class SceneWish(Body):
     """A scene. `scene`: its id or its name."""
 
     scene: Name = Field(validation_alias=AliasChoices("scene", "scene_id"), examples=["Good night"])
 
 
-class StateWish(BaseModel):
+class StateWish(Body):
     """Devices whose state is asked for. `device_ids`, or one `device_id`."""
 
     model_config = ConfigDict(json_schema_extra=ONE_OR_SOME)
@@ -76,7 +77,7 @@ class StateWish(BaseModel):
         return self
 
 
-class _Intent(BaseModel):
+class _Intent(Body):
     def plain(self) -> dict[str, Any]:
         """As the router wants it and a rule keeps it."""
         return self.model_dump(mode="json")
@@ -176,7 +177,7 @@ class Step(Wish):
     device_id: Id
 
 
-class SceneWanted(BaseModel):
+class SceneWanted(Body):
     """A scene: commands that belong together."""
 
     name: Name = Field(examples=["Good night"])

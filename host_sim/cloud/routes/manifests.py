@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import capabilities, declarations, devices, manifests
 from host_sim.cloud.errors import ApiError, conflict, errors, not_found
@@ -29,7 +30,7 @@ _ENTRY = {
 }
 
 
-class Declared(BaseModel):
+class Declared(Body):
     """What a device can do. `capabilities`: as in chapter 8 of the protocol. What is left out of one has its
     default.
     """

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
+from host_sim.cloud.bodies import Body
 from host_sim.cloud.broker import logins
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import tenants, users
@@ -24,7 +25,7 @@ Role = Literal["owner", "admin", "user", "viewer"]
 UserId = Annotated[str, Path(min_length=1, max_length=36, examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])]
 
 
-class TenantRegistration(BaseModel):
+class TenantRegistration(Body):
     """A tenant to be made."""
 
     tenant_name: str = Field(
@@ -44,11 +45,10 @@ class TenantRegistered(BaseModel):
     tier: str = Field(examples=["free"])
 
 
-class Changes(BaseModel):
+class Changes(Body):
     """Settings to be changed. What is left out stays; null is the default again."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "minProperties": 1,
             "examples": [{"accept_json_header": False, "max_age_s": 60}],
@@ -100,14 +100,14 @@ class TenantSettings(BaseModel):
     risks: list[str] = Field(examples=[[]])
 
 
-class Invitation(BaseModel):
+class Invitation(Body):
     """Somebody who becomes part of the tenant."""
 
     email: str = Field(max_length=254, pattern=f"^{EMAIL}$", examples=["user@example.com"])
     role: Role = "user"
 
 
-class RoleWanted(BaseModel):
+class RoleWanted(Body):
     """The role that somebody gets."""
 
     role: Role

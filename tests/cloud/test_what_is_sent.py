@@ -1,0 +1,70 @@
+"""What a request may hold: members and parameters that are described, and values that can be kept and told."""
+
+import json
+
+import pytest
+
+from host_sim.cloud.bodies import unknown
+
+
+@pytest.fixture(scope="module")
+def lamp(device):
+    return device()
+
+
+def refused(answer, *words):
+    """It is a 400 that says these."""
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"] in ("BAD_REQUEST", "PARAMS_INVALID")
+    for word in words:
+        assert word in answer.json()["message"], answer.text
+
+
+def sent(client, path, body, method="POST"):
+    """As a client sends it whose JSON is not checked."""
+    headers = {"Content-Type": "application/json"}
+    return client.request(method, path, content=json.dumps(body), headers=headers)
+
+
+def test_a_misspelt_member_of_a_command_runs_nothing(api, lamp):
+    for member, meant in (("dryrun", "dry_run"), ("parms", "params"), ("ttl", "ttl_s")):
+        body = {"action": "light_on", member: {}}
+        refused(api().post(f"/device/{lamp.id}/command", json=body), f"'{member}'", f"did you mean {meant}?")
+    refused(api().post("/devices/command", json={"device_ids": [lamp.id], "action": "light_on", "dryrun": 1}))
+    assert api().get(f"/device/{lamp.id}/commands").json()["commands"] == []
+
+
+def test_no_other_body_has_members_that_nobody_reads(api, lamp):
+    owner = api()
+    refused(owner.patch(f"/devices/{lamp.id}", json={"nme": "x"}), "did you mean name?")
+    refused(owner.post(f"/devices/{lamp.id}/rotate-secret", json={"agian": True}), "did you mean again?")
+    step = {"device_id": lamp.id, "action": "light_on"}
+    refused(owner.post("/scenes", json={"name": "s", "steps": [{**step, "parms": {}}]}), "body.steps.0")
+    wish = {"type": "device.control", "payload": step, "payloads": {}}
+    refused(owner.post("/intent", json=wish), "did you mean payload?")
+    refused(owner.post("/homes", json={"home_name": "h", "zone": "UTC"}), "there is no member 'zone'")
+    refused(sent(owner, "/homes", {"home_name": "h", "\ud800": 1}), r"'\ud800'")
+
+
+def test_what_real_clients_send_is_known(api, lamp):
+    # hxtp-py has `capability` for a device too, and some send both spellings of a member.
+    body = {"action": "light_on", "capability": "light"}
+    assert api().post(f"/devices/{lamp.id}/command", json=body).status_code == 202
+    both = {"token": "x" * 43, "dry_run_token": "x" * 43}
+    assert api().post(f"/device/{lamp.id}/command/confirm", json=both).status_code == 404
+    named = {"device_type": "esp32", "type": "esp32"}
+    assert api().post("/device/register", json=named).status_code == 201
+
+
+def test_a_misspelt_parameter_of_an_address_shows_nothing(api, lamp):
+    refused(api().get("/devices", params={"room_id": "x"}), "'room_id'", "cursor, limit")
+    refused(api().get(f"/devices/{lamp.id}/telemetry", params={"aggregat": "avg"}), "did you mean aggregate?")
+    refused(api().get("/auth/me", params={"verbose": 1}), "there is none")
+    assert api().get("/devices", params={"token": "x", "_": "1767225600000", "limit": 1}).status_code == 200
+    assert api(None).get("/devices", params={"room_id": "x"}).status_code == 401  # it is told to who may ask
+
+
+def test_what_is_not_known_is_named_in_plain_characters():
+    assert unknown("member", "dryrun", ["dry_run", "action"]).endswith("did you mean dry_run?")
+    told = unknown("member", "\u202e" * 999, [])
+    assert told.isascii() and len(told) < 300 and told.endswith("there is none")
