@@ -20,11 +20,16 @@ requests = logging.getLogger("host_sim.cloud.requests")
 audits = logging.getLogger("host_sim.cloud.audit")
 
 _SECRETS = re.compile(
-    r"(?P<query>[?&](?:token|code|access_token)=)[^&\s\"']+"
+    r"(?P<query>[?&](?:token|code|access_token|ticket)=)[^&\s\"']+"
+    r"|(?P<url>://[^\s/:@\"']*:)[^\s/@\"']+(?=@)"
+    # A device's secret, a master key; of a digest, which looks the same, enough stays as well.
+    r"|(?P<hex>(?<![0-9A-Za-z])[0-9a-fA-F]{8})[0-9a-fA-F]{56}(?![0-9A-Za-z])"
     r"|(?P<key>hxtp_[a-z0-9]{4})[A-Za-z0-9_-]{16,}"
     r"|(?P<jwt>eyJ)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
     r"|(?P<code>HXT-[0-9a-fA-F]{4})[0-9a-fA-F]{12,}"
     r"|(?P<bearer>[Bb]earer )[A-Za-z0-9._~+/=-]+"
+    # 32 random bytes without a name: of a confirmation, of the cloud's user at the broker.
+    r"|(?P<random>(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{4})[\w-]{39}(?![\w-])"
 )
 
 

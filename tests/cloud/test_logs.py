@@ -9,20 +9,27 @@ import ssl
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from websockets.asyncio.client import connect
 
 from host_sim.cloud import logs
 from host_sim.cloud.catalogue import users
 from host_sim.cloud.provisioning import token_for
+from host_sim.cloud.shared_redis import greet
+from host_sim.cloud.storage.database import Database, DatabaseError
+from host_sim.cloud.storage.tables import broker_logins
+from host_sim.servers import free_port
+from hxtp.sign import mqtt_password
 from tests.cloud.waiting import WAIT
 
 PASSWORD = "correct horse battery staple"
+BROKERS = "what the broker shows to be let in"
 OURS = ("host_sim", "uvicorn", "sqlalchemy", "asyncio", "alembic", "fastapi", "starlette", "redis", "hxtp")
 
 
 @pytest.fixture(scope="module")
 def cloud_settings() -> dict:
-    return {"log_level": "debug"}
+    return {"log_level": "debug", "broker_auth_secret": BROKERS}
 
 
 class _Records(logging.Handler):
@@ -92,6 +99,8 @@ def _play(cloud, api, device) -> dict[str, str]:
     )
     owner.command(lamp.id, "light_brightness", {"brightness": 7})
 
+    secrets.update(_of_devices(cloud, owner, nobody, lamp))
+
     # What goes wrong: secrets where none belong, a fault inside, an address with a token in it.
     nobody.get(f"/nothing/{second['key']}", headers={"Authorization": f"Bearer {secrets['token']}x"})
     nobody.post("/auth/logout", content=json.dumps({"password": PASSWORD})[:-1], headers=by_key)
@@ -102,6 +111,40 @@ def _play(cloud, api, device) -> dict[str, str]:
     nobody.post("/auth/api-keys/revoke", json={"key_id": first["id"]}, headers=_bearer(secrets["token"]))
     nobody.post("/auth/logout", headers=_bearer(secrets["token"]))
     return secrets
+
+
+def _of_devices(cloud, owner, nobody, lamp) -> dict[str, str]:
+    """What devices, brokers and those who say yes are given, each of it used rightly and wrongly."""
+    found = {"broker's secret": BROKERS, "cloud's own MQTT password": cloud.services.uplink.address.password}
+    with cloud.services.database.reading() as connection:
+        of_it = broker_logins.c.device_id == lamp.id
+        expiry = connection.execute(sa.select(broker_logins.c.expires_s).where(of_it)).scalar_one()
+    secret = bytes.fromhex(lamp.registration["device_secret"])
+    found["MQTT password"] = mqtt_password(secret, lamp.id, expiry)
+    for said, password in (("allow", found["MQTT password"]), ("deny", found["MQTT password"][:-1] + "g")):
+        body = {"clientid": f"hxtp-{lamp.id}", "username": lamp.id, "password": password}
+        for headers in ({"X-HXTP-Broker-Secret": BROKERS}, {"X-HXTP-Broker-Secret": BROKERS + "?"}):
+            answer = nobody.post("/mqtt/auth", json=body, headers=headers)
+            assert answer.status_code == 401 or answer.json()["result"] == said
+    found["rotated secret"] = owner.post(f"/device/{lamp.id}/rotate-secret").json()["new_secret"]
+
+    door = owner.post("/device/register", json={"device_type": "door"}).json()
+    found["another device"] = door["device_secret"]
+    capabilities = [{"id": 3, "action": "door_open", "safetyClass": "sensitive"}]
+    owner.post(f"/devices/{door['device_id']}/manifest", json={"capabilities": capabilities})
+    asked = owner.post(f"/device/{door['device_id']}/command", json={"action": "door_open"}).json()
+    found["confirmation"] = asked["dry_run_token"]
+    for token in (found["confirmation"], found["confirmation"] + "?"):
+        owner.post(f"/device/{door['device_id']}/command/confirm", json={"token": token})
+
+    sent = {"data": {"device_type": "door", "version": "1.1.0"}, "files": {"file": b"an image"}}
+    release = owner.post("/firmware/upload", **sent).json()
+    owner.post(f"/firmware/{release['id']}/release")
+    about = {"device_type": "door", "current_version": "1.0.0"}
+    url = owner.post("/firmware/check", json=about).json()["url"]
+    found["ticket"] = url.partition("?ticket=")[2]
+    assert [nobody.get(url + more).status_code for more in ("", "x")] == [200, 401]
+    return found
 
 
 async def _watch(cloud, token: str) -> None:
@@ -127,7 +170,7 @@ def _raw(record: logging.LogRecord) -> str:
 
 def test_no_secret_of_the_story_is_logged(story):
     records, secrets = story
-    assert len(secrets) >= 13 and all(len(secret) >= 20 for secret in secrets.values())
+    assert len(secrets) >= 20 and all(len(secret) >= 20 for secret in secrets.values())
     for name, secret in secrets.items():
         parts = {secret, secret.removeprefix("HXT-"), secret[17:] if secret.startswith("hxtp_") else secret}
         for record in records:
@@ -148,6 +191,16 @@ def test_what_went_wrong_is_an_error_and_what_there_is_not_by_intent_is_none(cap
     with caplog.at_level(logging.INFO, "host_sim.cloud.requests"):
         logs.request({"method": "GET"}, status, 0.0)
     assert [record.levelname for record in caplog.records] == [level]
+
+
+def test_the_passwords_of_the_database_and_of_redis_are_told_to_nobody(caplog):
+    caplog.set_level(logging.DEBUG)
+    secret, at = "a-password-nobody-should-read", f"127.0.0.1:{free_port()}"
+    assert not greet(f"redis://me:{secret}@{at}")
+    with pytest.raises(DatabaseError) as caught:
+        Database(f"postgresql://app:{secret}@{at}/hxtp").check()
+    assert at in caplog.text and secret not in caplog.text
+    assert "app:***@" in str(caught.value) and secret not in str(caught.value)
 
 
 def test_each_request_has_a_line_that_says_what_came_of_it(story):
@@ -222,7 +275,15 @@ def test_a_line_of_json_is_one_object_and_a_line_of_text_is_one_line():
         ("eyJhbGciOi.eyJzdWIi.c2ln end", "eyJ… end"),
         ("code HXT-" + "0" * 64, "code HXT-0000…"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer …"),
+        ("secret " + "0a" * 32, "secret 0a0a0a0a…"),
+        (f"password 1.1767225600.{'0a' * 32}", "password 1.1767225600.0a0a0a0a…"),
+        ("rediss://:hush@cache.example/0", "rediss://:…@cache.example/0"),
+        ("postgresql://app:hush@db.example/x", "postgresql://app:…@db.example/x"),
+        ("/download?ticket=abc", "/download?ticket=…"),
+        ("token " + "aB3-_" * 8 + "xyz", "token aB3-…"),
         ("nothing of that kind", "nothing of that kind"),
+        ("0a" * 20, "0a" * 20),
+        ("test_of_a_name_with_forty_three_characters_", "test_of_a_name_with_forty_three_characters_"),
     ],
 )
 def test_what_looks_like_a_secret_is_blotted_out(text, left):
