@@ -6,6 +6,7 @@ table what bounds it.
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -51,6 +52,8 @@ LONGEST_MS = 2 * max(EVERY_MS, LEASE_MS)  # that anybody claims: clocks of worke
 LOOK_S = 60.0  # how soon a worker notices that it is time
 ROWS = 500  # of a transaction
 AT_ONCE = 100  # devices that are looked at together
+STEP_MS = 60 * 1000  # by which the clock may be put right without a pause of
+STEADY_S = 3600.0
 PAUSE_S = 0.02  # between two transactions, in which others can write
 DAY_MS = 24 * 3600 * 1000
 TOKEN_MS = NUMBERS["token_life_s"][1] * 1000  # the longest that a token may hold
@@ -105,18 +108,25 @@ class _Over(Exception):
 
 
 class Sweeper:
-    """`sweep()` is one pass; the thread makes one whenever it is time. `clock`: ms since 1970."""
+    """`sweep()` is one pass; the thread makes one whenever it is time, and none while the clock jumps.
+
+    `clock`: ms since 1970. `steady`: seconds, of a clock that nobody sets.
+    """
 
     def __init__(
         self,
         database: Database,
         settings: Settings,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000000,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._name = os.urandom(8).hex()
+        self._steady = steady
+        self._looked = clock(), steady()  # when the thread last did
+        self._trusts_from = -math.inf  # by the steady clock
         self._renew_at = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -143,10 +153,23 @@ class Sweeper:
         chores.leave(self._database, CHORE, self._name, now + EVERY_MS)
         return swept
 
+    def look(self) -> Counter[str] | None:
+        """`sweep`, unless the clock was set within the last hour: it may be wrong, and what is deleted by a
+        wrong one does not come back when it is right.
+        """
+        before, self._looked = self._looked, (self._clock(), self._steady())
+        step = self._looked[0] - before[0] - 1000 * (self._looked[1] - before[1])
+        if abs(step) > STEP_MS:
+            self._trusts_from = self._looked[1] + STEADY_S
+            log.warning(
+                "the clock was set by %d s: nothing is deleted for an hour, in case it is wrong", step / 1000
+            )
+        return self.sweep() if self._looked[1] >= self._trusts_from else None
+
     def _run(self) -> None:
         while not self._ended.wait(LOOK_S):
             try:
-                swept = self.sweep()
+                swept = self.look()
             except FAILURES as error:
                 log.error("too old rows stay for now: %s", type(error).__name__)
             except Exception:  # a fault of ours; the thread must live

@@ -98,6 +98,10 @@ class Worker:
         self._database = database
         self._turn = Turn(VAULT, database.see, 30, 0)
 
+    def forget(self):
+        """As where the clock was put back."""
+        self._turn.cache.clear()
+
     def turn(self, *work, now):
         """What left by it, as dicts."""
         with self._database.turning() as connection:

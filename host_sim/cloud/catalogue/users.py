@@ -50,7 +50,9 @@ def set_password(database: Database, user_id: str, password: str, now: int) -> N
     stored = hashing.password_hash(_normal(password))
     with database.writing(user_id=user_id) as connection:
         connection.execute(
-            users.update().where(users.c.id == user_id).values(password_hash=stored, sessions_after=now)
+            users.update()
+            .where(users.c.id == user_id)
+            .values(password_hash=stored, sessions_after=_ended(now))
         )
 
 
@@ -72,10 +74,15 @@ def with_password(database: Database, email: str, password: str) -> str | None:
     return user_id if fits else None
 
 
+def _ended(now: int) -> sa.Case[int]:
+    """For `sessions_after`: it always rises, also where the clock was put back."""
+    return sa.case((users.c.sessions_after >= now, users.c.sessions_after + 1), else_=now)
+
+
 def end_sessions(database: Database, user_id: str, now: int) -> None:
     """No token that was issued to this user until now (ms) is taken any more."""
     with database.writing(user_id=user_id) as connection:
-        connection.execute(users.update().where(users.c.id == user_id).values(sessions_after=now))
+        connection.execute(users.update().where(users.c.id == user_id).values(sessions_after=_ended(now)))
 
 
 def found_tenant(database: Database, user_id: str, name: str, now: int, tier: str) -> tuple[str, str]:
@@ -186,7 +193,7 @@ def remove(connection: sa.Connection, tenant_id: str, user_id: str, now: int) ->
     connection.execute(
         users.update()
         .where(users.c.id == user_id, users.c.tenant_id == tenant_id)
-        .values(tenant_id=None, role="none", sessions_after=now)
+        .values(tenant_id=None, role="none", sessions_after=_ended(now))
     )
     _note_tenant(connection, user_id, None)
 

@@ -40,6 +40,7 @@ WAITING = 20000  # messages that may wait; more are dropped and counted, and dev
 TRIES = 5  # of a turn whose transaction failed
 APART_S = 30  # for the parts of one that went on failing
 CACHED = 20000  # links in memory, and topics
+BACK_MS = 2000  # by which the clock may be put back without looking at all that is planned
 _NOT_STORED = "the command could not be stored"
 
 
@@ -87,6 +88,8 @@ class Exchange:
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
         self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
+        self._looked = 0  # what the clock said then
+        self._put_back = False  # it was, and not everything was looked at since
         self._unstored = -math.inf  # when the last turn could not be stored; not so since another was
         self._seldom, self._rarely = Seldom(), Seldom(60)
         self._passed = time.monotonic()  # when the thread last began to look for work
@@ -381,13 +384,23 @@ class Exchange:
     def _due(self, now: int) -> list[Work]:
         if time.monotonic() < self._next_look:
             return []
+        if now + BACK_MS < self._looked:
+            # Whatever was planned, ordered or sent meanwhile has times that are still to come.
+            log.warning("the clock was put back by %d s", (self._looked - now) / 1000)
+            self._put_back = True
+            self._turn.cache.clear()
+        self._looked = now
         try:
             # Where there may be other workers it writes.
-            with self._database.turning(writes=not self._database.is_sqlite) as connection:
+            writes = self._put_back or not self._database.is_sqlite
+            with self._database.turning(writes=writes) as connection:
                 self._database.see(connection, None)
+                if self._put_back:
+                    ledger.look_at_all(connection, now)
                 due = ledger.due_devices(connection, now, SHARE)
         except Exception as error:
             raise _Failed(False, False, error) from error
+        self._put_back = False
         if len(due) < SHARE:
             self._next_look = time.monotonic() + TURN_S
         return [Look(*pair) for pair in due]

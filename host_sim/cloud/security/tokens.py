@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.tables import signing_keys
+from host_sim.cloud.storage.tables import signing_keys, users
 
 ISSUER = "hxtp-cloud"
 API = ISSUER  # audiences
@@ -66,7 +66,7 @@ class Tokens:
         if not self._current:
             self.renew()
         now = time.time_ns() // 1000000
-        claims = {
+        claims: dict[str, object] = {
             "iss": ISSUER,
             "aud": audience,
             "sub": user_id,
@@ -75,6 +75,10 @@ class Tokens:
             "exp": now // 1000 + (life_s or self._life_s),
             "jti": str(uuid.uuid4()),
         }
+        after = self._after(user_id) if audience in (API, PAGES) else 0
+        if after >= now:
+            # Somebody signed out while the clock was ahead: this token is younger than that all the same.
+            claims["after"] = after
         return jwt.encode(claims, self._keys[self._current], "HS256", {"kid": self._current})
 
     def read(self, token: str, audience: str = API, look: bool = True) -> Claims:
@@ -103,7 +107,14 @@ class Tokens:
             raise TokenError("the token has expired; sign in again") from None
         except jwt.PyJWTError:
             raise TokenError("this is no token of this cloud") from None
-        return Claims(str(claims["sub"]), round(claims["iat"] * 1000))
+        issued_at = round(claims["iat"] * 1000)
+        after = claims.get("after")
+        return Claims(str(claims["sub"]), issued_at if after is None else max(issued_at, after + 1))
+
+    def _after(self, user_id: str) -> int:
+        with self._database.reading(user_id=user_id) as connection:
+            query = sa.select(users.c.sessions_after).where(users.c.id == user_id)
+            return connection.execute(query).scalar() or 0
 
     def renew(self, end_all: bool = False) -> None:
         """From now on sign with a new key. Tokens of the old ones hold until they expire, or with `end_all`
