@@ -253,9 +253,12 @@ async def _invalid(request: Request, error: Any) -> Response:
     return _answer(api_error, request.scope["state"])
 
 
+_STORED = "leave out U+0000 and halves of surrogate pairs, and take numbers of 64 bits"
+
+
 async def _unfit(request: Request, error: Any) -> Response:
-    """What PostgreSQL cannot hold and SQLite can: a NUL character in a text, a number beyond 64 bits."""
-    api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", "leave out NUL characters")
+    """What PostgreSQL cannot hold and SQLite can: U+0000 or half a surrogate pair, a number beyond 64 bits."""
+    api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", _STORED)
     return _answer(api_error, request.scope["state"])
 
 

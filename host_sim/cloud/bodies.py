@@ -8,10 +8,15 @@ Must never hold a value of a body in what it says: that may be a secret.
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
+
+from host_sim.cloud.storage.database import has_nul
+from host_sim.portable import check_portable
+from hxtp import frame
+from hxtp.jsontext import dumps
 
 MAX_SHOWN = 40  # characters of a name that is not known
 
@@ -37,6 +42,34 @@ class Body(BaseModel):
             if name not in read:
                 raise ValueError(unknown("member", name, read))
         return taken
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """The JSON of what is to be kept or sent. Raises ValueError, with what is wrong with it.
+
+    What has none (half a surrogate pair, NaN, a number that no device reads) would break every list that has
+    it, on one database or the other.
+    """
+    try:
+        check_portable(value)
+        return dumps(value)
+    except UnicodeError:
+        raise ValueError("half of a surrogate pair is no character") from None
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _sendable(params: dict[str, Any]) -> dict[str, Any]:
+    text = json_text(params)
+    if has_nul(text):
+        raise ValueError("U+0000 cannot be sent")
+    if len(text) > frame.MAX_BODY:
+        raise ValueError(f"{len(text)} bytes, {frame.MAX_BODY} are possible")
+    return params
+
+
+# Of a command that is kept: what no device could be sent is refused when it is written down.
+Params = Annotated[dict[str, Any], AfterValidator(_sendable)]
 
 
 def _spellings(name: str, field: FieldInfo) -> Iterator[str]:

@@ -30,6 +30,11 @@ ABSENT = {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "501
 UNSAID = {
     "/device/{device_id}/command": "the device's manifest says which parameters an action has",
     "/devices/{device_id}/command": "the same",
+    "/intent": "devices read numbers up to 2^53, 15 levels, and no U+0000",
+    "/scenes": "the same",
+    "/scenes/{scene_id}": "the same",
+    "/cognition/rules": "the same",
+    "/cognition/rules/{rule_id}": "the same",
     "/rooms/{room_id}/command": "the tenant's devices say which capabilities there are",
     "/groups/{slug}/command": "the same",
     "/homes": "which time zones there are changes several times a year",

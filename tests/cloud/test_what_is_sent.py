@@ -1,4 +1,4 @@
-"""What a request may hold: members and parameters that are described, and values that can be kept and told."""
+"""What a request may hold: members and parameters that are described, values that can be kept and told."""
 
 import json
 
@@ -68,3 +68,54 @@ def test_what_is_not_known_is_named_in_plain_characters():
     assert unknown("member", "dryrun", ["dry_run", "action"]).endswith("did you mean dry_run?")
     told = unknown("member", "\u202e" * 999, [])
     assert told.isascii() and len(told) < 300 and told.endswith("there is none")
+
+
+def _deep(levels):
+    return {"a": {}} if levels == 1 else {"a": _deep(levels - 1)}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"a": "\ud800"},
+        {"a": {"\udfff": 1}},
+        {"\ud800": 1},
+        {"a": float("nan")},
+        {"a": float("inf")},
+        {"a": 2**64},
+        {"a": "\x00"},
+        _deep(300),
+    ],
+    ids=["surrogate", "in a nested name", "in a name", "NaN", "infinity", "64 bits", "NUL", "deep"],
+)
+def test_parameters_that_have_no_json_are_kept_nowhere(api, lamp, params):
+    step = {"device_id": lamp.id, "action": "light_on", "params": params}
+    wish = {"type": "device.control", "payload": step}
+    when = {"all": [{"member": "x", "op": "==", "value": 1}]}
+    for path, body in (
+        ("/scenes", {"name": "s", "steps": [step]}),
+        ("/intent", wish),
+        ("/cognition/rules", {"name": "r", "when": when, "intent": wish}),
+        (f"/device/{lamp.id}/command", {"action": "light_on", "params": params}),
+    ):
+        refused(sent(api(), path, body))
+    if params != {"a": "\x00"}:  # which a database can hold
+        refused(sent(api(), "/cognition/observation", {"device_id": lamp.id, "data": params}))
+
+
+def test_what_was_refused_breaks_no_list(api, lamp):
+    good = {"name": "good", "steps": [{"device_id": lamp.id, "action": "light_on"}]}
+    assert api().post("/scenes", json=good).status_code == 201
+    for path, name in (
+        ("/scenes", "scenes"),
+        ("/cognition/rules", "rules"),
+        ("/cognition/proposals", "proposals"),
+    ):
+        assert api().get(path).json()["count"] == len(api().get(path).json()[name]) == (name == "scenes")
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("ttl_s", "5"), ("ttl_s", True), ("dry_run", "true"), ("dry_run", 1)]
+)
+def test_only_parameters_may_be_written_as_text(api, lamp, member, value):
+    refused(api().post(f"/device/{lamp.id}/command", json={"action": "light_on", member: value}), member)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 from host_sim.cloud import logs
 from host_sim.cloud.access import scoped, services_of
-from host_sim.cloud.bodies import Body
+from host_sim.cloud.bodies import Body, json_text
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import cognition as catalogue
 from host_sim.cloud.catalogue import devices
@@ -20,8 +20,6 @@ from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
 from host_sim.cloud.routes.paging import LINKED, RECENT, Paged, parted
 from host_sim.cloud.times import iso
-from host_sim.portable import check_portable
-from hxtp.jsontext import dumps
 
 router = APIRouter(tags=["cognition"])
 
@@ -175,9 +173,8 @@ def observe(
     A rule that fits proposes its intent; an automatic one runs it at once.
     """
     try:
-        check_portable(body.data)
-        size = len(dumps(body.data).encode())
-    except (TypeError, ValueError, RecursionError) as error:
+        size = len(json_text(body.data).encode())
+    except ValueError as error:
         raise bad_request(f"body.data: {error}", "send plain JSON, 15 levels deep at most") from None
     if size > MAX_DATA:
         raise bad_request(f"body.data: {size} bytes, {MAX_DATA} are possible", "send less")

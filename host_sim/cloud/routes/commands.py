@@ -40,7 +40,7 @@ class Command(Body):
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
     params: dict[str, Any] = Field(default_factory=dict, examples=[{"brightness": 100}])
     dry_run: StrictBool = False
-    ttl_s: float | None = Field(default=None, gt=0, le=86400)
+    ttl_s: float | None = Field(default=None, gt=0, le=86400, strict=True)
     capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = Field(
         None, description="looked at for a room or a group alone"
     )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from host_sim.cloud.access import scoped, services_of
-from host_sim.cloud.bodies import Body
+from host_sim.cloud.bodies import Body, Params
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import scenes
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
@@ -26,8 +26,10 @@ class Wish(Body):
     """An action, for whatever is named beside it."""
 
     action: str = Field(min_length=1, max_length=32, pattern=r"^[\x20-\x7e]+$", examples=["light_on"])
-    params: dict[str, Any] = Field(default_factory=dict, max_length=64, examples=[{"brightness": 100}])
-    ttl_s: float | None = Field(default=None, gt=0, le=86400, description="seconds that it may wait")
+    params: Params = Field(default_factory=dict, max_length=64, examples=[{"brightness": 100}])
+    ttl_s: float | None = Field(
+        default=None, gt=0, le=86400, strict=True, description="seconds that it may wait"
+    )
 
 
 class DeviceWish(Wish):
