@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from host_sim.cloud import signed
+from host_sim.cloud import bodies, signed
 from host_sim.cloud.catalogue import commands, nonces
 from host_sim.cloud.gate import gate, trials
 from host_sim.cloud.routes import commands as command_routes
@@ -569,6 +569,11 @@ YES = [
         "yes-with-params",
         "sends the parameters that come with the yes",
         "confirm-as-tried",
+        Held(
+            bodies.Body._known.__func__,
+            ("if name not in read:", "if False:"),
+            ("return taken", "return {name: taken[name] for name in taken if name in read}"),
+        ),
         Held(
             command_routes.confirm,
             (
