@@ -21,6 +21,7 @@ from host_sim.cloud.catalogue.tenants import find_user
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.front.seats import counted_as
 from host_sim.cloud.gate.limits import MINUTE
+from host_sim.cloud.gate.way import RATE_LIMIT, REQUEST, ROLE_AND_SCOPE, TENANT, Way, is_shown
 from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
@@ -156,6 +157,7 @@ def needs(
 
     async def caller(connection: HTTPConnection) -> Caller:
         services = services_of(connection)
+        way = connection.state.way = Way()
         try:
             credential = bearer(connection)
         except ApiError as error:
@@ -166,6 +168,11 @@ def needs(
         elif services.database.remembered.due(_name(credential)):
             asyncio.get_running_loop().run_in_executor(None, _renew, services, credential)
         connection.state.caller = one
+        way.shown = is_shown(connection.scope) and roles.at_least(one.user.role, "admin")
+        way.at(TENANT)
+        if role is not None:
+            _ = one.tenant_id
+        way.at(ROLE_AND_SCOPE)
         if not roles.covers(one.scopes, scope):
             raise ApiError(
                 403,
@@ -173,16 +180,16 @@ def needs(
                 f"the API key lacks the scope {scope}" if scope else "API keys cannot do this",
                 "use a key with that scope" if scope else "sign in as a person",
             )
-        if role is not None:
-            _ = one.tenant_id
-            if not roles.at_least(one.user.role, role):
-                raise ApiError(
-                    403, "PERMISSION_DENIED", f"this needs the role {role}", "ask an owner of the tenant"
-                )
+        if role is not None and not roles.at_least(one.user.role, role):
+            raise ApiError(
+                403, "PERMISSION_DENIED", f"this needs the role {role}", "ask an owner of the tenant"
+            )
+        way.at(RATE_LIMIT)
         if services.limits.waits and _most(services, one):
             await run_in_threadpool(_count, connection, one)
         else:
             _count(connection, one)
+        way.at(REQUEST)
         queries.check(connection)
         return one
 

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from host_sim.cloud import docs_page, logs, openapi, words
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.front import answers
+from host_sim.cloud.gate.way import REQUEST, is_gated
 from host_sim.cloud.health import Health
 from host_sim.cloud.metrics import Metrics
 from host_sim.cloud.routes import ROUTERS, live
@@ -182,6 +183,17 @@ class Frame:
             logs.request(scope, status, began)
             if self.metrics is not None:
                 self.metrics.request(scope, status, began)
+                self._count(scope, self.metrics)
+
+    def _count(self, scope: Scope, metrics: Metrics) -> None:
+        """What the request was answered, if that was an error; and the command that was refused by it."""
+        refusal = scope["state"].get("refusal")
+        if refusal is None:
+            return
+        metrics.refusal(scope, refusal.code)
+        if is_gated(scope):
+            way = scope["state"].get("way")
+            scope["app"].state.services.gate.tell(refusal, way.step if way is not None else REQUEST)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         async def framed(message: Message) -> None:
@@ -212,12 +224,16 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     return limited
 
 
-def _answer(error: ApiError, state: Mapping[str, Any]) -> Response:
+def _answer(error: ApiError, state: MutableMapping[str, Any]) -> Response:
     """`state`: the request's. To a device that signed the request the answer is signed (HX3-PROV-05)."""
+    state["refusal"] = error
     asker = state.get("asker")
     if asker is not None:
         return asker.error(error, state["request_id"])
-    return JSONResponse(error.body(state["request_id"]), error.status, headers=error.headers)
+    body, way = error.body(state["request_id"]), state.get("way")
+    if way is not None and way.shown:
+        body.update(step=way.step, steps=way.passed)
+    return JSONResponse(body, error.status, headers=error.headers)
 
 
 async def _api_error(request: Request, error: Any) -> Response:

@@ -45,6 +45,7 @@ class ApiError(Exception):
         self.hint = hint
         self.headers = headers or {}
         self.more = more
+        self.counted = False  # among the commands that were refused
 
     def body(self, request_id: str) -> dict[str, Any]:
         return {

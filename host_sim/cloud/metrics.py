@@ -17,8 +17,13 @@ from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.front.seats import Seats
 from host_sim.cloud.live.hub import Live
+from host_sim.cloud.refusals import REFUSALS, code_of
+from hxtp import errors
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+CODES = frozenset(map(code_of, REFUSALS)) | frozenset(
+    code for name, code in vars(errors).items() if name.isupper() and isinstance(code, str)
+)
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 
 
@@ -47,7 +52,16 @@ class Metrics:
             "hxtp_device_refusals", "Messages for devices' ends refused.", ("code",), registry=self.registry
         )
         self._gate = Counter(
-            "hxtp_gate_refusals", "Commands that the gate refused.", ("code",), registry=self.registry
+            "hxtp_gate_refusals",
+            "Commands refused, each once, by the step of their way that refused them.",
+            ("code", "step"),
+            registry=self.registry,
+        )
+        self._answers = Counter(
+            "hxtp_refusals",
+            "Requests answered with an error, by the route's pattern.",
+            ("code", "route"),
+            registry=self.registry,
         )
         self._commands = Counter(
             "hxtp_commands", "Commands by what became of them in the end.", ("state",), registry=self.registry
@@ -58,14 +72,18 @@ class Metrics:
 
     def request(self, scope: Any, status: int | None, began: float) -> None:
         """A request that has ended. `status` None: the peer went away. `began`: time.perf_counter()."""
-        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        route = _route(scope)
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._requests.labels(method, route, str(status or "gone")).inc()
         self._latency.labels(route).observe(time.perf_counter() - began)
 
-    def refused(self, code: str) -> None:
-        """The gate refused a command."""
-        self._gate.labels(code).inc()
+    def refused(self, code: str, step: str) -> None:
+        """A command was refused."""
+        self._gate.labels(_known(code), step).inc()
+
+    def refusal(self, scope: Any, code: str) -> None:
+        """A request was answered with this error."""
+        self._answers.labels(_known(code), _route(scope)).inc()
 
     def text(self) -> bytes:
         """In Prometheus' text format."""
@@ -81,6 +99,14 @@ class Metrics:
         ended = Counts(notice.body["state"] for notice in notices if notice.kind == "command")
         for state, number in ended.items():
             self._commands.labels(state).inc(number)
+
+
+def _known(code: str) -> str:
+    return code if code in CODES else "other"
+
+
+def _route(scope: Any) -> str:
+    return getattr(scope.get("route"), "path", None) or "unmatched"
 
 
 class _Now(Collector):

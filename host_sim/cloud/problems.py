@@ -36,6 +36,16 @@ class Problem(BaseModel):
     choices: list[str] = Field(
         default_factory=list, description="of ACTION_NOT_IN_MANIFEST and PARAMS_INVALID: what there is"
     )
+    step: str = Field(
+        default_factory=str,
+        description="of a command by the plural path, told to admins: the step of the gate that refused it",
+        examples=["parameters"],
+    )
+    steps: list[str] = Field(
+        default_factory=list,
+        description="those that it passed before",
+        examples=[["authentication", "tenant", "role_and_scope", "rate_limit", "request", "manifest"]],
+    )
     command_id: str = Field(
         default_factory=str, description="of GATEWAY_ERROR: a command that may have been stored all the same"
     )

@@ -61,3 +61,40 @@ def test_a_device_that_cannot_is_not_asked(api, cloud, device):
     assert (answer.status_code, answer.json()["error"]) == (400, "PARAMS_INVALID")
     assert "cannot dry-run" in answer.json()["message"]
     assert old.sim.runs == []
+
+
+def test_each_device_of_a_batch_a_room_or_a_group_runs_dry(api, lamp, device):
+    """HX3-CMD-28, HX3-CMD-29"""
+    home = api().post("/homes", json={"home_name": "Dry", "timezone": "UTC"}).json()["id"]
+    room = api().post(f"/homes/{home}/rooms", json={"name": "Room"}).json()["id"]
+    placed = device(home_id=home, room_id=room)
+    group = api().post("/groups", json={"name": "Dry ones", "device_ids": [placed.id]}).json()["slug"]
+    asked = {"action": "light_brightness", "params": {"brightness": 7}, "dry_run": True}
+    for path, more, devices in (
+        ("/devices/command", {"device_ids": [lamp.id, placed.id]}, [lamp, placed]),
+        (f"/rooms/{room}/command", {}, [placed]),
+        (f"/groups/{group}/command", {}, [placed]),
+    ):
+        before = [one.sim.parts[0].brightness for one in devices]
+        results = api().post(path, json={**asked, **more}).json()["results"]
+        assert [one["device_id"] for one in results] == [one.id for one in devices]
+        for one in results:
+            ended = api().settled(one["command_id"])
+            assert (ended["status"], ended["dry_run"]) == ("acknowledged", True)
+            assert ended["result"]["ack_status"] == "dry_run"
+        assert [one.sim.parts[0].brightness for one in devices] == before
+
+
+def test_a_device_of_a_batch_that_cannot_run_dry_is_told_by_itself(api, lamp, cloud, device):
+    """HX3-CMD-31"""
+    old = device()
+    tenant_id = old.registration["tenant_id"]
+    with cloud.services.database.writing(tenant_id) as connection:
+        body = manifests.of(connection, tenant_id, old.id).body
+        for entry in body["capabilities"]:
+            entry["supportsDryRun"] = False
+        ledger.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
+    asked = {"action": "light_on", "dry_run": True, "device_ids": [old.id, lamp.id]}
+    refused, taken = api().post("/devices/command", json=asked).json()["results"]
+    assert (refused["success"], refused["code"]) == (False, "PARAMS_INVALID")
+    assert taken["success"] and old.sim.runs == []

@@ -1,6 +1,7 @@
 """The gate: what a command has to pass before it is signed, in this order, whoever asks and however.
 
-    role, scope and rate limit (access) → device → manifest → action → parameters → safety class → order
+    the caller and its rate limit (access) → manifest → parameters → safety class → dry run → the device's
+    limit → order
 
 A critical command that nobody has said yes to becomes a dry run first (`trials`). One Idempotency-Key is one
 command, and so is one yes: its id is fixed before anybody is asked, so whatever comes again finds it stored.
@@ -27,6 +28,7 @@ from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, Unavaila
 from host_sim.cloud.gate.judge import ASKS, Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
+from host_sim.cloud.gate.way import DEVICE_LIMIT, DRY_RUN, MANIFEST, REQUEST, SIGNED, Way
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
 from hxtp.cloud import LIFE
@@ -35,17 +37,6 @@ from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, HxtpError
 CONFIRM_MS = 30000  # for a sensitive command
 DRY_RUN_MS = 60000  # for a critical one
 ACCEPT_S = 20  # that an order may take to become durable
-STEPS = (
-    "authentication",
-    "tenant",
-    "role_and_scope",
-    "rate_limit",
-    "manifest",
-    "parameters",
-    "safety_class",
-    "dry_run",
-    "signed",
-)
 
 
 @dataclass(slots=True)
@@ -59,6 +50,7 @@ class _Asking:
     passed: Passed
     life: int | None
     message_id: str | None
+    way: Way
     stored: Content | None = None
     trial: Trial | ApiError | None = None
 
@@ -81,45 +73,55 @@ class Gate:
         self._quota = quota
         self._targets = Targets(database)
         self._trials = Trials(database, exchange)
-        self.refused: Callable[[str], None] = _nobody  # is told the code of every refusal
+        self.refused: Callable[[str, str], None] = _nobody  # is told the code and the step of every refusal
 
-    def command(self, caller: Caller, device_id: str, asked: Asked) -> str:
-        """The message id of the accepted command. Raises ApiError; 409 with a token where a yes is needed."""
-        with self._told():
-            passed = self._pass(caller, device_id, asked)
+    def command(self, caller: Caller, device_id: str, asked: Asked, way: Way | None = None) -> str:
+        """The message id of the accepted command. Raises ApiError; 409 with a token where a yes is needed.
+
+        `way`: what it has passed before.
+        """
+        way = _entered(way)
+        with self._told(way):
+            passed = self._pass(caller, device_id, asked, way)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed, asked.life, _id_of(caller, device_id, asked))
+                asking = _Asking(passed, asked.life, _id_of(caller, device_id, asked), way)
                 self._recall(caller, [asking])
                 self._try(caller, [asking])
                 return self._ask(caller, asking)
+            way.at(DEVICE_LIMIT)
             self._quota.take(device_id, passed.action)
+            way.at(SIGNED)
             return _result(self._submit(caller, passed, asked))
 
-    async def accept(self, caller: Caller, device_id: str, asked: Asked) -> str:
+    async def accept(self, caller: Caller, device_id: str, asked: Asked, way: Way | None = None) -> str:
         """As `command`, on an event loop: a thread is taken only where the database has to be asked."""
+        way = _entered(way)
         target = self._targets.known(caller.tenant_id, device_id)
         if due := self._targets.due(caller.tenant_id):
             asyncio.get_running_loop().run_in_executor(None, self._targets.renew, caller.tenant_id, due)
-        with self._told():
+        with self._told(way):
             if target is None:
-                passed = await run_in_threadpool(self._pass, caller, device_id, asked)
+                passed = await run_in_threadpool(self._pass, caller, device_id, asked, way)
             else:
-                passed = judge(target, device_id, asked)
+                passed = judge(target, device_id, asked, way)
             if not asked.dry_run and passed.safety in ASKS:
-                asking = _Asking(passed, asked.life, _id_of(caller, device_id, asked))
+                asking = _Asking(passed, asked.life, _id_of(caller, device_id, asked), way)
                 if asking.message_id is not None:
                     await run_in_threadpool(self._recall, caller, [asking])
                 if asking.tries:
+                    way.at(DRY_RUN)
                     asking.trial = self._begin(caller, passed)
                     await self._trials.ended(asking.trial)
                 return await run_in_threadpool(self._ask, caller, asking)
+            way.at(DEVICE_LIMIT)
             if self._quota.waits:
                 await run_in_threadpool(self._quota.take, device_id, passed.action)
             else:
                 self._quota.take(device_id, passed.action)
+        way.at(SIGNED)
         future = self._submit(caller, passed, asked)
         await _done(future)
-        with self._told():
+        with self._told(way):
             return _result(future, 0)
 
     def many(self, caller: Caller, device_ids: list[str], asked: Asked) -> list[dict[str, Any]]:
@@ -128,26 +130,29 @@ class Gate:
 
     def each(self, caller: Caller, wanted: list[tuple[str, Asked]]) -> list[dict[str, Any]]:
         """A command for each device: what became of each, in their order. Nothing is raised."""
-        begun: list[tuple[str, Acceptance | _Asking | ApiError]] = []
+        begun: list[tuple[str, Acceptance | _Asking | ApiError, Way]] = []
         known = self._targets.read(caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
+            way = Way(MANIFEST)
             try:
-                passed = judge(known.get(device_id), device_id, asked)
+                passed = judge(known.get(device_id), device_id, asked, way)
                 if not asked.dry_run and passed.safety in ASKS:
                     message_id = _id_of(caller, device_id, asked)
-                    begun.append((device_id, _Asking(passed, asked.life, message_id)))
+                    begun.append((device_id, _Asking(passed, asked.life, message_id, way), way))
                 else:
+                    way.at(DEVICE_LIMIT)
                     self._quota.take(device_id, passed.action)
-                    begun.append((device_id, self._submit(caller, passed, asked)))
+                    way.at(SIGNED)
+                    begun.append((device_id, self._submit(caller, passed, asked), way))
             except ApiError as error:
-                begun.append((device_id, error))
-        asking = [one for _, one in begun if isinstance(one, _Asking)]
+                begun.append((device_id, error, way))
+        asking = [one for _, one, _ in begun if isinstance(one, _Asking)]
         self._recall(caller, asking)
         self._try(caller, asking)
         results = []
-        for device_id, one in begun:
+        for device_id, one, way in begun:
             try:
-                with self._told():
+                with self._told(way):
                     if isinstance(one, ApiError):
                         raise one
                     message_id = self._ask(caller, one) if isinstance(one, _Asking) else _result(one)
@@ -162,24 +167,33 @@ class Gate:
         known = self._targets.read(caller.tenant_id, device_ids)
         return [name for name in device_ids if name in known and known[name].has(action)]
 
+    def tell(self, refusal: ApiError, step: str) -> None:
+        """Count a command that was refused on its way to the gate, unless it was counted here."""
+        if not refusal.counted:
+            refusal.counted = True
+            self.refused(refusal.code, step)
+
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, way: Way) -> Iterator[None]:
         try:
             yield
         except ApiError as error:
-            self.refused(error.code)
+            # Whether it was counted before or not: one refusal may be that of several devices.
+            error.counted = True
+            self.refused(error.code, way.step)
             raise
 
-    def confirm(self, caller: Caller, device_id: str, token: str) -> str:
+    def confirm(self, caller: Caller, device_id: str, token: str, way: Way | None = None) -> str:
         """The message id of the command that waited for this yes. Raises ApiError.
 
         The same yes again, while the token holds, gives the same command (HX3-MAN-22): what keeps it from
         being sent twice is its id, which lies beside the token and is stored with the command.
         """
-        with self._told():
-            return self._confirm(caller, device_id, token)
+        way = way or Way(REQUEST)
+        with self._told(way):
+            return self._confirm(caller, device_id, token, way)
 
-    def _confirm(self, caller: Caller, device_id: str, token: str) -> str:
+    def _confirm(self, caller: Caller, device_id: str, token: str, way: Way) -> str:
         now = self._exchange.now()
         tenant_id, token_hash = caller.tenant_id, hashing.digest(token)
         with self._database.reading(tenant_id) as connection:
@@ -196,30 +210,35 @@ class Gate:
             wanted = _content(device_id, row.action, row.params, row.life)
             return _same(row.message_id, known[row.message_id], wanted)
         asked = Asked(row.action, row.params, ttl_s=row.life and row.life / 1000, coerce=False)
-        passed = self._pass(caller, device_id, asked)
+        way.at(MANIFEST)
+        passed = self._pass(caller, device_id, asked, way)
         if not passed.has(row.passed_as):
             # This yes was asked for when it was of another class, or the device took no dry run of it.
-            asking = _Asking(passed, asked.life, row.message_id)
+            asking = _Asking(passed, asked.life, row.message_id, way)
             self._try(caller, [asking])
             return self._ask(caller, asking)
+        way.at(DEVICE_LIMIT)
         if not row.counted:
             self._quota.take(device_id, passed.action)
             self._quota.confirmed(device_id, passed.safety)
             with self._database.writing(tenant_id, quiet=True) as connection:
                 commands.count_confirmation(connection, tenant_id, token_hash)
+        way.at(SIGNED)
         return _result(self._submit(caller, passed, asked, row.message_id))
 
     # -- the steps ----------------------------------------------------------------------------------------
 
-    def _pass(self, caller: Caller, device_id: str, asked: Asked) -> Passed:
+    def _pass(self, caller: Caller, device_id: str, asked: Asked, way: Way) -> Passed:
         known = self._targets.read(caller.tenant_id, [device_id])
-        return judge(known.get(device_id), device_id, asked)
+        return judge(known.get(device_id), device_id, asked, way)
 
     def _try(self, caller: Caller, asked: Sequence[_Asking]) -> None:
         """Let the devices have their say first, where a command is critical and its device can."""
         able = [one for one in asked if one.tries]
         if not able:
             return
+        for one in able:
+            one.way.at(DRY_RUN)
         try:
             with self._trials.thread(caller.tenant_id):
                 trials = [self._begin(caller, one.passed) for one in able]
@@ -342,8 +361,16 @@ def _used() -> ApiError:
     )
 
 
-def _nobody(code: str) -> None:
+def _nobody(code: str, step: str) -> None:
     """Nobody wants to know of a refusal."""
+
+
+def _entered(way: Way | None) -> Way:
+    """The way of a command that comes to the gate."""
+    if way is None:
+        return Way(MANIFEST)
+    way.at(MANIFEST)
+    return way
 
 
 async def _done(future: Acceptance) -> None:

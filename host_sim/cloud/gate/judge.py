@@ -10,6 +10,7 @@ from typing import Any
 from host_sim.cloud.catalogue import manifests
 from host_sim.cloud.catalogue.targets import Target
 from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.gate import way as steps
 from host_sim.cloud.storage.database import has_nul
 from host_sim.params import Problem, checked, declared, describe, left
 from host_sim.portable import check_portable
@@ -67,8 +68,9 @@ class Passed:
         return self.needs in ("normal", passed_as) or tried
 
 
-def judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
-    """Whether the device may be asked for this. Raises ApiError."""
+def judge(target: Target | None, device_id: str, asked: Asked, way: steps.Way | None = None) -> Passed:
+    """Whether the device may be asked for this. `way`: is at the manifest. Raises ApiError."""
+    way = way or steps.Way(steps.MANIFEST)
     if asked.action.startswith(RESERVED):
         raise _restricted(f"names beginning {RESERVED} are the protocol's own")
     if target is None:
@@ -99,9 +101,16 @@ def judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
             "GET /devices/ID/manifest lists them",
             choices=sorted(declared(target.manifest)),
         )
+    way.at(steps.PARAMETERS)
+    params = _parameters({"capabilities": [capability]}, asked)
+    if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
+        raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
+    way.at(steps.SAFETY_CLASS)
     safety = capability.get("safetyClass", "normal")
     if safety not in ("normal", "sensitive", "critical"):
         raise _restricted("this action is not for the API")
+    if asked.dry_run:
+        way.at(steps.DRY_RUN)
     dry_runs = capability.get("supportsDryRun") is True
     if asked.dry_run and not dry_runs:
         raise ApiError(
@@ -110,9 +119,6 @@ def judge(target: Target | None, device_id: str, asked: Asked) -> Passed:
             f"the device cannot dry-run {asked.action}",
             "send the command without dry_run; newer firmware says supportsDryRun in its manifest",
         )
-    params = _parameters({"capabilities": [capability]}, asked)
-    if not 0 < (asked.ttl_s or 1) <= MAX_TTL_S:
-        raise ApiError(400, "PARAMS_INVALID", f"ttl_s is more than 0 and at most {MAX_TTL_S} seconds")
     return Passed(device_id, asked.action, params, safety, dry_runs, target.hash)
 
 

@@ -14,6 +14,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.gate.judge import Asked
+from host_sim.cloud.gate.way import RATE_LIMIT, REQUEST, ROLE_AND_SCOPE, TENANT, Way
 from host_sim.cloud.live.signed import Signer, normalized
 from host_sim.cloud.security import roles
 from host_sim.cloud.services import Services
@@ -41,14 +42,30 @@ def order(services: Services, credential: str, signer: Signer, message: envelope
     The caller is asked for anew: a role that was lost a moment ago counts for nothing. The same message id of
     the same client, signed again, is the same command.
     """
+    way = Way()
+    try:
+        return _order(services, credential, signer, message, way)
+    except ApiError as refusal:
+        services.gate.tell(refusal, way.step)
+        raise
+
+
+def _order(
+    services: Services, credential: str, signer: Signer, message: envelope.Message, way: Way
+) -> Ordered:
     caller = identify(services, credential)
+    way.at(TENANT)
+    _ = caller.tenant_id
+    way.at(ROLE_AND_SCOPE)
     if not roles.at_least(caller.user.role, "user") or not roles.covers(caller.scopes, SCOPE):
         raise ApiError(403, "PERMISSION_DENIED", f"this needs the role user, and of a key the scope {SCOPE}")
+    way.at(RATE_LIMIT)
     _, refusal = count(services, caller)
     if refusal is not None:
         raise refusal
+    way.at(REQUEST)
     caller = dataclasses.replace(caller, actor=signer.scope)
-    command_id = services.gate.command(caller, message.device_id, _asked(signer, message))
+    command_id = services.gate.command(caller, message.device_id, _asked(signer, message), way)
     with services.database.reading(caller.tenant_id) as connection:
         row = commands.find(connection, caller.tenant_id, command_id)
     settled = row is not None and row.state not in (QUEUED, DISPATCHED)

@@ -15,6 +15,7 @@ from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
 from host_sim.cloud.examples import PROPOSAL, RULE
+from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
@@ -216,6 +217,7 @@ def get_proposal(
     response_model=Outcome,
     response_model_exclude_none=True,
 )
+@gated
 def accept(proposal_id: OneId, request: Request, caller: Caller = scoped("user", "write:devices")) -> Any:
     """Accept proposal. Its intents run now, with the rights of who accepts, and once."""
     row = _row(request, caller, proposal_id)

@@ -10,13 +10,12 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
-from host_sim.cloud.errors import bad_request, errors, not_found
+from host_sim.cloud.errors import errors, not_found
 from host_sim.cloud.examples import COMMAND, DEVICE, MS, OTHER_DEVICE, YES
-from host_sim.cloud.gate.gate import STEPS
 from host_sim.cloud.gate.judge import Asked
+from host_sim.cloud.gate.way import DRY_RUN, STEPS, Way, gated
 from host_sim.cloud.routes.forms import Id
 from host_sim.cloud.routes.paging import LINKED, linked
-from host_sim.cloud.security.roles import at_least
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["commands"])
@@ -49,14 +48,9 @@ class Command(Body):
         return Asked(self.action, self.params, self.dry_run, self.ttl_s, key)
 
 
-# To a dry run there is one answer, and whoever asks for it decides by that one.
-NotDry = Annotated[StrictBool, Field(json_schema_extra={"const": False}, description="for a single device")]
-
-
 class Batch(Command):
     """The same command for several devices."""
 
-    dry_run: NotDry = False
     device_ids: list[Id] = Field(min_length=1, max_length=BATCH)
 
 
@@ -115,7 +109,7 @@ class Accepted(BaseModel):
     success: Literal[True]
     command_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
     message_id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
-    steps: list[str] = Field(default_factory=list, examples=[list(STEPS)])
+    steps: list[str] = Field(default_factory=list, examples=[[step for step in STEPS if step != DRY_RUN]])
 
 
 class CommandShown(BaseModel):
@@ -170,18 +164,18 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **_REFUS
 
 # Before /device/{device_id}/command, which would take it for a device.
 @router.post("/devices/command", response_model=None, responses={200: {"model": Results}})
+@gated
 def command_devices(
     request: Request, body: Batch, key: Key = None, caller: Caller = scoped("user", "write:devices")
 ) -> JSONResponse:
     """The same command for several devices, with what became of each."""
-    if body.dry_run:
-        raise bad_request("dry_run is for a single device")
     ids = list(dict.fromkeys(body.device_ids))
     return JSONResponse({"results": services_of(request).gate.many(caller, ids, body.asked(key))})
 
 
 @router.post("/device/{device_id}/command", status_code=202, response_model=None, responses=_ACCEPTED)
 @router.post("/devices/{device_id}/command", status_code=202, response_model=None, responses=_ACCEPTED)
+@gated
 async def command_device(
     device_id: Id,
     request: Request,
@@ -195,11 +189,15 @@ async def command_device(
     taken a dry run of it; `dry_run` is then `taken`, or `not_supported` where the device could not be asked.
     Where it refuses, or does not answer within seconds, there is no token, and `error` says why.
     """
-    message_id = await services_of(request).gate.accept(caller, device_id, body.asked(key))
-    answer: dict[str, Any] = {"success": True, "command_id": message_id, "message_id": message_id}
-    if at_least(caller.user.role, "admin") and "/devices/" in request.url.path:
-        answer["steps"] = list(STEPS)
-    return JSONResponse(answer, 202)
+    way = request.state.way
+    return JSONResponse(
+        _accepted(await services_of(request).gate.accept(caller, device_id, body.asked(key), way), way), 202
+    )
+
+
+def _accepted(message_id: str, way: Way) -> dict[str, Any]:
+    told: dict[str, Any] = {"success": True, "command_id": message_id, "message_id": message_id}
+    return {**told, "steps": way.whole} if way.shown else told
 
 
 @router.post(
@@ -209,6 +207,7 @@ async def command_device(
     responses={**_ACCEPTED, 404: errors("NOT_FOUND.token", "MANIFEST_NOT_FOUND")[404]},
 )
 @router.post("/devices/{device_id}/command/confirm", status_code=202, include_in_schema=False)
+@gated
 def confirm(
     device_id: Id,
     request: Request,
@@ -216,8 +215,8 @@ def confirm(
     caller: Caller = scoped("user", "write:devices"),
 ) -> dict:
     """Say yes to a sensitive or critical command."""
-    message_id = services_of(request).gate.confirm(caller, device_id, body.dry_run_token)
-    return {"success": True, "command_id": message_id, "message_id": message_id}
+    way = request.state.way
+    return _accepted(services_of(request).gate.confirm(caller, device_id, body.dry_run_token, way), way)
 
 
 @router.get(

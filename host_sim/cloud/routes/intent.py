@@ -12,6 +12,7 @@ from host_sim.cloud.catalogue import scenes
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.examples import COMMAND, DEVICE, SCENE
+from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key
 from host_sim.cloud.routes.forms import ONE_OR_SOME, Id, Name
@@ -163,6 +164,7 @@ class Outcome(BaseModel):
 @router.post(
     "/api/v1/intent", response_model=Outcome, response_model_exclude_none=True, include_in_schema=False
 )
+@gated
 def intent(
     request: Request, body: Intent, key: Key = None, caller: Caller = scoped("user", "write:devices")
 ) -> Any:

@@ -10,8 +10,9 @@ from pydantic import Field
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import capabilities, groups, places
-from host_sim.cloud.errors import ApiError, bad_request, errors, not_found
-from host_sim.cloud.routes.commands import Command, Key, NotDry, Results
+from host_sim.cloud.errors import ApiError, errors, not_found
+from host_sim.cloud.gate.way import gated
+from host_sim.cloud.routes.commands import Command, Key, Results
 from host_sim.cloud.routes.forms import GroupSlug, RoomId
 from host_sim.cloud.storage.database import Database
 
@@ -24,7 +25,6 @@ class Together(Command):
     ACTION_NOT_IN_MANIFEST.
     """
 
-    dry_run: NotDry = False
     capability: Annotated[str, Field(min_length=1, max_length=64, examples=["light"])] | None = None
 
 
@@ -32,6 +32,7 @@ _TOLD = {200: {"model": Results}, **errors("ACTION_NOT_IN_MANIFEST", "PARAMS_INV
 
 
 @router.post("/rooms/{room_id}/command", response_model=None, responses=_TOLD)
+@gated
 def command_room(
     room_id: RoomId,
     request: Request,
@@ -51,6 +52,7 @@ def command_room(
 
 
 @router.post("/groups/{slug}/command", response_model=None, responses=_TOLD)
+@gated
 def command_group(
     slug: GroupSlug,
     request: Request,
@@ -70,8 +72,6 @@ def command_group(
 
 
 def _check(database: Database, caller: Caller, body: Together) -> None:
-    if body.dry_run:
-        raise bad_request("dry_run is for a single device")
     if body.capability is None:
         return
     known = capabilities.known_categories(database, caller.tenant_id)
