@@ -104,6 +104,7 @@ def test_every_answer_says_what_it_is(document):
             # The first sentence of the model: one that begins with a member says what that is.
             assert len(text) >= 8 and "Successful Response" not in text, f"{name} {status}"
             assert status >= 400 or not text.startswith("`"), f"{name} {status}: {text}"
+            assert text != operation["summary"], f"{name} {status}: its model says nothing of itself"
 
 
 def test_every_body_has_an_example_that_fits(document):

@@ -113,7 +113,7 @@ class Accepted(BaseModel):
 
 
 class CommandShown(BaseModel):
-    """What became of a command. `error`: the device's code, or OUTCOME_UNKNOWN where nobody can say whether
+    """A command, and how far it is. `error`: the device's code, or OUTCOME_UNKNOWN where nobody can say whether
     it ran.
     """
 
