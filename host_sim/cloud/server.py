@@ -166,7 +166,17 @@ class Cloud:
         limits = Limits(_counter(settings, database))
         gate = Gate(database, exchange, Quota(limits, settings))
         self.services = Services(
-            settings, database, vault, tokens, exchange, uplink, limits, gate, doorman, expel=self._expel
+            settings,
+            database,
+            vault,
+            tokens,
+            exchange,
+            uplink,
+            limits,
+            gate,
+            doorman,
+            self._expel,
+            self._cut_off,
         )
         if settings.dynamic_security:
             dynsec = DynSec(address).start()
@@ -197,6 +207,12 @@ class Cloud:
         self._stack.callback(fanout.stop)
         self._stack.callback(exchange.listen_by_turn(fanout.publish_all))
         return Live(fanout)
+
+    def _cut_off(self, device_id: str) -> bool:
+        """As `_expel`, but what waits for the device in the broker goes on waiting."""
+        if self.services.logins is not None:
+            self.services.logins.wake()
+        return self.broker is not None and self.broker.disconnect(f"hxtp-{device_id}")
 
     def _expel(self, device_id: str) -> bool:
         """A broker elsewhere lets a device's session be until it asks again; then the device is refused.

@@ -34,6 +34,7 @@ class Services:
     """What routes may use. `started`: seconds since 1970.
 
     `expel(device_id)`: end the device's session with the broker; whether there was one that could be ended.
+    `cut_off(device_id)`: end its connection alone, so that it has to log in again.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Services:
     gate: Gate
     doorman: Doorman
     expel: Callable[[str], bool] = _elsewhere
+    cut_off: Callable[[str], bool] = _elsewhere
     logins: Keeper | None = None  # where the broker has to be told who may come in
     live: Live = field(default_factory=Live)
     seats: Seats = field(default_factory=Seats)

@@ -133,6 +133,27 @@ def test_a_secret_is_a_password_only_where_the_tenant_takes_that_risk(api, asks)
         assert asks("auth", clientid=f"hxtp-{name}", username=name, password=_password(old)) == "allow"
 
 
+def test_who_came_in_by_a_secret_is_thrown_off_when_the_tenant_ends_that(cloud, api):
+    owner = api("owner", "thrown")
+    owner.patch("/tenant/settings", json={"accept_secret_as_mqtt_password": True})
+    made = owner.post("/device/register", json={"device_type": "x"}).json()
+    name, state = made["device_id"], {}
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"hxtp-{name}", protocol=mqtt.MQTTv311)
+    client.tls_set_context(ssl.create_default_context(cafile=str(cloud.pki.ca)))
+    client.username_pw_set(name, made["device_secret"])
+    client.on_connect = lambda c, d, f, reason, p: state.update({str(reason): True})
+    client.on_disconnect = lambda *unused: state.update(ended=True)
+    with contextlib.ExitStack() as stack:
+        client.connect("127.0.0.1", cloud.broker.server.port)
+        client.loop_start()
+        stack.callback(client.loop_stop)
+        until(lambda: state.get("Success"), "the login")
+        owner.patch("/tenant/settings", json={"accept_secret_as_mqtt_password": False})
+        until(lambda: state.get("ended"), "the end of the connection")
+        until(lambda: len(state) > 2, "the next login, which is refused")
+        assert not client.is_connected()
+
+
 def test_the_embedded_broker_refuses_the_topics_of_another_tenant(cloud, made, foreign):
     name = made["device_id"]
     granted, got, state = [], [], {}

@@ -15,7 +15,7 @@ from hxtp import envelope, frame
 from hxtp.replay import Floor
 from hxtp.sign import Key
 from tests.cloud.programs import PLAIN, Program, closed, dial, token_of
-from tests.cloud.waiting import WAIT
+from tests.cloud.waiting import WAIT, until
 
 PROFILES = ["pipe10", "json-full", "json-header"]
 
@@ -217,13 +217,19 @@ def test_what_the_gate_refuses_is_told_by_a_signed_error(program, lamp, action, 
 )
 def test_a_dangerous_action_is_confirmed_by_rest_alone(program, api, lamp, action, code):
     one = program("json-full")
-    told = one.answer(one.command(action))
+    message_id = one.command(action)
+    told = one.answer(message_id)
     assert (told["type"], told["error"]) == ("error", code)
     confirmed = api().post(
         f"/device/{lamp.id}/command/confirm", json={"dry_run_token": told["dry_run_token"]}
     )
     assert confirmed.status_code == 202
     assert api().settled(confirmed.json()["command_id"])["result"]["result"] == {"open": True}
+    # Signed again it is the same command, which has ended.
+    runs = len(lamp.sim.runs)
+    one.command(action, message_id=message_id)
+    assert one.answer(message_id)["result"] == {"open": True}
+    assert len(lamp.sim.runs) == runs
 
 
 def test_a_key_that_may_only_read_does_not_command(program, api, lamp):
@@ -366,6 +372,18 @@ def test_a_devices_secret_is_taken_under_a_setting_alone_and_in_pipe10_alone(api
         other = program("json-full", client_id="old-app", secret=secret)
         other.command("light_on")
         assert alive(other) and refused() == {"SIGNATURE_INVALID": 2}
+
+
+def test_a_devices_secret_counts_for_nothing_once_the_tenant_takes_it_no_more(
+    cloud, api, program, lamp, refused, monkeypatch
+):
+    monkeypatch.setattr(cloud.services.live, "bounds", replace(cloud.services.live.bounds, recheck_s=3600))
+    secret = bytes.fromhex(lamp.registration["device_secret"])
+    with _setting(api, "accept_device_secret_from_clients", True):
+        one = program(client_id="old-app", secret=secret)
+        one.answer(one.command("light_on"))
+    one.command("light_on")  # over the connection that was open
+    assert until(refused, "the refusal") == {"SIGNATURE_INVALID": 1}
 
 
 def test_a_client_that_is_revoked_counts_for_nothing_more(cloud, api, client, program, refused):

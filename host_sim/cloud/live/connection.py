@@ -204,7 +204,9 @@ class Connection:
 
     async def _message(self, data: bytes) -> None:
         try:
-            verdict = await run_in_threadpool(signed.receive, self._services, self._caller, self._seat, data)
+            verdict = await run_in_threadpool(self._judged, data)
+        except ApiError as error:
+            raise _gone(error) from None
         except (*FAILURES, VaultError) as error:
             log.error("a signed message could not be judged: %s", type(error).__name__)
             raise Closing(FAILED, "the cloud failed; connect again") from None
@@ -220,6 +222,11 @@ class Connection:
         self._live.accepted[verdict.profile] += 1
         if verdict.message.type == "command":
             await self._order(verdict.message)
+
+    def _judged(self, data: bytes) -> signed.Verdict:
+        """By what holds now: secrets that the tenant takes no more, or rights that ended, are none."""
+        self._caller = self._known()
+        return signed.receive(self._services, self._caller, self._seat, data)
 
     async def _order(self, message: envelope.Message) -> None:
         assert self._seat.signer is not None
@@ -255,19 +262,26 @@ class Connection:
             try:
                 self._caller = await run_in_threadpool(self._again)
             except ApiError as error:
-                code = UNAUTHENTICATED if error.status == 401 else FORBIDDEN
-                raise Closing(code, error.message) from None
+                raise _gone(error) from None
             except FAILURES as error:
                 log.warning("rights could not be looked up again: %s", type(error).__name__)
 
-    def _again(self) -> Caller:
+    def _known(self) -> Caller:
         caller = identify(self._services, self._credential)
         orders.allowed(caller)
         if caller.tenant_id != self._tenant_id:
             raise ApiError(401, "UNAUTHORIZED", "the tenant is another one now")
+        return caller
+
+    def _again(self) -> Caller:
+        caller = self._known()
         if not signed.trusted(self._services, caller, self._seat):
             raise ApiError(401, "UNAUTHORIZED", "the client has been revoked")
         return caller
+
+
+def _gone(error: ApiError) -> Closing:
+    return Closing(UNAUTHENTICATED if error.status == 401 else FORBIDDEN, error.message)
 
 
 def _unsigned(item: Out) -> dict[str, Any]:

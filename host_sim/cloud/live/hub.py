@@ -26,7 +26,7 @@ class Bounds:
     burst: int = 60  # and at once
     refused: int = 32  # messages in a row that are none
     idle_s: float = 3600.0  # without a word; dead peers are found within a minute by pings of the protocol
-    recheck_s: float = 60.0  # how soon an ended token, key, client or role ends its connections
+    recheck_s: float = 5.0  # how soon an ended token, key, client or role ends its connections
 
 
 class Listener(Protocol):

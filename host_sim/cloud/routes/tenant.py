@@ -1,5 +1,6 @@
 """The tenant: making one, its settings, and the people in it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
@@ -10,12 +11,13 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.bodies import Body
 from host_sim.cloud.broker import logins
 from host_sim.cloud.callers import Caller
-from host_sim.cloud.catalogue import tenants, users
+from host_sim.cloud.catalogue import devices, tenants, users
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
 from host_sim.cloud.examples import shown
 from host_sim.cloud.routes.forms import WHOLE
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
+from host_sim.cloud.services import Services
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
 from host_sim.cloud.times import iso
 
@@ -166,7 +168,8 @@ def change_settings(request: Request, body: Changes, caller: Caller = scoped("ow
     with services.database.writing(caller.tenant_id) as connection:
         before, after = tenants.change_settings(connection, caller.tenant_id, given)
         if before.get("accept_secret_as_mqtt_password") != after.get("accept_secret_as_mqtt_password"):
-            logins.renew_tenant(connection, caller.tenant_id, services_of(request).now())
+            logins.renew_tenant(connection, caller.tenant_id, services.now())
+    _throw_off(services, caller.tenant_id, before, after)
     for name in given:
         old, new = before.get(name, TENANT_SETTINGS[name]), after.get(name, TENANT_SETTINGS[name])
         if old != new:
@@ -228,6 +231,8 @@ def change_role(
         except users.LastOwner as error:
             raise conflict("LAST_OWNER", str(error)) from None
         row = users.member(connection, caller.tenant_id, user_id)
+        if row is None:  # let go at the same time
+            raise not_found("user")
     logs.audit("role_changed", actor=caller.actor, tenant=caller.tenant_id, user=user_id, role=body.role)
     return _member(row)
 
@@ -245,6 +250,20 @@ def remove(user_id: UserId, request: Request, caller: Caller = scoped("owner")) 
             raise conflict("LAST_OWNER", str(error)) from None
     logs.audit("user_removed", actor=caller.actor, tenant=caller.tenant_id, user=user_id)
     return Removed(status="removed", id=user_id)
+
+
+def _throw_off(
+    services: Services, tenant_id: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Let every device log in again where their secrets are no passwords any more: which of them came in by
+    one, nobody has written down, and those that have a password are back in seconds.
+    """
+    name = "accept_secret_as_mqtt_password"
+    if before.get(name) and not after.get(name):
+        with services.database.reading(tenant_id) as connection:
+            rows = devices.every(connection, tenant_id)
+        for row in rows:
+            services.cut_off(row.id)
 
 
 def _settings(caller: Caller, changed: dict[str, Any]) -> TenantSettings:
