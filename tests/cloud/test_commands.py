@@ -226,6 +226,26 @@ def test_a_device_takes_no_more_commands_than_the_settings_say(cloud, api, bare,
     assert [ask(action).status_code for action in ("light_on", "light_on", "light_off")] == [202, 429, 202]
 
 
+def test_who_lost_an_answer_asks_or_confirms_again_and_has_the_same_command(api, bare):
+    # HX3-MAN-22, HX3-MAN-23
+    def send(path, body, key=None):
+        headers = {"Idempotency-Key": key} if key else {}
+        return api().post(f"/device/{bare}/{path}", json=body, headers=headers)
+
+    def ask(**more):
+        return send("command", {"action": "door_open", **more}, "evening")
+
+    bodies = [{"dry_run_token": ask().json()["dry_run_token"]} for _ in range(2)]
+    # The token says which command it is; another key beside it is not looked at.
+    answers = [send("command/confirm", body, key) for body in bodies for key in (None, "another")] + [ask()]
+    assert [answer.status_code for answer in answers] == [202] * 5
+    (command_id,) = {answer.json()["command_id"] for answer in answers}
+    assert ask(ttl_s=7).json()["error"] == "IDEMPOTENCY_CONFLICT"
+    assert ask(dry_run=True).status_code == 400
+    shown = api().get(f"/device/{bare}/commands").json()["commands"]
+    assert [one["id"] for one in shown] == [command_id]
+
+
 def test_of_what_has_to_be_confirmed_less_is_taken(cloud, api, bare, monkeypatch):
     hold_still(monkeypatch)
     monkeypatch.setattr(cloud.settings, "sensitive_per_minute", 1)
