@@ -74,7 +74,7 @@ class Registry(BaseModel):
 
 
 class Types(BaseModel):
-    """The actions by category."""
+    """Each category, with its actions."""
 
     categories: dict[str, list[str]] = Field(
         examples=[{"light": ["light_on", "light_off", "light_brightness"]}]
