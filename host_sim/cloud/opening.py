@@ -19,12 +19,12 @@ def open_database(settings: Settings) -> Database:
     url = settings.database_url()
     try:
         owner = Database(settings.database_owner or url)
+        owner.check()
     except OSError as error:
         if not settings.database:
             raise settings.no_folder(error) from None
         raise DatabaseError(f"{url} cannot be used: {error.strerror}") from None
     try:
-        owner.check()
         role = None if owner.is_sqlite or not settings.database_owner else Database(url).url.username
         if owner.is_sqlite or settings.database_owner:
             migrate(owner, role)

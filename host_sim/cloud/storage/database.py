@@ -55,7 +55,7 @@ class Database:
     """`url`: sqlite:///FILE, or postgresql://ROLE@HOST/NAME with the role that the cloud runs as."""
 
     def __init__(self, url: str) -> None:
-        """Raises DatabaseError, and OSError where there is no place for SQLite's file."""
+        """Raises DatabaseError, and OSError where SQLite's file can have no folder, as `check` for the file."""
         try:
             self.url = sa.make_url(_driver(url))
         except ArgumentError:
@@ -219,9 +219,6 @@ def reason_of(error: BaseException | None) -> str:
 def _sqlite(url: sa.URL, connections: int) -> sa.Engine:
     if url.database and url.database not in IN_MEMORY:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        if not url.database.startswith("file:"):
-            # SQLite would let everybody read it, and makes the files beside it like it.
-            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT, 0o600))
         options: dict[str, Any] = {
             "pool_size": connections,
             "max_overflow": 0,
@@ -236,6 +233,13 @@ def _sqlite(url: sa.URL, connections: int) -> sa.Engine:
         connect_args={"timeout": LOCK_S, "check_same_thread": False, "isolation_level": None},
         **options,
     )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def opening(dialect: Any, record: Any, arguments: Any, options: Any) -> None:
+        file = url.database
+        if file and file not in IN_MEMORY and not file.startswith("file:") and not os.path.exists(file):
+            # SQLite would let everybody read it, and makes the files beside it like it.
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
     @sa.event.listens_for(engine, "connect")
     def opened(connection: sqlite3.Connection, record: Any) -> None:
