@@ -26,7 +26,8 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=128,
-        description="The same key and body again give the same command, and it runs once.",
+        description="The same key and body again give the same command, and it runs once, however often it "
+        "has to be confirmed.",
     ),
 ]
 BATCH = 256  # devices
@@ -214,7 +215,12 @@ def confirm(
     body: Confirmation,
     caller: Caller = scoped("user", "write:devices"),
 ) -> dict:
-    """Say yes to a sensitive or critical command."""
+    """Say yes to a sensitive or critical command.
+
+    The token is for one command, which is sent once. Until it expires the same yes again gives that command,
+    for those who lost the answer; a 429 or 503 uses nothing up, so say it again. It needs no Idempotency-Key,
+    and one that is sent is not looked at: the token says which command it is.
+    """
     way = request.state.way
     return _accepted(services_of(request).gate.confirm(caller, device_id, body.dry_run_token, way), way)
 
