@@ -55,7 +55,7 @@ class Database:
     """`url`: sqlite:///FILE, or postgresql://ROLE@HOST/NAME with the role that the cloud runs as."""
 
     def __init__(self, url: str) -> None:
-        """Raises DatabaseError, and OSError where SQLite's file can have no folder, as `check` for the file."""
+        """Raises DatabaseError, and OSError where SQLite's file can have no folder; `check` for the file."""
         try:
             self.url = sa.make_url(_driver(url))
         except ArgumentError:
