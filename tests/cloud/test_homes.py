@@ -250,4 +250,3 @@ def test_places_and_groups_of_others_are_not_found(api, house, home):
     assert error(stranger.post("/groups/house-lights/command", json={"action": "x"})) == (404, "NOT_FOUND")
     body = {"device_type": "x", "home_id": home}
     assert error(stranger.post("/device/register", json=body)) == (404, "NOT_FOUND")
-    assert error(api().post(f"/rooms/{room}/command", json={"action": "light_on", "dry_run": True}))[0] == 400

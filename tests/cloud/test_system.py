@@ -92,21 +92,28 @@ def _health(services, limit_s=5.0):
 
 
 def test_the_api_is_measured_over_the_loop_that_serves_it(cloud):
-    health, held, free = _health(cloud.services), threading.Event(), threading.Event()
+    held, free, asked = threading.Event(), threading.Event(), threading.Event()
 
     def hold():
         held.set()
         free.wait(20)
 
+    def loop():
+        asked.set()
+        return services.loop
+
+    services = cloud.services
+    health = Health(services.settings, services.database, services.exchange, services.uplink, loop, 5.0)
     assert health._measure().services["api"].latency_ms > 0
-    cloud.services.loop.call_soon_threadsafe(hold)
+    services.loop.call_soon_threadsafe(hold)
     try:
         assert held.wait(20)
-        assert _health(cloud.services, limit_s=0.05)._measure().checks["api"] is False
+        assert _health(services, limit_s=0.05)._measure().checks["api"] is False
+        asked.clear()
         reports = []
         asking = threading.Thread(target=lambda: reports.append(health._measure()))
         asking.start()
-        until(lambda: not health._probes["api"]._run.done(), "the API to be asked")
+        assert asked.wait(20)
         time.sleep(0.03)  # that long it has to wait at least
     finally:
         free.set()
