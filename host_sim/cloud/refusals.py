@@ -130,7 +130,7 @@ REFUSALS: Mapping[str, Refusal] = {
         500, "the cloud failed; its log tells more", "the cloud failed", "try again; tell us the request_id"
     ),
     "GATEWAY_ERROR.busy": Refusal(
-        503, "the database is busy", "the database is busy", "try again", headers=_RETRY
+        503, "the database is busy, or away", "the database does not answer now", "try again", headers=_RETRY
     ),
     "NOT_IMPLEMENTED": Refusal(
         501,
@@ -245,7 +245,7 @@ REFUSALS: Mapping[str, Refusal] = {
         503,
         "the command was not stored; with `command_id`: nobody can say yet whether it was",
         "the command was not stored in time, and may be yet",
-        f"GET /commands/{COMMAND} tells what became of it; once stored it is carried out",
+        f"GET /commands/{COMMAND}: if it is there it is carried out; if it is 404, try again",
         {"command_id": COMMAND},
         _RETRY,
     ),
