@@ -23,6 +23,7 @@ from host_sim.cloud.settings import BROKER_PORTS, Settings, bracketed
 from host_sim.cloud.storage.database import Database
 
 SUMS = 2  # aggregates of telemetry at once
+PAGES = 4  # and long pages of it
 
 
 def _elsewhere(device_id: str) -> bool:
@@ -52,6 +53,7 @@ class Services:
     live: Live = field(default_factory=Live)
     seats: Seats = field(default_factory=Seats)
     sums: AtOnce = field(default_factory=lambda: AtOnce(SUMS))
+    pages: AtOnce = field(default_factory=lambda: AtOnce(PAGES))
     started: float = field(default_factory=time.time)
     loop: asyncio.AbstractEventLoop | None = None  # that serves requests, while it does
     failures: Failures = field(init=False)

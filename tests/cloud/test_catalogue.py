@@ -59,7 +59,7 @@ def test_pages_of_samples_miss_none_and_show_none_twice(database, measured):
     span = measured([(1000 + number // 3, {"n": number}) for number in range(10)])
     seen, after = [], None
     with database.reading(span.tenant_id) as connection:
-        while rows := samples.newest(connection, span, 4, after):
+        while rows := samples.newest(connection, span, 4, after)[0]:
             seen += [row.body["n"] for row in rows]
             after = rows[-1].sampled_at, rows[-1].id
     assert seen == list(range(9, -1, -1))
@@ -105,7 +105,7 @@ def test_a_sample_is_kept_as_it_came_where_the_database_can(database, tenant, de
     with database.writing(tenant) as connection:
         samples.add(connection, tenant, 7, [(device, 5, samples.text_of(raw.encode(), json.loads(raw)))])
     with database.reading(tenant) as connection:
-        (row,) = samples.newest(connection, Span(tenant, device, 0, 10), 2)
+        (row,) = samples.newest(connection, Span(tenant, device, 0, 10), 2)[0]
     assert (row.sampled_at, row.received_at) == (5, 7)
     assert row.body == json.loads(raw.replace("\\u0000", "\ufffd", 2))
 
@@ -131,7 +131,7 @@ def test_a_device_may_say_anything_that_is_json(database, tenant, device):
         assert devices.find(connection, tenant, device).firmware_version == "1.0\ufffd" + "x" * 60
     with database.reading(tenant) as connection:
         kept = devices.state_of(connection, tenant, device).body
-        (earlier,) = devices.states_of(connection, tenant, device, 10)
+        (earlier,) = devices.states_of(connection, tenant, device, 10)[0]
     assert (earlier.version, earlier.body) == (1, kept)
     # U+0000 alone is replaced: PostgreSQL keeps none.
     assert kept == {
@@ -203,6 +203,17 @@ def test_nonces_that_are_over_are_forgotten(database):
 
 
 # -- keys ----
+
+
+def test_a_device_that_was_revoked_just_now_gets_no_secret(database, tenant, device):
+    # The route has looked before, perhaps, and waited for the lock that the other had.
+    with database.writing(tenant) as connection:
+        devices.revoke(connection, tenant, device, NOW)
+        with pytest.raises(keys.Revoked):
+            keys.rotate(connection, VAULT, tenant, device, NOW)
+    with database.reading(tenant) as connection:
+        sealed = [row.secret_sealed for row in keys.history(connection, tenant, device)]
+    assert sealed == [None]
 
 
 def test_a_key_moves_through_its_slots_and_a_promotion_counts_once(database, tenant, device):

@@ -54,7 +54,7 @@ def test_a_page_begins_where_its_cursor_says_without_reading_what_lies_before(cl
     span = Span(measured[1], measured[0].split("/")[2], 0, 2 * AT)
     with cloud.services.database.reading(measured[1]) as connection:
         sa.event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
-        assert [row.sampled_at - AT for row in newest(connection, span, 2, (AT + 500, 1))] == [499, 498]
+        assert [row.sampled_at - AT for row in newest(connection, span, 2, (AT + 500, 1))[0]] == [499, 498]
         statement, values = told[-1]
         (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
     assert "ix_telemetry_device_id_sampled_at (device_id=? AND sampled_at>? AND sampled_at<?)" in step.detail
@@ -87,6 +87,38 @@ def test_of_a_tenant_one_aggregate_runs_at_a_time(api, cloud, measured):
     assert api().get(path, params=SUM).status_code == 200
 
 
+def test_of_a_tenant_one_long_page_is_read_at_a_time(api, cloud, measured):
+    path, tenant_id = measured
+    with cloud.services.pages.place(tenant_id):
+        answer = api().get(path, params={"limit": 1000})
+        assert (answer.status_code, answer.json()["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+        assert api().get(path).status_code == 200
+    assert api().get(path, params={"limit": 1000}).json()["count"] == 1000
+
+
+def test_a_page_that_took_too_long_asks_for_less(api, measured, monkeypatch):
+    monkeypatch.setattr(telemetry, "LONGEST_S", 0)
+    answer = api().get(measured[0], params={"limit": 1000})
+    assert answer.status_code == 400 and "a smaller limit" in answer.json()["hint"]
+
+
+def test_a_page_of_much_is_shorter_and_goes_on_where_it_ended(database, tenant):
+    with database.writing(tenant) as connection:
+        device = devices.register(connection, Vault([b"\xab" * 32]), tenant, "x", AT).device_id
+        rows = [(device, AT + number, json.dumps({"t": "x" * 14000})) for number in range(160)]
+        samples.add(connection, tenant, AT, rows)
+    seen, after, fetched = [], None, []
+    span = Span(tenant, device, 0, 2 * AT)
+    with database.reading(tenant) as connection:
+        more = True
+        while more:
+            rows, more = newest(connection, span, 1000, after)
+            after = rows[-1].sampled_at, rows[-1].id
+            fetched.append(len(rows))
+            seen += [row.sampled_at - AT for row in rows]
+    assert seen == list(range(159, -1, -1)) and fetched == [74, 74, 12]
+
+
 def test_of_all_tenants_only_so_many_run_at_a_time():
     both = AtOnce(2)
     with both.place("one"):
@@ -101,7 +133,7 @@ def test_of_observations_only_those_in_the_state_that_is_asked_for_are_read(clou
     told = []
     with cloud.services.database.reading(measured[1]) as connection:
         sa.event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
-        assert cognition.proposals(connection, measured[1], "proposed", None, 10) == []
+        assert cognition.proposals(connection, measured[1], "proposed", None, 10) == ([], False)
         statement, values = told[-1]
         step = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).first()
     assert "ix_observations_tenant_id_state_created_at (tenant_id=? AND state=?)" in step.detail

@@ -49,11 +49,11 @@ def test_pages_of_a_history_go_on_within_a_millisecond(database, tenant):
             )
     seen, after = [], None
     with database.reading(tenant) as connection:
-        while rows := commands.history(connection, tenant, device_id, 2, None, after):
+        while rows := commands.history(connection, tenant, device_id, 2, None, after)[0]:
             seen += [row.number for row in rows]
             after = (rows[-1].created_at, rows[-1].number)
         assert seen == [4, 3, 2, 1, 0]
-        assert commands.history(connection, tenant, device_id, 2, NOW) == []
+        assert commands.history(connection, tenant, device_id, 2, NOW) == ([], False)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.pages import beyond
+from host_sim.cloud.catalogue.pages import beyond, bounded
 from host_sim.cloud.catalogue.tenants import one_more
 from host_sim.cloud.storage.tables import observations, rules
 
@@ -94,9 +94,9 @@ def proposals(
     before: int | None,
     limit: int,
     after: tuple[int, str] | None = None,
-) -> Sequence[Any]:
-    """Observations with what rules made of them, the newest first; without `state` all of them. Of before a
-    time (ms), and behind the (time, id) of one that is known.
+) -> tuple[list[Any], bool]:
+    """Observations with what rules made of them, the newest first, and whether there are more; without
+    `state` all of them. Of before a time (ms), and behind the (time, id) of one that is known.
     """
     query = sa.select(observations).where(observations.c.tenant_id == tenant_id)
     if before is not None:
@@ -106,7 +106,7 @@ def proposals(
     if state is not None:
         query = query.where(observations.c.state == state)
     order = observations.c.created_at.desc(), observations.c.id.desc()
-    return connection.execute(query.order_by(*order).limit(limit)).all()
+    return bounded(connection, query.order_by(*order), limit, "body", "proposal")
 
 
 def find_proposal(connection: sa.Connection, tenant_id: str, proposal_id: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.pages import beyond
+from host_sim.cloud.catalogue.pages import beyond, bounded
 from host_sim.cloud.storage.tables import commands, confirmations
 
 
@@ -20,12 +20,12 @@ def history(
     connection: sa.Connection,
     tenant_id: str,
     device_id: str,
-    most: int,
+    limit: int,
     before: int | None = None,
     after: tuple[int, ...] | None = None,
-) -> list[Any]:
-    """The rows of a device's commands, the newest first: those accepted before a time (ms), and those behind
-    the (time, number) of one that is known.
+) -> tuple[list[Any], bool]:
+    """The rows of a device's commands, the newest first, and whether there are more (`bounded`): those
+    accepted before a time (ms), and those behind the (time, number) of one that is known.
     """
     query = sa.select(commands).where(commands.c.device_id == device_id, commands.c.tenant_id == tenant_id)
     if before is not None:
@@ -33,7 +33,7 @@ def history(
     if after is not None:
         query = query.where(beyond(commands.c.created_at, commands.c.number, after, newest_first=True))
     query = query.order_by(commands.c.created_at.desc(), commands.c.number.desc())
-    return list(connection.execute(query.limit(most)))
+    return bounded(connection, query, limit, "params", "result")
 
 
 def add_confirmation(

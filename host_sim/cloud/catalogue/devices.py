@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
-from host_sim.cloud.catalogue.pages import Page, rows_of
+from host_sim.cloud.catalogue.pages import Page, bounded, rows_of
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.exchange.notices import Notice
@@ -118,15 +118,17 @@ def state_of(connection: sa.Connection, tenant_id: str, device_id: str) -> Any:
 
 
 def states_of(
-    connection: sa.Connection, tenant_id: str, device_id: str, most: int, before: int | None = None
-) -> list[Any]:
-    """Rows of the states that a device told, the newest first; `before`: of lower versions than this."""
+    connection: sa.Connection, tenant_id: str, device_id: str, limit: int, before: int | None = None
+) -> tuple[list[Any], bool]:
+    """Rows of the states that a device told, the newest first, and whether there are more (`bounded`).
+    `before`: of lower versions than this.
+    """
     query = sa.select(state_history).where(
         state_history.c.device_id == device_id, state_history.c.tenant_id == tenant_id
     )
     if before is not None:
         query = query.where(state_history.c.version < before)
-    return list(connection.execute(query.order_by(state_history.c.version.desc()).limit(most)))
+    return bounded(connection, query.order_by(state_history.c.version.desc()), limit, "body")
 
 
 def _place(connection: sa.Connection, tenant_id: str, home_id: str | None, room_id: str | None) -> str | None:

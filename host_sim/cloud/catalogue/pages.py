@@ -4,10 +4,15 @@ Must never skip or repeat a row because others come and go: a place says where a
 before it.
 """
 
+import contextlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+
+MOST_BYTES = 1 << 20  # of what devices and people wrote, as JSON, in one page
+AT_ONCE = 64  # rows that are fetched together
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,22 @@ def rows_of(connection: sa.Connection, query: Any, at: Any, name: Any, page: Pag
             query = query.where(beyond(at, name, page.after))
         query = query.limit(page.limit + 1)
     return list(connection.execute(query.order_by(at, name)))
+
+
+def bounded(connection: sa.Connection, query: Any, limit: int, *columns: str) -> tuple[list[Any], bool]:
+    """The first `limit` rows, fewer where what is in their `columns` is over MOST_BYTES of JSON, but one at
+    least; and whether there are more. No more than that is ever in this process.
+    """
+    found: list[Any] = []
+    size = 0
+    streamed = query.limit(limit + 1).execution_options(yield_per=AT_ONCE)
+    with contextlib.closing(connection.execute(streamed)) as rows:
+        for row in rows:
+            size += sum(len(json.dumps(getattr(row, name))) for name in columns)
+            if len(found) == limit or (found and size > MOST_BYTES):
+                return found, True
+            found.append(row)
+    return found, False
 
 
 def beyond(at: Any, name: Any, after: tuple[Any, ...], newest_first: bool = False) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.pages import beyond
+from host_sim.cloud.catalogue.pages import beyond, bounded
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import json_text
 from host_sim.cloud.storage.tables import telemetry
@@ -88,17 +88,20 @@ class Span:
 
 
 def newest(
-    connection: sa.Connection, span: Span, most: int, after: tuple[int, int] | None = None
-) -> list[Any]:
-    """Rows, the newest first. `after`: (sampled_at, id) of the last one that is known."""
+    connection: sa.Connection, span: Span, limit: int, after: tuple[int, int] | None = None
+) -> tuple[list[Any], bool]:
+    """Rows, the newest first, and whether there are more (`bounded`).
+
+    `after`: (sampled_at, id) of the last one that is known.
+    """
     conditions: tuple[Any, ...] = ()
     if after is not None:
         # Told by time alone too: no index leads to a pair beside another bound, and all before it was read.
         span = replace(span, end=min(span.end, after[0] + 1))
         conditions = (beyond(telemetry.c.sampled_at, telemetry.c.id, after, newest_first=True),)
     query = sa.select(telemetry).where(*span.where(), *conditions)
-    query = query.order_by(telemetry.c.sampled_at.desc(), telemetry.c.id.desc()).limit(most)
-    return list(connection.execute(query))
+    query = query.order_by(telemetry.c.sampled_at.desc(), telemetry.c.id.desc())
+    return bounded(connection, query, limit, "body")
 
 
 def summed(

@@ -19,7 +19,7 @@ from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
-from host_sim.cloud.routes.paging import LINKED, RECENT, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, RECENT, Paged, following
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["cognition"])
@@ -198,8 +198,8 @@ def list_proposals(
 ) -> Proposals:
     """List proposals, the newest first."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        found = catalogue.proposals(connection, caller.tenant_id, state, before, page.limit + 1, page.after)
-    rows, more = parted(found, page, response, state=state, before=before)
+        rows, rest = catalogue.proposals(connection, caller.tenant_id, state, before, page.limit, page.after)
+    more = following(rows, rest, page, response, state=state, before=before)
     return Proposals(proposals=[_proposal(row) for row in rows], count=len(rows), **more)
 
 

@@ -253,10 +253,10 @@ def history(
         if devices.find(connection, caller.tenant_id, device_id) is None:
             raise not_found("device")
         after = tuple(map(int, cursor.split("."))) if cursor else None
-        rows = commands.history(connection, caller.tenant_id, device_id, limit + 1, before, after)
-    shown: dict[str, Any] = {"commands": [_shown(row) for row in rows[:limit]]}
-    if len(rows) > limit:
-        last = rows[limit - 1]
+        rows, more = commands.history(connection, caller.tenant_id, device_id, limit, before, after)
+    shown: dict[str, Any] = {"commands": [_shown(row) for row in rows]}
+    if more:
+        last = rows[-1]
         shown["next_cursor"] = f"{last.created_at}.{last.number}"
         linked(response, limit, shown["next_cursor"], before=before)
     return shown

@@ -67,11 +67,18 @@ def parted(
     `name`: of the column that tells rows of the same time apart. `asked`: what else the query said, or None.
     """
     shown = list(rows[: page.limit])
-    if len(rows) <= page.limit:
-        return shown, {}
+    return shown, following(shown, len(rows) > page.limit, page, response, name, **asked)
+
+
+def following(
+    shown: Sequence[Any], more: bool, page: Page, response: Response, name: str = "id", **asked: Any
+) -> dict[str, str]:
+    """`next_cursor` where there are more rows than those that are shown; as `parted`."""
+    if not more:
+        return {}
     cursor = f"{shown[-1].created_at}.{getattr(shown[-1], name)}"
     linked(response, page.limit, cursor, **asked)
-    return shown, {"next_cursor": cursor}
+    return {"next_cursor": cursor}
 
 
 def linked(response: Response, limit: int, cursor: str, **asked: Any) -> None:

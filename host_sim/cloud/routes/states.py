@@ -92,9 +92,9 @@ def get_state_history(
         if devices.find(connection, caller.tenant_id, device_id) is None:
             raise not_found("device")
         before = int(cursor) if cursor is not None else None
-        rows = devices.states_of(connection, caller.tenant_id, device_id, limit + 1, before)
-    shown, more = rows[:limit], {}
-    if len(rows) > limit:
+        shown, rest = devices.states_of(connection, caller.tenant_id, device_id, limit, before)
+    more = {}
+    if rest:
         more["next_cursor"] = str(shown[-1].version)
         linked(response, limit, more["next_cursor"])
     states = [

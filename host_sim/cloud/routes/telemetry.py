@@ -24,6 +24,7 @@ LATEST = 253402300799999  # ms: the end of the year 9999
 DAY_MS = 24 * 3600 * 1000
 BUCKETS = 2000
 CURSOR = f"{MS}.7"
+USUAL = 100  # samples of a page; of longer ones a tenant may read one at a time
 LONGEST_S = 5  # that the database may read for one request
 FIELD = r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$"
 
@@ -89,7 +90,7 @@ def telemetry(
     request: Request,
     begin: Annotated[Time, Query(alias="from", description="ms since 1970, included")] = None,
     end: Annotated[Time, Query(alias="to", description="ms since 1970, not included")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="samples of a page")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="samples of a page")] = USUAL,
     cursor: Annotated[
         str | None,
         Query(pattern=r"^[0-9]{1,15}\.[0-9]{1,18}$", description="of the last page", examples=[CURSOR]),
@@ -104,17 +105,21 @@ def telemetry(
     ] = None,
     caller: Caller = scoped("viewer", "read:devices"),
 ) -> Telemetry:
-    """The samples of a device, the newest first; or their average, minimum, maximum, sum or number in equal
-    parts of time, the oldest first and the empty ones left out. An aggregate covers the last 24 h before `to`
-    where no `from` is given, and without a field there is only `count`.
+    """The samples of a device, the newest first, at most 1 MB of them in a page; or their average, minimum,
+    maximum, sum or number in equal parts of time, the oldest first and the empty ones left out. An aggregate
+    covers the last 24 h before `to` where no `from` is given, and without a field there is only `count`.
     """
     services = services_of(request)
     if aggregate is None:
         span = Span(caller.tenant_id, device_id, begin or 0, LATEST if end is None else end)
         after = tuple(map(int, cursor.split("."))) if cursor else None
-        with services.database.reading(caller.tenant_id) as connection, _bounded(connection, span):
-            rows = newest(connection, span, limit + 1, after)  # type: ignore[arg-type]  # two numbers
-        return _page(device_id, rows, limit)
+        with (
+            services.pages.place(caller.tenant_id) if limit > USUAL else contextlib.nullcontext(),
+            services.database.reading(caller.tenant_id) as connection,
+            _bounded(connection, span, "a smaller limit, or a shorter time from … to"),
+        ):
+            rows, more = newest(connection, span, limit, after)  # type: ignore[arg-type]  # two numbers
+        return _page(device_id, rows, more)
     end = services.now() + 1 if end is None else end
     begin = max(0, end - DAY_MS) if begin is None else begin
     span = Span(caller.tenant_id, device_id, begin, end)
@@ -123,7 +128,7 @@ def telemetry(
     with (
         services.sums.place(caller.tenant_id),
         services.database.reading(caller.tenant_id) as connection,
-        _bounded(connection, span),
+        _bounded(connection, span, "a shorter time from … to"),
     ):
         if field is None and aggregate != "count":
             raise bad_request(f"{aggregate} needs a field", "say which: field=temperature")
@@ -144,21 +149,21 @@ def telemetry(
 
 
 @contextlib.contextmanager
-def _bounded(connection: sa.Connection, span: Span) -> Iterator[None]:
-    """For reading of a device, which has to be there, and may have sent any number of samples."""
+def _bounded(connection: sa.Connection, span: Span, less: str) -> Iterator[None]:
+    """For reading of a device, which has to be there, and may have sent any number of samples. `less`: what
+    to ask for where that took too long.
+    """
     if devices.find(connection, span.tenant_id, span.device_id) is None:
         raise not_found("device")
     try:
         with within(connection, LONGEST_S):
             yield
     except TooLong:
-        raise bad_request(
-            f"there are more samples than can be read in {LONGEST_S} s", "ask for a shorter time from … to"
-        ) from None
+        message = f"the samples could not be read within {LONGEST_S} s"
+        raise bad_request(message, f"ask for {less}; or try again when less is going on") from None
 
 
-def _page(device_id: str, rows: list[Any], limit: int) -> Telemetry:
-    page = rows[:limit]
+def _page(device_id: str, page: list[Any], more: bool) -> Telemetry:
     return Telemetry(
         device_id=device_id,
         samples=[
@@ -167,6 +172,6 @@ def _page(device_id: str, rows: list[Any], limit: int) -> Telemetry:
             )
             for row in page
         ],
-        next_cursor=f"{page[-1].sampled_at}.{page[-1].id}" if len(rows) > limit else None,
+        next_cursor=f"{page[-1].sampled_at}.{page[-1].id}" if more else None,
         count=len(page),
     )
