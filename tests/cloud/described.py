@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from host_sim.cloud.app import PREFIX, create_app
 from host_sim.cloud.refusals import REFUSALS, code_of
@@ -13,14 +14,20 @@ HEADERS = ("Retry-After", "WWW-Authenticate", "Content-Range", "ETag", "Link", "
 
 
 @functools.cache
-def _document() -> dict[str, Any]:
-    return create_app(None).openapi()
+def described() -> FastAPI:
+    """The application, without anything that runs. Its `openapi()` takes a second, once."""
+    return create_app(None)
+
+
+def document() -> dict[str, Any]:
+    """The description. Nobody changes it."""
+    return described().openapi()
 
 
 @functools.cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """By path, those of plain words first."""
-    paths = sorted(_document()["paths"], key=lambda path: path.count("{"))
+    paths = sorted(document()["paths"], key=lambda path: path.count("{"))
     return [(re.compile(re.sub(r"{\w+}", "[^/]+", path)), path) for path in paths]
 
 
@@ -29,13 +36,13 @@ def answer_of(method: str, path: str, status: int) -> dict[str, Any] | None:
     if not path.startswith(PREFIX):
         return None
     found = next((known for pattern, known in _patterns() if pattern.fullmatch(path[len(PREFIX) :])), None)
-    operation = _document()["paths"].get(found, {}).get(method.lower())
+    operation = document()["paths"].get(found, {}).get(method.lower())
     if operation is None:
         return None
     assert str(status) in operation["responses"], f"{method} {found} is not described to answer {status}"
     answer = operation["responses"][str(status)]
     if "$ref" in answer:
-        answer = _document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        answer = document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
     return answer
 
 

@@ -6,8 +6,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from schemathesis import openapi
 
-from host_sim.cloud.app import PREFIX, create_app
+from host_sim.cloud.app import PREFIX
 from host_sim.cloud.examples import Examples, Unknown
+from tests.cloud import described
 from tools.openapi import FILE, text
 
 BEARER = {"bearer": []}
@@ -24,7 +25,7 @@ SECURITY = (  # a token, or what stands for one
 
 @pytest.fixture(scope="module")
 def document():
-    return create_app(None).openapi()
+    return described.document()
 
 
 def _operations(document):

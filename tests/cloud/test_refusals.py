@@ -5,8 +5,9 @@ import re
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from host_sim.cloud.app import PREFIX, create_app
+from host_sim.cloud.app import PREFIX
 from host_sim.cloud.refusals import REFUSALS, code_of
+from tests.cloud.described import described
 from tests.cloud.raised import PACKAGE, Site, Sources
 
 # Where a code is computed: what it can be. Of the device's own codes one stands for all.
@@ -44,7 +45,7 @@ def sources() -> Sources:
 
 @pytest.fixture(scope="module")
 def app():
-    return create_app(None)
+    return described()
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import re
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from host_sim.cloud.app import create_app
 from host_sim.cloud.words import WORDS, of_error
+from tests.cloud.described import document
 
 
 def _patterns(part) -> set[str]:
@@ -17,8 +17,8 @@ def _patterns(part) -> set[str]:
 
 
 def test_every_pattern_of_the_description_has_words_and_an_example_that_fits():
-    document = create_app(None).openapi()
-    used = _patterns(document["paths"]) | _patterns(document["components"]["schemas"])
+    told = document()
+    used = _patterns(told["paths"]) | _patterns(told["components"]["schemas"])
     assert len(used) > 15
     assert used == set(WORDS)
     for pattern, (means, example) in WORDS.items():
