@@ -6,6 +6,8 @@ answers, and the core acts.
 
 from collections.abc import Hashable
 
+FEW = 1000  # clients that left, of whom it is not worth to look who may be forgotten
+
 
 class HalfOpen:
     """Connections whose CONNECT has not been accepted, oldest first, all together and by address.
@@ -56,6 +58,10 @@ class Rate:
         self._slack = (burst - 1) * self._interval
         self._theoretical: int | None = None  # when a client that keeps exactly to the rate would be here
 
+    def full(self, now: int) -> bool:
+        """Whether it is as a new one: the whole burst may come."""
+        return self._theoretical is None or self._theoretical <= now * 1000
+
     def spend(self, now: int) -> int:
         """Count one; the ms to wait before the next one, 0 for none."""
         at = now * 1000
@@ -63,3 +69,31 @@ class Rate:
         self._theoretical = reached + self._interval
         ahead = self._theoretical - self._slack - at
         return 0 if ahead <= 0 else -(-ahead // 1000)
+
+
+class Rates:
+    """A Rate for each client, however often it comes back: what it spent before it left counts on.
+
+    What is kept of those who left is forgotten once their whole burst may come again, so there are never
+    more than left within that time.
+    """
+
+    def __init__(self, per_second: int, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._left: dict[str, Rate] = {}
+        self._most = FEW
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def enter(self, client_id: str) -> Rate:
+        """The rate of a client whose CONNECT is accepted."""
+        return self._left.pop(client_id, None) or Rate(self._per_second, self._burst)
+
+    def leave(self, client_id: str, rate: Rate, now: int) -> None:
+        """Its connection has ended."""
+        self._left[client_id] = rate
+        if len(self._left) > self._most:
+            self._left = {name: one for name, one in self._left.items() if not one.full(now)}
+            self._most = max(FEW, 2 * len(self._left))

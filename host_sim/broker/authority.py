@@ -1,7 +1,7 @@
 """Who may connect, publish and subscribe: the one question the broker asks of the world around it.
 
 It must never log, keep or return a password. Every answer is a plain bool: an authority
-that cannot tell must say False.
+that cannot tell must say False, or of somebody who connects raise Unable.
 """
 
 import hmac
@@ -17,9 +17,15 @@ DEVICE_PUBLISHES = frozenset(
 DEVICE_SUBSCRIBES = frozenset(("cmd", "ota"))
 
 
+class Unable(Exception):
+    """It cannot tell now, and may later; says why, for people."""
+
+
 class Authority(Protocol):
     def authenticate(self, client_id: str, username: str | None, password: bytes | None, now: int) -> bool:
-        """Whether this client may connect. `now` is the broker's clock in ms."""
+        """Whether this client may connect. `now` is the broker's clock in ms. Raises Unable: then the client
+        is told that the server is unavailable, and not that it may not connect.
+        """
 
     def may_publish(self, username: str | None, topic: str) -> bool:
         """Whether the authenticated user may publish to the valid name `topic`: asked for every message."""
@@ -87,7 +93,8 @@ class HxtpAuthority:
     manifest, and subscribes only to its own `cmd` and `ota`, without wildcards.
 
     devices: device id -> tenant id, a live mapping: who is taken out of it loses every
-        permission at once (though not its connection: see `Broker.disconnect`).
+        permission at once (though not its connection: see `Broker.disconnect`). Raises Unable where it
+        cannot tell, as `check_password` does.
     check_password(device_id, password, now_s): the device's password rule (hxtp.sign.mqtt_password), given
         the password as text and the time as Unix seconds; `now` of the broker must then be
         Unix time in ms, which `BrokerServer` sees to.
@@ -134,6 +141,9 @@ class HxtpAuthority:
     def _is_own(self, username: str | None, topic: str, channels: Collection[str]) -> bool:
         if username is None:
             return False
-        tenant = self._devices.get(username)
+        try:
+            tenant = self._devices.get(username)
+        except Unable:
+            return False
         prefix, _, channel = topic.rpartition("/")
         return tenant is not None and channel in channels and prefix == f"hxtp/{tenant}/device/{username}"

@@ -21,8 +21,8 @@ class Connection:
     """Public: `receive`, `closed`, `take`, and the attributes below, to read."""
 
     __slots__ = (
-        "_frames", "_grace", "_parser", "_rate", "_unread", "broker", "client_id", "closing", "deadline",
-        "keepalive", "paused", "peer", "pending", "reason", "resume_at", "session", "username", "will",
+        "_frames", "_grace", "_parser", "_unread", "broker", "client_id", "closing", "deadline", "keepalive",
+        "paused", "peer", "pending", "rate", "reason", "resume_at", "session", "username", "will",
     )  # fmt: skip
 
     def __init__(self, broker: "Broker", now: int, peer: object) -> None:
@@ -44,9 +44,8 @@ class Connection:
         self._unread = 0  # bytes that wait in the parser, as far as they are counted
         self._frames: deque[bytes] = deque()
         self._parser = Parser(settings.max_connect_size)
-        self._rate = (
-            Rate(settings.max_packet_rate, settings.max_packet_burst) if settings.max_packet_rate else None
-        )
+        # Its client's from CONNECT on, before which there is nothing but that to be counted.
+        self.rate: Rate | None = None
 
     # -- for the transport --
 
@@ -147,7 +146,7 @@ class Connection:
             if self._grace:
                 self.deadline = now + self._grace
             work -= handle(self, packet, now)
-            if self._rate is not None and (wait := self._rate.spend(now)):
+            if self.rate is not None and (wait := self.rate.spend(now)):
                 self.broker.counts.throttled += 1
                 self._pause(now + wait, now)
                 break
@@ -210,15 +209,15 @@ class Connection:
 
     def accept(self, packet: Connect, session: Session, now: int) -> None:
         """CONNECT is accepted: the wider limits hold from here."""
+        settings = self.broker.settings
         self.client_id = session.client_id
         self.username = packet.username
         self.will = packet.will
         self.keepalive = packet.keepalive
         self.session = session
-        if packet.username in self.broker.unmetered:
-            self._rate = None
+        if settings.max_packet_rate and packet.username not in self.broker.unmetered:
+            self.rate = self.broker.rates.enter(session.client_id)
         self._grace = packet.keepalive * 1500  # one and a half times the keep alive [MQTT-3.1.2-24]
         self.deadline = now + self._grace if self._grace else NEVER
-        settings = self.broker.settings
         by_kind = dict.fromkeys((SUBSCRIBE, UNSUBSCRIBE), settings.max_subscribe_size)
         self._parser.limit(settings.max_packet_size, by_kind)

@@ -29,8 +29,8 @@ from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from host_sim.broker import packets, topics
-from host_sim.broker.admission import HalfOpen
-from host_sim.broker.authority import Authority, OpenAuthority
+from host_sim.broker.admission import HalfOpen, Rates
+from host_sim.broker.authority import Authority, OpenAuthority, Unable
 from host_sim.broker.connection import Connection
 from host_sim.broker.packets import (
     Connack,
@@ -75,6 +75,7 @@ class Broker:
         self.on_event = on_event
         self.counts = Counts()
         self.unmetered: Collection[str] = ()  # the users whom max_packet_rate does not hold for
+        self.rates = Rates(self.settings.max_packet_rate, self.settings.max_packet_burst)
         self.retained = Retained(self.settings.max_retained, self.settings.max_retained_bytes)
         self.sessions: dict[str, Session] = {}  # by client id, those of clients that are away included
         self.held = 0  # bytes in outputs, queues and subscriptions, for max_total_bytes
@@ -220,7 +221,12 @@ class Broker:
             while not client_id or client_id in self.sessions:  # [MQTT-3.1.3-6]
                 self._named += 1
                 client_id = f"auto-{self._named}"
-        if not self.authority.authenticate(client_id, packet.username, packet.password, now):
+        try:
+            allowed = self.authority.authenticate(client_id, packet.username, packet.password, now)
+        except Unable as error:
+            self._refuse(connection, packets.SERVER_UNAVAILABLE, str(error), packet, now)
+            return
+        if not allowed:
             self._refuse(connection, packets.NOT_AUTHORIZED, "not authorized", packet, now)
             return
         known = self.sessions.get(client_id)
@@ -349,6 +355,8 @@ class Broker:
         if session is None:
             return
         session.connection = None
+        if connection.rate is not None:
+            self.rates.leave(session.client_id, connection.rate, now)
         if session.persistent:
             session.expires_at = now + self.settings.session_expiry_ms
             self._away[session] = None

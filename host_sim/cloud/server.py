@@ -20,12 +20,12 @@ import uvicorn
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.broker.server import ThreadedBroker
 from host_sim.broker.settings import Settings as BrokerSettings
-from host_sim.cloud import logs
+from host_sim.cloud import logs, open_files
 from host_sim.cloud.app import create_app
 from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.exchange.doorman import Doorman
-from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.exchange.exchange import LARGEST, Exchange
 from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
 from host_sim.cloud.front.door import Door
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 ADDRESS = "address"  # of the API, in the folder of the data
 SERVICE = "cloud"  # the cloud's own user at the embedded broker
 START_S = 20
+MAX_PACKET = LARGEST + 1024  # bytes at the embedded broker
 MAX_MESSAGE = 16640  # bytes on the WebSocket: a little more than a framed message may have
 
 
@@ -73,8 +74,16 @@ def _tls(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
 
 
 def _limits(packets_s: int) -> BrokerSettings:
-    """The embedded broker's, where a device may send so many packets a second; 0: any number."""
-    return BrokerSettings(max_packet_rate=packets_s, max_packet_burst=10 * packets_s or 1)
+    """The embedded broker's, where a device may send so many packets a second; 0: any number.
+
+    A packet is no larger than the largest message with its topic.
+    """
+    return BrokerSettings(
+        max_packet_size=MAX_PACKET,
+        max_subscribe_size=MAX_PACKET,
+        max_packet_rate=packets_s,
+        max_packet_burst=10 * packets_s or 1,
+    )
 
 
 class Cloud:
@@ -224,9 +233,12 @@ class Cloud:
     def _broker(self, doorman: Doorman) -> BrokerAddress:
         settings = self.settings
         if settings.broker:
+            # Its files stay as few as they are: paho waits with select(), which knows none above 1023.
             ca = Path(settings.broker_ca) if settings.broker_ca else None
             return BrokerAddress.of(settings.broker, settings.broker_password or None, ca)
         assert self.pki is not None
+        open_files.raise_limit()
+        open_files.tell_once()
         password = secrets.token_urlsafe(24)
         users = {**self.guests, SERVICE: password}
         self.broker = ThreadedBroker(

@@ -1,11 +1,14 @@
 """Who may connect, publish and subscribe."""
 
+from collections import UserDict
+
 import pytest
 
 from host_sim.broker.authority import (
     DEVICE_PUBLISHES,
     HxtpAuthority,
     OpenAuthority,
+    Unable,
     User,
     UserAuthority,
 )
@@ -77,6 +80,34 @@ def test_a_device_without_its_own_name_and_password_is_refused(network, options)
 def test_a_device_connects_under_its_own_client_id_only(network, client_id):
     client = MemoryClient(network, client_id, username=DEVICE, password=b"right-d")
     assert client.connect() == 5
+
+
+class Devices(UserDict):
+    """Of a database that perhaps does not answer."""
+
+    failing = False
+
+    def __getitem__(self, name):
+        if self.failing:
+            raise Unable("the database does not answer")
+        return self.data[name]
+
+    def __contains__(self, name):
+        return self.get(name) is not None
+
+
+def test_while_nobody_can_tell_a_client_hears_that_the_server_is_unavailable():
+    """[MQTT-3.2.2-4] return code 3, and what is not known is not permitted"""
+    devices = Devices({DEVICE: "acme", OTHER: "acme"})
+    network = MemoryNetwork(Broker(HxtpAuthority(devices, lambda *asked: True)), start=NOW_S * 1000)
+    here, other = device(network), device(network, OTHER)
+    assert here.connect() == 0
+    devices.failing = True
+    assert other.connect() == 3 and not other.connected
+    here.publish(OWN + "/state", b"{}")
+    assert network.broker.counts.publish_refused == 1 and here.connected
+    devices.failing = False
+    assert other.connect() == 0
 
 
 def test_a_refused_newcomer_does_not_push_out_the_device_that_is_connected(network):

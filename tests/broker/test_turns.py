@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sim.broker.admission import Rate
+from host_sim.broker.admission import FEW, Rate, Rates
 from host_sim.broker.core import Broker, Settings
 from host_sim.broker.memory import MemoryClient, MemoryNetwork
 from host_sim.broker.packets import (
@@ -272,6 +272,40 @@ def test_over_its_rate_a_client_waits_and_nobody_else_does():
     assert network.broker.counts.throttled >= 50
     assert network.broker.counts.received == 54 + 10
     assert quick.connected
+
+
+def test_who_comes_back_has_no_more_than_who_stayed():
+    network = MemoryNetwork(broker_of(max_packet_rate=10, max_packet_burst=50))
+    for _ in range(100):
+        again = MemoryClient(network, "again")
+        again.connect()
+        for _ in range(20):
+            again.publish("t")
+        again.disconnect()
+        network.advance(100)
+    received = network.broker.counts.received
+    assert received <= 50 + 10 * 10, "of which each CONNECT is one too"
+    network.advance(60_000)
+    patient = MemoryClient(network, "again")
+    patient.connect()
+    for _ in range(49):
+        patient.publish("t")
+    assert network.broker.counts.received == received + 49
+
+
+def test_of_clients_that_left_only_those_are_remembered_who_have_spent():
+    rates = Rates(10, 20)
+    for number in range(50 * FEW):
+        now = 10 * number
+        rate = rates.enter(str(number))
+        rate.spend(now)
+        rates.leave(str(number), rate, now)
+        assert len(rates) <= FEW + 1
+    spent = rates.enter("spent")
+    while not spent.spend(now):
+        pass
+    rates.leave("spent", spent, now)
+    assert rates.enter("spent") is spent and rates.enter("spent") is not spent
 
 
 def test_a_user_without_a_rate_never_waits():

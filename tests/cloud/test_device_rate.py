@@ -6,8 +6,8 @@ import ssl
 import pytest
 import sqlalchemy as sa
 
-from host_sim.broker.packets import Connack, Connect, Pingreq
-from host_sim.cloud.server import SERVICE, _limits
+from host_sim.broker.packets import Connack, Connect, Pingreq, Publish
+from host_sim.cloud.server import MAX_PACKET, SERVICE, _limits
 from host_sim.cloud.storage.tables import broker_logins
 from hxtp import sign
 from tests.cloud.waiting import until
@@ -48,3 +48,10 @@ def test_the_cloud_itself_has_no_rate(cloud):
 def test_a_bench_can_do_without_the_rate():
     assert _limits(0).max_packet_rate == 0
     assert (_limits(50).max_packet_rate, _limits(50).max_packet_burst) == (50, 500)
+
+
+def test_a_packet_that_no_message_fills_ends_the_connection(cloud, flooding):
+    before = cloud.broker.counts.protocol_errors
+    flooding.sendall(Publish("hxtp/home/device/x/state", bytes(MAX_PACKET)).encode()[:100])
+    flooding.settimeout(20)
+    assert flooding.recv(1) == b"" and cloud.broker.counts.protocol_errors == before + 1

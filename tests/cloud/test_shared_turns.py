@@ -5,7 +5,7 @@ import pytest
 from host_sim.cloud.exchange import exchange as module
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.security.vault import Vault
-from hxtp.errors import DEVICE_NOT_FOUND, HxtpError
+from hxtp.errors import DEVICE_NOT_FOUND, PAYLOAD_TOO_LARGE, HxtpError
 from tests.cloud.waiting import WAIT, until
 
 STRANGER = "hxtp/home/device/lamp"
@@ -82,3 +82,25 @@ def test_what_waits_when_it_stops_is_done_before(turns):
     exchange.receive(f"{STRANGER}/telemetry", b"{}")
     exchange.stop()
     assert told == [["refused"]]
+
+
+def test_what_is_longer_than_any_message_is_refused_and_does_not_wait(calm):
+    # HX3-WIRE-04
+    exchange, _ = calm
+    for size in (module.LARGEST, module.LARGEST + 1, 250000):
+        exchange.receive(f"{STRANGER}/state", bytes(size))
+    assert (exchange.waiting, exchange.refused) == (1, {PAYLOAD_TOO_LARGE: 2})
+
+
+def test_no_more_bytes_wait_than_may_and_then_there_is_room_again(calm, monkeypatch):
+    monkeypatch.setattr(module, "WAITING_BYTES", 1000)
+    exchange, told = calm
+    for _ in range(12):
+        exchange.receive(f"{STRANGER}/state", bytes(100))
+    assert (exchange.waiting, exchange.dropped) == (10, 2)
+    exchange.start()
+    until(lambda: sum(map(len, told)) == 10, "those that waited")
+    for _ in range(10):
+        exchange.receive(f"{STRANGER}/state", bytes(100))
+    until(lambda: sum(map(len, told)) == 20, "as many again")
+    assert exchange.dropped == 2

@@ -26,7 +26,7 @@ from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
-from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID
+from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID, PAYLOAD_TOO_LARGE
 from hxtp.session import HEARTBEAT
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ TURN_S = 0.25  # how soon something that became due is noticed when nothing arri
 SHARE = 1024  # items that share a transaction, which then takes a hundredth of a second
 LINGER_S = 0.02  # that messages of these channels wait for others to share a transaction with
 PATIENT = frozenset(("heartbeat", "telemetry"))
+WAITING_BYTES = 64 * 1024 * 1024  # the same for their sizes
+LARGEST = frame.HEADER + frame.MAX_JSON  # bytes of a message that can be accepted
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
 APART_S = 30  # for the parts of one that went on failing
@@ -68,6 +70,8 @@ class Exchange:
         connected: Callable[[], bool],
         clock: Callable[[], int] = lambda: time.time_ns() // 1000000,
         *,
+        self._held = 0  # bytes of the messages that wait
+        self._weighing = threading.Lock()
         heartbeat_s: int = HEARTBEAT,
         states_kept: int = 0,
     ) -> None:
@@ -133,10 +137,16 @@ class Exchange:
         return time.clock_gettime(told(self._thread.ident))
 
     # -- what comes in -------------------------------------------------------------------------------------
+        size = len(payload)
+        if size > LARGEST:
+            self.refused[PAYLOAD_TOO_LARGE] += 1
+            return
 
     def receive(self, name: str, payload: bytes) -> None:
         """A message of the topic `name`."""
         known = self._sources.get(name)
+        with self._weighing:
+            self._held += size
         if known is None:
             parts = topics.split(name)
             if parts is None or parts[2] not in INBOUND:
@@ -149,7 +159,7 @@ class Exchange:
                 self._sources.clear()
             known = self._sources[name] = parts
         waiting = self._work.qsize()
-        if waiting >= WAITING:
+        if waiting >= WAITING or self._held + size > WAITING_BYTES:
             self.dropped += 1
             return
         self._work.put(Message(*known, payload))
@@ -231,6 +241,8 @@ class Exchange:
         return self.listen_by_turn(each)
 
     def listen_by_turn(self, listener: Callable[[Sequence[Notice]], None]) -> Callable[[], None]:
+            with self._weighing:
+                self._held -= sum(len(item.payload) for item in work if isinstance(item, Message))
         """As `listen`, but `listener(notices)` is called once for all of a turn."""
         self._listeners = [*self._listeners, listener]
 
