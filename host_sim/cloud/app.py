@@ -16,13 +16,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from host_sim.broker.authority import Unable
 from host_sim.cloud import docs_page, logs, openapi, words
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.front import answers
@@ -32,7 +33,7 @@ from host_sim.cloud.metrics import Metrics
 from host_sim.cloud.routes import ROUTERS, live
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.services import Services
-from host_sim.cloud.storage.database import reason_of
+from host_sim.cloud.storage.database import names_what_is_gone, reason_of
 from hxtp_device import VERSION
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ def create_app(services: Services | None) -> FastAPI:
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(OperationalError, _away)
     app.add_exception_handler(InterfaceError, _away)
+    app.add_exception_handler(Unable, _away)
+    app.add_exception_handler(IntegrityError, _gone)
     metrics = None
     if services is not None:
         metrics = Metrics(services.exchange, services.uplink, services.live, services.seats)
@@ -275,6 +278,14 @@ _STORED = "leave out U+0000 and halves of surrogate pairs, and take numbers of 6
 async def _unfit(request: Request, error: Any) -> Response:
     """What PostgreSQL cannot hold and SQLite can: U+0000 or half a surrogate pair, a number beyond 64 bits."""
     api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", _STORED)
+    return _answer(api_error, request.scope["state"])
+
+
+async def _gone(request: Request, error: Any) -> Response:
+    """Somebody deleted at the same time what this was to be put into, a home or a group."""
+    if not names_what_is_gone(error):
+        raise error
+    api_error = ApiError(404, "NOT_FOUND", "what this names is there no more", "see what there is")
     return _answer(api_error, request.scope["state"])
 
 

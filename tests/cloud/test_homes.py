@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from host_sim.cloud.catalogue import groups, places
+from host_sim.cloud.catalogue import devices, groups, places
 from host_sim.device import Lamp, Relay
 
 
@@ -36,6 +36,22 @@ def error(answer):
 
 
 # -- homes and rooms ----
+
+
+def test_a_home_that_is_deleted_while_a_device_is_put_into_it_is_not_found(
+    cloud, api, home, bare, monkeypatch
+):
+    device, place = bare(), devices._place
+
+    def slowly(connection, tenant_id, home_id, room_id):
+        found = place(connection, tenant_id, home_id, room_id)
+        places.delete_home(connection, tenant_id, home_id)  # as another request may on PostgreSQL
+        return found
+
+    monkeypatch.setattr(devices, "_place", slowly)
+    registered = api().post("/device/register", json={"device_type": "x", "home_id": home})
+    moved = api().patch(f"/devices/{device}", json={"home_id": home})
+    assert error(registered) == error(moved) == (404, "NOT_FOUND")
 
 
 def test_a_home_is_made_listed_changed_and_deleted(api):
@@ -214,7 +230,11 @@ def test_a_capability_chooses_the_devices_that_have_its_action(api, house):
 def test_who_joins_a_group_is_said(api):
     slug = api().post("/groups", json={"name": uuid.uuid4().hex}).json()["slug"]
     none = {"device_ids": [], "device_id": None}
-    for sent, told in (({}, "send Content-Type"), ({"json": {}}, "device_ids"), ({"json": none}, "device_ids")):
+    for sent, told in (
+        ({}, "send Content-Type"),
+        ({"json": {}}, "device_ids"),
+        ({"json": none}, "device_ids"),
+    ):
         answer = api().post(f"/groups/{slug}/join", **sent)
         assert error(answer) == (400, "BAD_REQUEST")
         assert told in answer.json()["message"] + answer.json()["hint"]

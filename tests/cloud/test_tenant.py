@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from host_sim.cloud.catalogue import users
 from host_sim.cloud.routes.tenant import Changes, Values
 from host_sim.cloud.settings import RISKS, TENANT_SETTINGS
 from tests.cloud.waiting import until
@@ -125,6 +126,15 @@ def test_an_owner_brings_people_in_and_gives_them_roles(cloud, people, api):
     assert changed == {**kim, "role": "admin"}
     listed = api(None).get("/tenant/users", headers=token).json()
     assert listed["count"] == 2 and changed in listed["users"]
+
+
+def test_who_is_let_go_while_the_role_is_changed_is_not_found(people, monkeypatch):
+    made = people.post("/tenant/users", json={"email": "pat@people.example", "role": "viewer"}).json()
+    monkeypatch.setattr(
+        users, "change_role", lambda at, tenant_id, user_id, role: users.remove(at, tenant_id, user_id, 1)
+    )
+    gone = people.patch(f"/tenant/users/{made['id']}", json={"role": "user"})
+    assert (gone.status_code, gone.json()["error"]) == (404, "NOT_FOUND")
 
 
 def test_an_address_that_is_known_is_not_brought_in(people, api):

@@ -15,11 +15,15 @@ from host_sim.cloud.exchange import keyring
 from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.exchange.records import DeviceKey
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.storage.tables import device_keys
+from host_sim.cloud.storage.tables import device_keys, devices
 
 
 class Pending(Exception):
     """A secret waits to be used: no other is made before (HX3-KEY-15)."""
+
+
+class Revoked(Exception):
+    """The device was ended: it gets no secret any more."""
 
 
 def rotate(
@@ -27,10 +31,13 @@ def rotate(
 ) -> Issued:
     """A new secret in `next`, to be shown after the commit. `again`: the one that waits, where one does.
 
-    Raises Pending.
+    Raises Pending, Revoked.
     """
-    # First, since it waits for whoever rotates or promotes at the same time.
+    # First, since it waits for whoever rotates, promotes or revokes at the same time.
     touch(connection, tenant_id, device_id)
+    query = sa.select(devices.c.revoked_at).where(devices.c.id == device_id, devices.c.tenant_id == tenant_id)
+    if connection.execute(query).scalar() is not None:
+        raise Revoked
     rows = history(connection, tenant_id, device_id)
     waiting = next((row for row in rows if row.slot == "next"), None)
     if waiting is not None:

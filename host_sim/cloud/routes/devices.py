@@ -238,11 +238,8 @@ def rotate_secret(
     services = services_of(request)
     try:
         with services.database.writing(caller.tenant_id) as connection:
-            row = devices.find(connection, caller.tenant_id, device_id)
-            if row is None:
+            if devices.find(connection, caller.tenant_id, device_id) is None:
                 raise not_found("device")
-            if row.revoked_at is not None:
-                raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
             issued = keys.rotate(
                 connection,
                 services.vault,
@@ -251,6 +248,8 @@ def rotate_secret(
                 services.now(),
                 body is not None and body.again,
             )
+    except keys.Revoked:
+        raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew") from None
     except keys.Pending:
         raise conflict(
             "ROTATION_PENDING",

@@ -203,6 +203,14 @@ def _driver(url: str) -> str:
     return url
 
 
+def names_what_is_gone(error: sa.exc.IntegrityError) -> bool:
+    """Whether a row was to name one that is not there."""
+    driver = error.orig
+    if isinstance(driver, sqlite3.IntegrityError):
+        return driver.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+    return isinstance(driver, psycopg.errors.ForeignKeyViolation)
+
+
 def reason_of(error: BaseException | None) -> str:
     """What a driver says, in one line; with what to do where it only says that there is no password. Of any
     other exception its kind alone: its text may hold what was being stored.
