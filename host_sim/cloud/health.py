@@ -96,8 +96,9 @@ class _Probe:
         try:
             self._ask()
         except Exception as error:  # whatever it is, the part does not work
-            own = reason_of(error)  # of the database; of the others their text
-            reason = own if isinstance(error, FAILURES) else str(error).splitlines()[0] if str(error) else own
+            # What SQLAlchemy says holds the statement; of the others their text.
+            text = "" if isinstance(error, FAILURES) else str(error).partition("\n")[0]
+            reason = text or reason_of(error)
             if self._seldom.now(reason):
                 log.warning("%s does not work: %s", self._name, reason)
             run.set_exception(error)

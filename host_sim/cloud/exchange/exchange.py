@@ -15,15 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
-
 from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange.failure import Failed
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
 from host_sim.cloud.exchange.turn import Look, Message, News, Outcome, Turn, Work
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.seldom import Seldom
-from host_sim.cloud.storage.database import FAILURES, Database, reason_of
+from host_sim.cloud.storage.database import Database
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
 from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID, PAYLOAD_TOO_LARGE
@@ -43,20 +42,6 @@ TRIES = 5  # of a turn whose transaction failed
 APART_S = 30  # for the parts of one that went on failing
 CACHED = 20000  # links in memory, and topics
 BACK_MS = 2000  # by which the clock may be put back without looking at all that is planned
-_NOT_STORED = "the command could not be stored"
-
-
-class _Failed(Exception):
-    """A transaction failed. `begun`: the database let it begin. `doubt`: it may have been committed all the
-    same, and nobody was told. `ours`: the fault is not the database's. `away`: nor is it in what was stored.
-    """
-
-    def __init__(self, begun: bool, doubt: bool, error: Exception) -> None:
-        super().__init__(reason_of(error))
-        self.begun = begun
-        self.doubt = doubt
-        self.ours = not isinstance(error, FAILURES)
-        self.away = isinstance(error, OperationalError | InterfaceError | TimeoutError)
 
 
 class Exchange:
@@ -310,7 +295,7 @@ class Exchange:
                 due = due or self._due(self._clock())
                 together, aside = self._parted(work + due)
                 outcome = self._transaction(together, attempt > 0) if together else None
-            except _Failed as failure:
+            except Failed as failure:
                 begun, doubt = failure.begun, doubt or failure.doubt
                 if self._seldom.now(str(failure)):
                     log.error("a turn failed (%s), attempt %d", failure, attempt + 1, exc_info=failure.ours)
@@ -352,7 +337,7 @@ class Exchange:
                 continue
             try:
                 outcome = self._transaction(part, True)
-            except _Failed as failure:
+            except Failed as failure:
                 if self._rarely.now(f"{tenant_id} {failure}") or tenant_id not in self._spoilers:
                     log.error("the turn of tenant %s failed (%s)", tenant_id, failure, exc_info=failure.ours)
                     self._spoilers.add(tenant_id)
@@ -365,7 +350,7 @@ class Exchange:
         return fine
 
     def _transaction(self, work: list[Work], again: bool) -> Outcome:
-        """Raises _Failed."""
+        """Raises Failed."""
         begun, outcome = False, None
         try:
             with self._database.turning() as connection:
@@ -373,7 +358,7 @@ class Exchange:
                 outcome = self._turn.run(connection, work, self._clock(), self._connected(), again)
         except Exception as error:
             self._turn.forget(work)
-            raise _Failed(begun, outcome is not None, error) from error
+            raise Failed(begun, outcome is not None, error) from error
         return outcome
 
     def _tell(self, outcome: Outcome) -> None:
@@ -411,7 +396,7 @@ class Exchange:
                     ledger.look_at_all(connection, now)
                 due = ledger.due_devices(connection, now, SHARE)
         except Exception as error:
-            raise _Failed(False, False, error) from error
+            raise Failed(False, False, error) from error
         self._put_back = False
         if len(due) < SHARE:
             self._next_look = time.monotonic() + TURN_S
@@ -422,5 +407,7 @@ class Exchange:
         for item in work:
             if isinstance(item, NewOrder) and item.future.begin():
                 command_id = item.message_id if doubt else None
-                text = "the database failed, and perhaps the command is stored" if doubt else _NOT_STORED
+                text = "the command could not be stored"
+                if doubt:
+                    text = "the database failed, and perhaps the command is stored"
                 item.future.set_exception(Unavailable(text, command_id))
