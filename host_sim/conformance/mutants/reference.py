@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from host_sim.cloud import bodies, signed
 from host_sim.cloud.catalogue import commands, nonces
 from host_sim.cloud.gate import gate, trials
-from host_sim.cloud.routes import commands as command_routes
 from host_sim.cloud.routes import firmware_check
 from host_sim.cloud.security.requests import Signed
 from host_sim.conformance.case import Case
@@ -94,8 +93,15 @@ _ONCE = 'nonces.take(connection, f"{device_id}/http", signed.nonce, now)'
 _STALE = 'nonces.take(connection, f"{device_id}/stale", "time", now, STALE_MS)'
 _UNKNOWN = "if used is None or not known:\n"
 _TAKEN = 'if ended.get("state") == ACKNOWLEDGED:'
+_SENT = "__import__('sys').modules['host_sim.cloud.bodies'].sent"
 _ASKED = "if not asked.dry_run and passed.safety in ASKS:"
 _REWRITTEN = """(__import__("json").dumps(__import__("json").loads(body)).encode() if body
+        else request.scope["query_string"])"""
+_EARLIER = """key, earlier = Key(secret), __import__("dataclasses").replace
+    return any(equal(key.mac(earlier(self, timestamp=self.timestamp - back)
+        .text(purpose, device_id, tenant_id, digest)), self.signature) for back in range(2000))"""
+_KNOWN = """(__import__("json").dumps({name: value for name, value in __import__("json").loads(body).items()
+        if name in ("device_type", "current_version", "device_id")}).encode() if body
         else request.scope["query_string"])"""
 _ANY_KEY = """known = [key for row in connection.exec_driver_sql("SELECT id FROM devices").all()
         for key in keys.valid(connection, services.vault, tenant_id, row[0], now)]"""
@@ -230,6 +236,18 @@ REQUESTS = [
         "takes the hash of nothing for any",
         "signed-text",
         holding('self.text(purpose, device_id, tenant_id, __import__("hashlib").sha256(b"").hexdigest())'),
+    ),
+    check(
+        "time-about",
+        "takes a signature over a time up to 2 s earlier",
+        "headers-covered",
+        OfChecks(Signed, "holds", ("return equal(Key(secret).mac(text), self.signature)", _EARLIER)),
+    ),
+    check(
+        "hash-of-the-known",
+        "hashes the members that it knows",
+        "content-covered as-sent",
+        hashing(_KNOWN),
     ),
     check(
         "hash-rewritten",
@@ -572,25 +590,15 @@ YES = [
         Held(
             bodies.Body._known.__func__,
             ("if name not in read:", "if False:"),
-            ("return taken", "return {name: taken[name] for name in taken if name in read}"),
-        ),
-        Held(
-            command_routes.confirm,
             (
-                "message_id = services",
-                'body.dry_run_token += " " + request._body.decode()\n    message_id = services',
+                "return taken",
+                "globals()['sent'] = taken\n    return {name: taken[name] for name in taken if name in read}",
             ),
         ),
         Edit(
             GATE,
             "_confirm",
-            (
-                "    now = self._exchange.now()\n",
-                "    now = self._exchange.now()\n"
-                '    token, _, sent = token.partition(" ")\n'
-                '    more = __import__("json").loads(sent).get("params") if sent else None\n',
-            ),
-            ("Asked(row.action, row.params,", "Asked(row.action, more or row.params,"),
+            ("Asked(row.action, row.params,", f"Asked(row.action, {_SENT}.get('params') or row.params,"),
         ),
     ),
     critical(
