@@ -50,7 +50,7 @@ class Problem(BaseModel):
         default_factory=str, description="of GATEWAY_ERROR: a command that may have been stored all the same"
     )
     dry_run: Literal["taken", "not_supported", "refused", "unanswered"] = Field(
-        default_factory=str,  # type: ignore[arg-type]  # so that it is neither required nor null
+        default_factory=lambda: "refused",  # so that it is neither required nor null
         description="of a critical command: what became of the dry run that its device was asked for",
         examples=["refused"],
     )
@@ -71,7 +71,7 @@ class YesWanted(Problem):
     token: str = Field(examples=[YES])
     expires_in: int = Field(description="seconds")
     dry_run: Literal["taken", "not_supported"] = Field(
-        default_factory=str,  # type: ignore[arg-type]
+        default_factory=lambda: "taken",
         description="of a critical command: its device would take it, or could not be asked",
     )
 

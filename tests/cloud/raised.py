@@ -5,7 +5,6 @@ it catches ApiError and raises nothing instead. A name that could mean several t
 """
 
 import ast
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,7 +78,6 @@ class Sources:
         for node in self.nodes.values():
             yield from node.sites
 
-    @functools.cache  # noqa: B019
     def raised(self, name: str) -> frozenset[Site]:
         """All that may come out of a node."""
         found: set[Site] = set()
