@@ -222,12 +222,16 @@ def test_prometheus_counts_what_never_became_a_request(cloud, peer, api):
     api(None).close()
 
 
-def test_seats_in_all_are_bounded_and_an_ipv6_network_is_one_address():
+def test_seats_in_all_are_bounded_and_an_ipv6_network_is_one_address(caplog):
     seats = Seats(most=3, each=2)
     first, second = seats.enter("2001:db8::1"), seats.enter("2001:db8::2")
     assert first and second and seats.enter("2001:db8::3") is None
     assert seats.enter("192.0.2.1") and seats.enter("192.0.2.2") is None
     assert seats.turned_away == {"address": 1, "all": 1}
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["a connection from 2001:db8::/64 was refused: connections_per_address is 2"], (
+        "and no more"
+    )
     first()
     first()  # a second time changes nothing
     assert seats.open == 2 and seats.enter("2001:db8::4")

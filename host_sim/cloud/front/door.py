@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 2048  # connections that wait to be accepted
 PAUSE_S = 0.2  # after one that could not be: this process may have no more files
-SHUTDOWN_S = 5.0  # that a peer has to end its TLS
+SHUTDOWN_S = 2.0  # that a peer has to end its TLS
 
 
 class Door(uvicorn.Server):

@@ -161,7 +161,7 @@ class Http(HttpToolsProtocol):
         _answer(self.transport, self._seats, error)
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._timer = self.loop.call_later(LINGER_S, self.transport.close)
+        self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
     # -- time -------------------------------------------------------------------------------------------
 

@@ -54,8 +54,10 @@ class Seats:
         now = time.monotonic()
         if now - self._told >= TELL_S:
             self._told = now
-            setting = "connections" if bound == "all" else "connections_per_address"
-            log.warning("a connection of %s was refused: %s are reached", address, setting)
+            setting, most = (
+                ("connections", self.most) if bound == "all" else ("connections_per_address", self.each)
+            )
+            log.warning("a connection from %s was refused: %s is %d", address, setting, most)
 
     def _forget(self, address: str) -> None:
         with contextlib.suppress(KeyError):  # asking a Counter alone adds nothing
