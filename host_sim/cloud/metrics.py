@@ -92,7 +92,7 @@ class Metrics:
     def _count(self, notices: Sequence[Notice]) -> None:
         # By turn: to find a counter costs more than to count.
         for kind, number in Counts(notice.kind for notice in notices).items():
-            if kind not in ("refused", "command"):
+            if kind not in ("refused", "command", "presence"):
                 self._messages.labels(kind).inc(number)
         for code, number in Counts(notice.code for notice in notices if notice.kind == "refused").items():
             self._refusals.labels(code).inc(number)

@@ -175,9 +175,9 @@ def _online(options: argparse.Namespace) -> int:
     online = one.get("online") is True
     if options.json:
         told = {"id": one["id"], "name": one["name"], "online": online, "last_seen": one.get("last_seen")}
-        print(json.dumps(told, indent=2))
+        print(json.dumps({**told, "away": one.get("away") is True}, indent=2))
     else:
-        print("online" if online else "offline")
+        print(words.presence(one) if online else "offline")
     return 0 if online else 1
 
 

@@ -69,7 +69,7 @@ def devices(found: list[dict[str, Any]]) -> str:
 def device(one: Mapping[str, Any], state: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> str:
     """A device, its state and its actions with what each parameter may be."""
     lines = [
-        plain(f"{one['id']}  {one['name'] or '-'} ({one['device_type']}), {_presence(one)}"),
+        plain(f"{one['id']}  {one['name'] or '-'} ({one['device_type']}), {presence(one)}"),
         f"    last seen  {plain(_moment(one.get('last_seen')))}",
         f"    state      {body(state.get('state') or {})}",
     ]
@@ -132,7 +132,17 @@ def body(value: Any) -> str:
 
 
 def _presence(one: Mapping[str, Any]) -> str:
-    return "online" if one.get("online") is True else "offline" if one.get("last_seen") else "never seen"
+    if one.get("online") is True:
+        return "online?" if one.get("away") is True else "online"
+    return "offline" if one.get("last_seen") else "never seen"
+
+
+LOST = "online by its last heartbeat, but the broker has lost it: commands wait"
+
+
+def presence(one: Mapping[str, Any]) -> str:
+    """Whether a device is there, in a sentence."""
+    return LOST if _presence(one) == "online?" else _presence(one)
 
 
 def _moment(iso: object) -> str:

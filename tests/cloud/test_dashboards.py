@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import threading
 
 import pytest
 from websockets.sync.client import connect
 
 from host_sim.cloud.live.hub import Bounds
 from host_sim.cloud.routes import live
+from host_sim.cloud_client.words import LOST, presence
 from tests.cloud.programs import PLAIN, address, closed, dial, token_of
 from tests.cloud.waiting import WAIT, until
 
@@ -195,6 +197,31 @@ def test_who_says_nothing_for_too_long_is_sent_away(cloud, api, bounds):
     bounds(idle_s=0.05)
     with dial(cloud, token_of(api())) as socket:
         assert closed(socket) == 4408
+
+
+def test_a_device_that_the_broker_lost_is_shown_as_away_until_its_next_word(cloud, api, device):
+    thing, back = device(), threading.Event()
+    quiet = dial(cloud, token_of(api()))
+    with dial(cloud, token_of(api()), events="presence") as socket, quiet:
+        until(lambda: cloud.services.live.connections == 2, "the seats")
+        threading.Thread(target=thing.mqtt.call, args=(back.wait, WAIT)).start()
+        until(lambda: cloud.broker.disconnect(f"hxtp-{thing.id}"), "the end of its connection")
+        told = json.loads(socket.recv(WAIT))
+        assert told.pop("timestamp") > 1704067200000
+        assert told == {"type": "presence_update", "device_id": thing.id, "away": True}
+        for path in (f"/devices/{thing.id}", f"/devices/{thing.id}/state"):
+            shown = api().get(path).json()
+            assert (shown["online"], shown["away"]) == (True, True)
+        listed = api().get("/devices").json()["devices"]
+        assert {one["id"]: one["away"] for one in listed}[thing.id] is True
+        assert presence(shown) == LOST
+        back.set()
+        told = json.loads(socket.recv(WAIT))
+        assert (told["device_id"], told["away"]) == (thing.id, False)
+        assert api().get(f"/devices/{thing.id}").json()["away"] is False
+        quiet.send("ping")
+        while (heard := quiet.recv(WAIT)) != "pong":
+            assert json.loads(heard)["type"] == "state_update"  # to who did not ask, nothing new
 
 
 def test_a_connection_does_not_outlive_its_key(cloud, api, bounds):

@@ -92,6 +92,11 @@ def online(row: Any, now: int, heartbeat_s: int) -> bool:
     return abs(now - row.last_seen) < MISSED * heartbeat_s * 1000
 
 
+def away(row: Any) -> bool:
+    """Whether the broker said that it lost a device of `find` or `every`, which has said nothing since."""
+    return row.revoked_at is None and bool((row.record or {}).get("away"))
+
+
 def change(connection: sa.Connection, tenant_id: str, device_id: str, values: dict[str, Any]) -> None:
     """Give a device another name, home or room (`name`, `home_id`, `room_id`; None: none). Raises LookupError
     as `register` does. A room is in its home; in another home a device is in no room.

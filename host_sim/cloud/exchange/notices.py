@@ -10,8 +10,9 @@ class Notice:
     """Something happened to a device. `at`: ms since 1970.
 
     `kind`: "hello", "manifest", "state", "telemetry", "heartbeat", "ack", "error", "ota_status" with the
-    authentic `body`; "will", a hint that nobody signed; "refused" with its `code`; "command" when a command
-    got another state: `body` is then {"id", "action", "state", "error", "result"}.
+    authentic `body`; "will", a hint that nobody signed; "presence" when {"away": bool} changed, by a hint or
+    by the device's next word; "refused" with its `code`; "command" when a command got another state: `body`
+    is then {"id", "action", "state", "error", "result"}.
     """
 
     kind: str

@@ -224,10 +224,12 @@ class _Page:
     def receive(self, one: Held, message: Message, outcome: Outcome) -> None:
         link = one.link
         if not message.payload and message.channel == "heartbeat":
+            if not link.away:
+                self._lost(outcome, link.device_id, True)
             link.hint()
             self._tell(outcome, "will", link.device_id)
             return
-        named = link.manifest_hash
+        named, away = link.manifest_hash, link.away
         try:
             event = link.receive(message.channel, message.payload, self.now)
         except Exception:
@@ -238,6 +240,8 @@ class _Page:
         if event is None:
             self._tell(outcome, "refused", link.device_id, link.refusal or "")
             return
+        if away:
+            self._lost(outcome, link.device_id, False)
         kind, name, body = event.type, link.device_id, event.body
         # Of these two there are tens of thousands a second, so they are soon done, and not told by _tell.
         if kind == "telemetry":
@@ -258,6 +262,9 @@ class _Page:
         outcome.notices.append(Notice(kind, self.tenant_id, name, self.now, "", body))
         if event.ended:
             self.settle(one, event.ended, outcome)
+
+    def _lost(self, outcome: Outcome, device_id: str, away: bool) -> None:
+        outcome.notices.append(Notice("presence", self.tenant_id, device_id, self.now, "", {"away": away}))
 
     def _keep(self, one: Held, event: Event, outcome: Outcome) -> None:
         name, body = one.link.device_id, event.body

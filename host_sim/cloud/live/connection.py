@@ -1,6 +1,7 @@
 """One connection: a dashboard until its first authentic signed message, a signed session from then on.
 
-    dashboard     is told `state_update`, and `command_update` where it asked for that; "ping" is answered
+    dashboard     is told `state_update`, and `command_update` or `presence_update` where it asked for that;
+                  "ping" is answered
     signed        is told signed acks, errors, states and telemetry, and nothing else (HX3-TRANS-13)
 
 What does not count is never answered. Must never read on while a message is still being dealt with, send
@@ -40,7 +41,7 @@ IDLE = 4408
 TOO_MANY = 4429
 FAILED = 1011
 
-EVENTS = ("state", "command")  # what a dashboard may ask for
+EVENTS = ("state", "command", "presence")  # what a dashboard may ask for
 PENDING = 256  # commands of a client whose end is awaited
 
 
@@ -112,8 +113,10 @@ class Connection:
             elif self._early is not None:
                 self._early[notice.body["id"]] = notice
         elif signer is None:
-            if notice.kind == "state" and "state" in self._events:
-                self._put(Out("state", notice.device_id, notice.body, notice.at))
+            if notice.kind in ("state", "presence") and notice.kind in self._events:
+                self._put(Out(notice.kind, notice.device_id, notice.body, notice.at))
+        elif notice.kind == "presence":
+            return  # no SDK knows it
         elif signer.kind == "client" or signer.id == notice.device_id:
             self._put(Out(notice.kind, notice.device_id, notice.body, notice.at))
 
@@ -144,7 +147,7 @@ class Connection:
                 await self._websocket.send_text(json.dumps(_unsigned(item), separators=(",", ":")))
 
     async def _write_signed(self, item: Out) -> None:
-        if item.kind in ("pong", "pong json", "command"):
+        if item.kind in ("pong", "pong json", "command", "presence"):
             return  # was asked for before the change
         bodies = [item.body]
         if item.kind == "ack":
@@ -290,6 +293,13 @@ def _unsigned(item: Out) -> dict[str, Any]:
             "type": "state_update",
             "device_id": item.device_id,
             "state": item.body,
+            "timestamp": item.at,
+        }
+    if item.kind == "presence":
+        return {
+            "type": "presence_update",
+            "device_id": item.device_id,
+            **item.body,
             "timestamp": item.at,
         }
     if item.kind == "pong json":

@@ -21,7 +21,7 @@ from host_sim.cloud.shared_redis import connect
 
 log = logging.getLogger(__name__)
 
-KINDS = frozenset(("state", "telemetry", "command"))  # of notices that anybody is told
+KINDS = frozenset(("state", "telemetry", "command", "presence"))  # of notices that anybody is told
 CHANNEL = "hxtp:live:"  # and the tenant
 WAITING = 10000  # notices that may wait for Redis
 SHARE = 256  # that go there together

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST = 512  # things that may wait
+NEWEST = ("state", "presence")  # of which a device's newest alone is told
 
 
 @dataclass(frozen=True, slots=True)
 class Out:
-    """Something to be told. `kind`: "state", "telemetry", "ack", "error", "command", "pong", "pong json".
+    """Something to be told. `kind`: "state", "telemetry", "ack", "error", "command", "presence", "pong",
+    "pong json".
 
     `at`: ms since 1970. `vital`: it is never dropped.
     """
@@ -44,9 +46,9 @@ class Outbox:
         return len(self._items)
 
     def put(self, item: Out) -> None:
-        """Add one; a state takes the place of the device's older one. Raises Overflow."""
+        """Add one; what is of NEWEST takes the place of the device's older one. Raises Overflow."""
         self._count += 1
-        key: Hashable = (item.kind, item.device_id) if item.kind == "state" else self._count
+        key: Hashable = (item.kind, item.device_id) if item.kind in NEWEST else self._count
         self._items[key] = item
         self._some.set()
         if len(self._items) > self._most:

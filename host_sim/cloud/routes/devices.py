@@ -15,7 +15,7 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, keys
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import conflict, errors, not_found
-from host_sim.cloud.routes.forms import DeviceId, Id, Name
+from host_sim.cloud.routes.forms import AWAY, DeviceId, Id, Name
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.services import Services
 from host_sim.cloud.times import iso
@@ -77,6 +77,7 @@ class Device(BaseModel):
     last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
     revoked: bool = Field(examples=[False])
     online: bool
+    away: bool = Field(examples=[False], description=AWAY)
     session: bool
     notices: list[Notice] = Field(examples=[[]])
 
@@ -330,6 +331,7 @@ def _shown(row: Any, services: Services) -> Device:
         last_seen=iso(row.last_seen),
         revoked=row.revoked_at is not None,
         online=devices.online(row, services.now(), services.settings.heartbeat_s),
+        away=devices.away(row),
         session=bool(record.get("session")) and row.revoked_at is None,
         notices=_notices(row, record),
     )

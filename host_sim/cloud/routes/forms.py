@@ -34,6 +34,11 @@ ONE_OR_SOME: dict[str, Any] = {
     ],
 }
 
+AWAY = (
+    "the broker has said that it lost the device, which has said nothing since: commands wait. Nobody signed "
+    "that, so `online` holds until four heartbeats are missed"
+)
+
 DeviceId = Annotated[str, Path(pattern=ID, examples=[DEVICE])]
 HomeId = Annotated[str, Path(pattern=ID, examples=[HOME])]
 RoomId = Annotated[str, Path(pattern=ID, examples=[ROOM])]

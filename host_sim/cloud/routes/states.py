@@ -9,7 +9,7 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices
 from host_sim.cloud.errors import not_found
-from host_sim.cloud.routes.forms import DeviceId
+from host_sim.cloud.routes.forms import AWAY, DeviceId
 from host_sim.cloud.routes.paging import LINKED, Paged, linked
 from host_sim.cloud.settings import MAX_STATES
 from host_sim.cloud.times import iso
@@ -27,6 +27,7 @@ class State(BaseModel):
     version: int = Field(examples=[7])
     updated_at: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
     online: bool = Field(description="it gave a sign of life within four heartbeats")
+    away: bool = Field(description=AWAY)
     last_seen: str | None = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
@@ -66,6 +67,7 @@ def get_state(
         version=told.version if told is not None else 0,
         updated_at=iso(told.updated_at) if told is not None else None,
         online=devices.online(row, services.now(), services.settings.heartbeat_s),
+        away=devices.away(row),
         last_seen=iso(row.last_seen),
     )
 

@@ -140,7 +140,8 @@ def test_a_device_that_is_away_is_told_so_and_a_program_can_ask(run, api, door):
     assert run("online", away) == (1, "offline\n", "")
     assert run("online", "Front door") == (0, "online\n", "")
     status, out, _ = run("online", away, "--json")
-    assert status == 1 and json.loads(out) == {"id": away, "name": None, "online": False, "last_seen": None}
+    told = {"id": away, "name": None, "online": False, "last_seen": None, "away": False}
+    assert status == 1 and json.loads(out) == told
     status, out, err = run("online", "f" * 32)  # neither online nor offline
     assert (status, out) == (2, "") and "there is no device" in err
 
