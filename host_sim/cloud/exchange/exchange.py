@@ -35,9 +35,9 @@ TURN_S = 0.25  # how soon something that became due is noticed when nothing arri
 SHARE = 1024  # items that share a transaction, which then takes a hundredth of a second
 LINGER_S = 0.02  # that messages of these channels wait for others to share a transaction with
 PATIENT = frozenset(("heartbeat", "telemetry"))
+WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 WAITING_BYTES = 64 * 1024 * 1024  # the same for their sizes
 LARGEST = frame.HEADER + frame.MAX_JSON  # bytes of a message that can be accepted
-WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 TRIES = 5  # of a turn whose transaction failed
 APART_S = 30  # for the parts of one that went on failing
 CACHED = 20000  # links in memory, and topics
@@ -55,8 +55,6 @@ class Exchange:
         connected: Callable[[], bool],
         clock: Callable[[], int] = lambda: time.time_ns() // 1000000,
         *,
-        self._held = 0  # bytes of the messages that wait
-        self._weighing = threading.Lock()
         heartbeat_s: int = HEARTBEAT,
         states_kept: int = 0,
     ) -> None:
@@ -72,6 +70,8 @@ class Exchange:
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         # Taken from here; in the other queue they only say that something is here.
         self._orders: queue.SimpleQueue[NewOrder] = queue.SimpleQueue()
+        self._held = 0  # bytes of the messages that wait
+        self._weighing = threading.Lock()
         self._hurried = threading.Event()  # something waits that is not to wait for others
         self._sources: dict[str, tuple[str, str, str]] = {}  # tenant, device and channel of the last topics
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
@@ -122,16 +122,10 @@ class Exchange:
         return time.clock_gettime(told(self._thread.ident))
 
     # -- what comes in -------------------------------------------------------------------------------------
-        size = len(payload)
-        if size > LARGEST:
-            self.refused[PAYLOAD_TOO_LARGE] += 1
-            return
 
     def receive(self, name: str, payload: bytes) -> None:
         """A message of the topic `name`."""
         known = self._sources.get(name)
-        with self._weighing:
-            self._held += size
         if known is None:
             parts = topics.split(name)
             if parts is None or parts[2] not in INBOUND:
@@ -143,10 +137,16 @@ class Exchange:
             if len(self._sources) >= CACHED:
                 self._sources.clear()
             known = self._sources[name] = parts
+        size = len(payload)
+        if size > LARGEST:
+            self.refused[PAYLOAD_TOO_LARGE] += 1
+            return
         waiting = self._work.qsize()
         if waiting >= WAITING or self._held + size > WAITING_BYTES:
             self.dropped += 1
             return
+        with self._weighing:
+            self._held += size
         self._work.put(Message(*known, payload))
         if waiting >= SHARE or known[2] not in PATIENT:
             self._hurry()
@@ -226,8 +226,6 @@ class Exchange:
         return self.listen_by_turn(each)
 
     def listen_by_turn(self, listener: Callable[[Sequence[Notice]], None]) -> Callable[[], None]:
-            with self._weighing:
-                self._held -= sum(len(item.payload) for item in work if isinstance(item, Message))
         """As `listen`, but `listener(notices)` is called once for all of a turn."""
         self._listeners = [*self._listeners, listener]
 
@@ -243,6 +241,8 @@ class Exchange:
         while not ending:
             self._passed = time.monotonic()
             work, ending = self._gather()
+            with self._weighing:
+                self._held -= sum(len(item.payload) for item in work if isinstance(item, Message))
             try:
                 self._do(work)
             except Exception:  # a fault of ours; the next turn may do better, and the thread must live
