@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 TOKEN_OR_NONE = {"security": [{}, {"bearer": []}]}  # for the description of a route that asks for neither
 
+UNKNOWN_KEY = "this is no API key of this cloud, or it has been revoked"  # which of them, nobody is told
+
 
 def services_of(connection: HTTPConnection) -> Services:
     return connection.app.state.services
@@ -124,12 +126,12 @@ def _identify(services: Services, credential: str, cheaply: bool) -> Caller:
 def _by_key(services: Services, key: str, cheaply: bool) -> Caller:
     digest = sha256(key.encode()).digest()
     if cheaply and not services.failures.known(digest):
-        raise unauthorized()
+        raise unauthorized(UNKNOWN_KEY)
     row = api_keys.behind(services.database, key)
     user = find_user(services.database, row.user_id) if row is not None else None
     if row is None or user is None or user.tenant_id != row.tenant_id:
         services.failures.found(digest, False)
-        raise unauthorized()
+        raise unauthorized(UNKNOWN_KEY)
     services.failures.found(digest, True)
     try:
         api_keys.used(services.database, row, services.now())
@@ -140,8 +142,13 @@ def _by_key(services: Services, key: str, cheaply: bool) -> Caller:
 
 def bearer(connection: HTTPConnection) -> str:
     """The credential of a request. Raises ApiError 401."""
-    scheme, _, credential = connection.headers.get("authorization", "").partition(" ")
+    given = connection.headers.get("authorization")
+    if given is None and "x-api-key" in connection.headers:
+        raise unauthorized("X-API-Key is not read here")
+    scheme, _, credential = (given or "").partition(" ")
     credential = credential.strip()
+    if given is not None and scheme.lower() != "bearer":
+        raise unauthorized("Authorization holds no bearer token")
     if scheme.lower() != "bearer" or not credential or len(credential) > 2048:
         raise unauthorized()
     return credential

@@ -243,9 +243,6 @@ async def _api_error(request: Request, error: Any) -> Response:
     return _answer(error, request.scope["state"])
 
 
-_OURS = "Value error, "  # what pydantic puts before our own words
-
-
 def _plain(text: str) -> str:
     """As it can be sent: a name may have half of a surrogate pair."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -255,14 +252,15 @@ async def _invalid(request: Request, error: Any) -> Response:
     details = [
         {
             "where": _plain(".".join(map(str, one["loc"]))),
-            "what": _plain(words.of_error(one).removeprefix(_OURS)),
+            "what": _plain(words.of_error(one)),
         }
         for one in error.errors()[:20]
     ]
     first = (
         f"{details[0]['where']}: {details[0]['what']}" if details else "the request is not as it should be"
     )
-    hint = HINT
+    route = getattr(request.scope.get("route"), "path", "")
+    hint = f"{PREFIX}/docs describes {request.method} {route}"
     if [one["where"] for one in details] == ["body"]:  # all of it
         if "json" not in request.headers.get("content-type", ""):
             first, hint = "body: nothing says that it is JSON", "send Content-Type: application/json"
@@ -276,7 +274,7 @@ _STORED = "leave out U+0000 and halves of surrogate pairs, and take numbers of 6
 
 
 async def _unfit(request: Request, error: Any) -> Response:
-    """What PostgreSQL cannot hold and SQLite can: U+0000 or half a surrogate pair, a number beyond 64 bits."""
+    """What PostgreSQL cannot hold and SQLite can: U+0000, half a surrogate pair, more than 64 bits."""
     api_error = ApiError(400, "BAD_REQUEST", "a value cannot be stored", _STORED)
     return _answer(api_error, request.scope["state"])
 

@@ -175,7 +175,7 @@ REFUSALS: Mapping[str, Refusal] = {
         403,
         "this action is never sent by the API",
         "this action is not for the API",
-        "choose an action of the device's manifest",
+        "do it at the device itself",
     ),
     "MANIFEST_NOT_FOUND": Refusal(
         404,

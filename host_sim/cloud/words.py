@@ -58,8 +58,29 @@ WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+# By pydantic's name of an error: what it means here.
+_KINDS: Mapping[str, str] = {
+    "value_error": "{error}",  # our own words
+    "union_tag_invalid": "{discriminator} is one of {expected_tags}",
+    "union_tag_not_found": "it has to say what it is: {discriminator} is missing",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "this has to be an object: {{…}}"),
+    "list_type": "this has to be a list: […]",
+    "string_unicode": "half of a surrogate pair is no character",
+}
+
+
+def _length(short: bool, limits: Mapping[str, Any]) -> str:
+    bound = limits["min_length"] if short else limits["max_length"]
+    return f"there are {limits['actual_length']}, and have to be {bound} at {'least' if short else 'most'}"
+
+
 def of_error(error: Mapping[str, Any]) -> str:
     """What is wrong, of one of pydantic's errors."""
+    told_as = _KINDS.get(error["type"])
+    if told_as is not None:
+        return told_as.format_map(error.get("ctx", {}))
+    if error["type"] in ("too_short", "too_long"):
+        return _length(error["type"] == "too_short", error["ctx"])
     if error["type"] != "string_pattern_mismatch":
         return error["msg"]
     told = WORDS.get(error["ctx"]["pattern"])

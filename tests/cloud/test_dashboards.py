@@ -5,6 +5,7 @@ import json
 import threading
 
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from host_sim.cloud.live.hub import Bounds
@@ -60,6 +61,13 @@ def test_the_token_may_come_in_a_header(cloud, api):
     with connect(address(cloud), additional_headers=headers) as socket:
         socket.send("ping")
         assert socket.recv(WAIT) == "pong"
+
+
+def test_another_address_is_not_found_and_told_where_it_is(cloud):
+    with pytest.raises(InvalidStatus) as refused:
+        connect(address(cloud, "/ws/stat"), open_timeout=WAIT)
+    answer = refused.value.response
+    assert answer.status_code == 404 and "/ws/state" in json.loads(answer.body)["hint"]
 
 
 def test_a_ping_is_answered(cloud, api):

@@ -123,7 +123,7 @@ def judge(target: Target | None, device_id: str, asked: Asked, way: steps.Way | 
 
 
 def _restricted(message: str) -> ApiError:
-    return ApiError(403, "RESTRICTED_ACTION", message, "choose an action of the device's manifest")
+    return ApiError(403, "RESTRICTED_ACTION", message, "do it at the device itself")
 
 
 def _parameters(manifest: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
