@@ -77,7 +77,7 @@ class Exchange:
         self._listeners: list[Callable[[Sequence[Notice]], None]] = []
         self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
-        self._looked = 0  # what the clock said then
+        self._latest = 0  # what the clock said last
         self._put_back = False  # it was, and not everything was looked at since
         self._unstored = -math.inf  # when the last turn could not be stored; not so since another was
         self._seldom, self._rarely = Seldom(), Seldom(60)
@@ -292,7 +292,7 @@ class Exchange:
         begun = doubt = False  # the latter: some of it may be stored though its transaction failed
         for attempt in range(TRIES):
             try:
-                due = due or self._due(self._clock())
+                due = due or self._due(self._time())
                 together, aside = self._parted(work + due)
                 outcome = self._transaction(together, attempt > 0) if together else None
             except Failed as failure:
@@ -355,7 +355,7 @@ class Exchange:
         try:
             with self._database.turning() as connection:
                 begun = True
-                outcome = self._turn.run(connection, work, self._clock(), self._connected(), again)
+                outcome = self._turn.run(connection, work, self._time(), self._connected(), again)
         except Exception as error:
             self._turn.forget(work)
             raise Failed(begun, outcome is not None, error) from error
@@ -378,15 +378,20 @@ class Exchange:
         if len(self._turn.cache) > CACHED:
             self._turn.cache.clear()
 
-    def _due(self, now: int) -> list[Work]:
-        if time.monotonic() < self._next_look:
-            return []
-        if now + BACK_MS < self._looked:
+    def _time(self) -> int:
+        """Of a turn. Where the clock was put back, the next look is at all devices."""
+        now = self._clock()
+        if now + BACK_MS < self._latest:
             # Whatever was planned, ordered or sent meanwhile has times that are still to come.
-            log.warning("the clock was put back by %d s", (self._looked - now) / 1000)
+            log.warning("the clock was put back by %d s", (self._latest - now) / 1000)
             self._put_back = True
             self._turn.cache.clear()
-        self._looked = now
+        self._latest = now
+        return now
+
+    def _due(self, now: int) -> list[Work]:
+        if time.monotonic() < self._next_look and not self._put_back:
+            return []
         try:
             # Where there may be other workers it writes.
             writes = self._put_back or not self._database.is_sqlite
