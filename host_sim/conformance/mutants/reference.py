@@ -282,7 +282,7 @@ REQUESTS = [
     check(
         "nonce-before-signature",
         "remembers the nonce of a check that nobody signed",
-        "forged-leaves-nothing",
+        "forged-leaves-nothing as-sent headers-covered",
         verifying((_UNKNOWN, _STORED % ("True", _ONCE))),
     ),
     check(
@@ -464,7 +464,13 @@ DRY_RUNS = [
         "critical-waits critical-ack-of-other critical-forged-ack critical-many critical-rebooted"
         " critical-refused critical-silent",
         Edit(
-            GATE, "accept", ("await self._trials.ended(asking.trial)", "await _done(asking.trial.accepted)")
+            GATE,
+            "accept",
+            (
+                "await self._trials.ended(asking.trial)",
+                "await _done(asking.trial.accepted)\n"
+                "                self._trials._waiting.pop(asking.trial.command_id)",
+            ),
         ),
         judging(_TAKEN, "if True:"),
     ),
