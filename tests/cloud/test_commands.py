@@ -75,7 +75,9 @@ def test_a_revoked_device_gets_nothing_more(api, device):
     answer = api().post(f"/device/{gone.id}/command", json={"action": "light_on"})
     assert (answer.status_code, answer.json()["error"]) == (409, "DEVICE_REVOKED")
     results = api().post("/devices/command", json={"action": "light_on", "device_ids": [gone.id]}).json()
-    assert results["results"][0]["error"] == "Device is revoked"
+    (result,) = results["results"]
+    assert result["error"] == result["message"] == "Device is revoked"
+    assert (result["code"], result["hint"]) == ("DEVICE_REVOKED", "register it anew")
 
 
 def test_who_listens_is_told_what_ended_with_a_device(cloud, api, bare):

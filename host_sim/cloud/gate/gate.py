@@ -158,7 +158,15 @@ class Gate:
                     message_id = self._ask(caller, one) if isinstance(one, _Asking) else _result(one)
                 told = {"success": True, "command_id": message_id, "message_id": message_id}
             except ApiError as error:
-                told = {"success": False, "error": error.message, "code": error.code, **error.more}
+                # The published API has the sentence as `error` here; all errors have it as `message`.
+                told = {
+                    "success": False,
+                    "error": error.message,
+                    "message": error.message,
+                    "hint": error.hint,
+                    "code": error.code,
+                    **error.more,
+                }
             results.append({"device_id": device_id, **told})
         return results
 

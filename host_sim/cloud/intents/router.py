@@ -67,7 +67,9 @@ def _query(services: Services, caller: Caller, payload: Mapping[str, Any]) -> di
             told: dict[str, Any] = {"device_id": device_id, "action": "query.state"}
             row = devices.find(connection, caller.tenant_id, device_id)
             if row is None:
-                results.append({**told, "status": "rejected", "code": "NOT_FOUND", "error": "no such device"})
+                none = not_found("device")
+                words = {"error": none.message, "message": none.message, "hint": none.hint}
+                results.append({**told, "status": "rejected", "code": none.code, **words})
                 continue
             state = devices.state_of(connection, caller.tenant_id, device_id)
             results.append(
@@ -75,6 +77,7 @@ def _query(services: Services, caller: Caller, payload: Mapping[str, Any]) -> di
                     **told,
                     "status": "answered",
                     "online": devices.online(row, services.now(), services.settings.heartbeat_s),
+                    "away": devices.away(row),
                     "state": None if state is None else state.body,
                     "updated_at": None if state is None else iso(state.updated_at),
                 }

@@ -72,7 +72,9 @@ class CommandResult(BaseModel):
     success: bool
     command_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
     message_id: str | None = Field(None, examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
-    error: str | None = Field(None, examples=["Device is revoked"])
+    error: str | None = Field(None, examples=["Device is revoked"], description="`message`, as published")
+    message: str | None = Field(None, examples=["Device is revoked"])
+    hint: str | None = Field(None, examples=["register it anew"])
     code: str | None = Field(
         None, examples=["DEVICE_REVOKED"], description="`error` of a single command's answer"
     )
@@ -88,7 +90,14 @@ class CommandResult(BaseModel):
 
 _MANY = [
     {"device_id": DEVICE, "success": True, "command_id": COMMAND, "message_id": COMMAND},
-    {"device_id": OTHER_DEVICE, "success": False, "error": "Device is revoked", "code": "DEVICE_REVOKED"},
+    {
+        "device_id": OTHER_DEVICE,
+        "success": False,
+        "error": "Device is revoked",
+        "message": "Device is revoked",
+        "hint": "register it anew",
+        "code": "DEVICE_REVOKED",
+    },
 ]
 
 
