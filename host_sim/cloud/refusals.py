@@ -362,6 +362,12 @@ REFUSALS: Mapping[str, Refusal] = {
     "RELEASE_WITHDRAWN": Refusal(
         409, "the release was withdrawn", "release 1.2.0 was withdrawn", "GET /firmware lists the releases"
     ),
+    "RELEASE_IN_USE": Refusal(
+        409,
+        "the release is the one that devices are offered, or the last one that had a number",
+        "release 1.2.0 is offered to devices; withdraw it first",
+        "GET /firmware lists the releases",
+    ),
     "RELEASE_CONFLICT": Refusal(
         409,
         "another release was made at the same moment",

@@ -211,6 +211,7 @@ TABLE: dict[str, Row] = {
     "GET /firmware/{firmware_id}/download": Row("viewer", "read:firmware"),
     "POST /firmware/{firmware_id}/release": Row("admin", "write:firmware"),
     "POST /firmware/{firmware_id}/withdraw": Row("admin", "write:firmware"),
+    "DELETE /firmware/{firmware_id}": Row("admin", "write:firmware"),
     # intents, scenes, cognition
     "POST /intent": _intent,
     "POST /api/v1/intent": _intent,

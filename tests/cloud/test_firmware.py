@@ -10,7 +10,7 @@ from semver import Version
 
 from host_sim.cloud.catalogue import releases
 from host_sim.cloud.images import Images, TooLarge
-from host_sim.cloud.routes.firmware import MAX_IMAGE
+from host_sim.cloud.routes.firmware import MAX_IMAGE, images_of
 
 IMAGE = bytes(range(256)) * 300
 _types = itertools.count(1)
@@ -55,6 +55,26 @@ def test_a_draft_is_offered_only_when_it_is_released(api, kind):
     assert found["url"] == found["download_url"] == "https://example.org/f.bin"
     assert (found["checksum"], found["size"], found["release"]) == ("ab" * 32, 5, 1)
     assert api("viewer").get(f"/firmware/{told['id']}").json()["state"] == "released"
+
+
+def test_a_release_is_deleted_with_its_image_unless_it_is_offered_or_was_last(cloud, api, kind):
+    def end(release):
+        answer = api().delete(f"/firmware/{release['id']}")
+        return answer.status_code, answer.json().get("error") or answer.json()["status"]
+
+    form = {"device_type": kind, "version": "1.0.0"}
+    image = api().post("/firmware/upload", data=form, files={"file": ("f", IMAGE)}).json()
+    path = images_of(cloud.services).path(image["id"])
+    assert api().post(f"/firmware/{image['id']}/release").status_code == 200
+    assert end(image) == (409, "RELEASE_IN_USE") and path.is_file()
+    second = _released(api, kind, "1.1.0")
+    assert end(image) == (200, "deleted") and not path.exists()
+    assert end(image) == (404, "NOT_FOUND")
+    assert api().post(f"/firmware/{second['id']}/withdraw").status_code == 200
+    assert end(second) == (409, "RELEASE_IN_USE")  # else the next one would be number 2 as well
+    assert _released(api, kind, "1.2.0")["number"] == 3
+    assert end(second) == (200, "deleted") and end(_draft(api, kind, "2.0.0").json()) == (200, "deleted")
+    assert api("owner", "other").delete(f"/firmware/{second['id']}").status_code == 404
 
 
 def test_get_and_post_answer_alike(api, kind, device):

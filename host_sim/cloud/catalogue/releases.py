@@ -125,6 +125,21 @@ def withdraw(connection: sa.Connection, tenant_id: str, release_id: str) -> None
     )
 
 
+def delete(connection: sa.Connection, tenant_id: str, row: Any) -> None:
+    """Forget a release. Raises Refused for the one that is offered, and for the one whose number would be
+    given again: a device takes none that is not above the last one it saw.
+    """
+    others = _of_type(connection, tenant_id, row.device_type)
+    best = newest(others)
+    if best is not None and best.id == row.id:
+        raise Refused("RELEASE_IN_USE", f"release {row.version} is offered to devices; withdraw it first")
+    if row.number is not None and row.number == max(other.number or 0 for other in others):
+        raise Refused(
+            "RELEASE_IN_USE", f"release {row.version} has the last number; release a newer one before"
+        )
+    connection.execute(releases.delete().where(releases.c.id == row.id, releases.c.tenant_id == tenant_id))
+
+
 def offered(connection: sa.Connection, tenant_id: str, device_type: str, current: str) -> Any:
     """The row of the highest release above version `current`, or None. By SemVer 2.0."""
     best = newest(_of_type(connection, tenant_id, device_type))

@@ -21,6 +21,7 @@ from host_sim.cloud.examples import DIGEST, RELEASE, shown
 from host_sim.cloud.images import Images, TooLarge
 from host_sim.cloud.routes.firmware_forms import (
     SEMVER,
+    Deleted,
     DeviceType,
     FirmwareId,
     Form,
@@ -212,6 +213,28 @@ def withdraw(
         releases.withdraw(connection, caller.tenant_id, firmware_id)
     logs.audit("firmware_withdrawn", actor=caller.actor, tenant=caller.tenant_id, id=firmware_id)
     return _made(services, _row(services, caller.tenant_id, firmware_id), "withdrawn")
+
+
+@router.delete("/firmware/{firmware_id}", responses=errors("RELEASE_IN_USE"))
+def delete(
+    firmware_id: FirmwareId, request: Request, caller: Caller = scoped("admin", "write:firmware")
+) -> Deleted:
+    """Delete firmware, its image too. Not the one that is offered, nor the last one that had a number, which
+    would be given again.
+    """
+    services = services_of(request)
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            row = releases.find(connection, caller.tenant_id, firmware_id)
+            if row is None:
+                raise not_found("firmware release")
+            releases.delete(connection, caller.tenant_id, row)
+    except Refused as refusal:
+        raise _conflict(refusal) from None
+    if row.stored:
+        images_of(services).drop(row.id)
+    logs.audit("firmware_deleted", actor=caller.actor, tenant=caller.tenant_id, id=firmware_id)
+    return Deleted(status="deleted", id=row.id)
 
 
 _BY_TOKEN = needs("viewer", "read:firmware")

@@ -115,6 +115,13 @@ class Made(Release):
     status: Literal["created", "uploaded", "released", "withdrawn"]
 
 
+class Deleted(BaseModel):
+    """A release that is no more."""
+
+    status: Literal["deleted"]
+    id: str = Field(examples=["1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b"])
+
+
 class Releases(BaseModel):
     """Releases of firmware, the newest first."""
 
