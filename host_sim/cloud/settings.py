@@ -9,8 +9,9 @@ import os
 import re
 import ssl
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -240,14 +241,15 @@ def load(
     if file:
         for name, value in _toml(Path(file)).items():
             if name not in names:
-                raise SettingsError(f"{file}: there is no setting {name!r}; there are {', '.join(names)}")
+                raise SettingsError(f"{file}: there is no setting {name!r}{_near(name, names)}")
             values[name] = _typed(name, value, names[name].default, f"{file}: {name}")
     for key, text in environment.items():
         name = key.removeprefix(PREFIX).lower()
         if not key.startswith(PREFIX) or name == "config":
             continue
         if name not in names:
-            raise SettingsError(f"{key}: there is no such setting; there are {', '.join(names)}")
+            meant = _near(name, names, lambda one: PREFIX + one.upper())
+            raise SettingsError(f"{key}: there is no such setting{meant}")
         values[name] = _typed(name, text, names[name].default, key)
     for name, value in (given or {}).items():
         if value is not None:
@@ -265,6 +267,12 @@ def no_password(option: str, url: str, where: str) -> None:
         raise SettingsError(
             f"{option}: every user of this machine can read a password there; put it into {where} or a file"
         )
+
+
+def _near(name: str, names: Iterable[str], spelt: Callable[[str], str] = str) -> str:
+    """What may have been meant, or all that there is."""
+    near = get_close_matches(name, names, 1)
+    return f": did you mean {spelt(near[0])}?" if near else f"; there are {', '.join(map(spelt, names))}"
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -45,7 +45,10 @@ A cloud that was started in this folder needs no options; another one needs --cl
 
 def main(argv: list[str]) -> int:
     """0 if it worked; else what STATUSES says, with the reason on stderr; 130 after Ctrl-C."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    if argv and argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
+        parser.error(f"{argv[0].partition('=')[0]} goes behind the command: client devices --json")
+    options = parser.parse_args(argv)
     return guarded(lambda: options.run(options), options.trouble)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from host_sim.cloud_client.api import CloudError, Session, Unreachable
 
@@ -19,6 +19,14 @@ MAX_MESSAGE = 65536  # bytes
 OPEN_S, CLOSE_S = 15, 2
 QUIET_S = 600  # then a ping, or the cloud ends the connection after an hour
 PING, PONG = "ping", "pong"
+
+
+# Close codes after which it would be the same again: what was sent, who asked, what they may.
+FINAL = (4400, 4401, 4403)
+
+
+class Ended(CloudError):
+    """The connection ended, and another one may be had: the cloud was shut down, say."""
 
 
 class Live:
@@ -91,8 +99,15 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except ConnectionClosed as closed:
-        reason = closed.rcvd.reason if closed.rcvd is not None else ""
-        raise CloudError(f"the cloud ended the WebSocket: {reason or 'the connection was lost'}") from None
+        end = closed.rcvd
+        kind = CloudError if end is not None and end.code in FINAL else Ended
+        reason = end.reason if end is not None else ""
+        raise kind(f"the cloud ended the WebSocket: {reason or 'the connection was lost'}") from None
+    except InvalidStatus as refused:
+        status = refused.response.status_code
+        if status >= 500:  # a proxy says so while the cloud behind it is away
+            raise Unreachable(f"the cloud's WebSocket cannot be reached: HTTP {status}") from None
+        raise CloudError("the cloud does not open its WebSocket: check --cloud and the token") from None
     except InvalidHandshake:
         raise CloudError("the cloud does not open its WebSocket: check --cloud and the token") from None
     except (OSError, WebSocketException) as error:

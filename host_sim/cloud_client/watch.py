@@ -5,29 +5,47 @@ Must never show what a device said with control characters in it, nor put the to
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from host_sim.cloud_client.api import Session
+from host_sim.cloud_client.api import Session, Unreachable
 from host_sim.cloud_client.client import Client
-from host_sim.cloud_client.live import opened
+from host_sim.cloud_client.live import Ended, opened
 from host_sim.cloud_client.words import body
+from host_sim.commandline import complain
 from host_sim.params import plain
 
+SHORTEST_S, LONGEST_S = 1.0, 30.0  # before it connects again
 FIRST_STATES = 20  # devices of which the state is shown at the beginning
 
 
 def watch(client: Client, only: dict[str, Any] | None = None) -> None:
-    """Print until the connection ends, which raises CloudError, or somebody presses Ctrl-C."""
-    asyncio.run(_watch(client, only))
+    """Print until somebody presses Ctrl-C. Where the connection ends it is made anew, with longer and longer
+    pauses. Raises CloudError where there never was one, or where the cloud says that it would be in vain.
+    """
+    asyncio.run(follow(client, only))
 
 
-async def _watch(client: Client, only: dict[str, Any] | None) -> None:
+async def follow(
+    client: Client, only: dict[str, Any] | None, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """`watch`; `pause` waits for so many seconds."""
     devices = {one["id"]: one for one in ([only] if only is not None else client.devices())}
-    async with opened(client.session) as live:
-        # After connecting, so that no change falls between.
-        _first(client.session, list(devices.values()))
-        while True:
-            _show(await live.hear(), devices, only)
+    wait_s = 0.0  # before there was a connection
+    while True:
+        try:
+            async with opened(client.session) as live:
+                # After connecting, so that no change falls between.
+                _first(client.session, list(devices.values()))
+                wait_s = SHORTEST_S
+                while True:
+                    _show(await live.hear(), devices, only)
+        except (Ended, Unreachable) as end:
+            if not wait_s:
+                raise
+            complain("client", f"{end}; connecting again in {wait_s:g} s")
+        await pause(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_S)
 
 
 def _first(session: Session, devices: list[dict[str, Any]]) -> None:

@@ -37,8 +37,11 @@ def test_settings_are_read_as_described(tmp_path):
     file.write_text("port = 1\ntier = 'pro'\nlog_level = 'error'\n")
     settings = load({"port": 3}, file, {"HXTP_CLOUD_PORT": "2", "HXTP_CLOUD_TIER": "unlimited"})
     assert (settings.port, settings.tier, settings.log_level) == (3, "unlimited", "error")
-    with pytest.raises(SettingsError, match="HXTP_CLOUD_PRT: there is no such setting"):
+    with pytest.raises(SettingsError, match=r"HXTP_CLOUD_PRT: .*did you mean HXTP_CLOUD_PORT\?"):
         load({}, None, {"HXTP_CLOUD_PRT": "2"})
+    file.write_text("prt = 1\n")
+    with pytest.raises(SettingsError, match=r"there is no setting 'prt': did you mean port\?"):
+        load({}, file, {})
 
 
 def test_every_refusal_of_a_command_is_explained():

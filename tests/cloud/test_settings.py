@@ -140,7 +140,7 @@ def test_each_setting_is_taken_from_a_file_the_environment_and_but_for_secrets_a
         ({"database_owner": "postgresql://a@b/c"}, "database_owner is for PostgreSQL: set database too"),
         ({"shared_subscriptions": "true"}, "shared_subscriptions is for a broker of your own"),
         ({"broker_auth_secret": "short"}, "broker_auth_secret must have 16 characters or more"),
-        ({"prt": "1"}, "HXTP_CLOUD_PRT: there is no such setting; there are host, port"),
+        ({"prt": "1"}, "HXTP_CLOUD_PRT: there is no such setting: did you mean HXTP_CLOUD_PORT?"),
     ],
 )
 def test_each_mistake_is_told_in_one_sentence_without_a_secret(wrong, told):
