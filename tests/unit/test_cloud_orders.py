@@ -240,7 +240,7 @@ def test_who_says_hello_all_the_time_is_sent_no_more_for_it():
     told = world.cloud.manifest_hash
 
     def hello():
-        device.hello(boot_count=boot, manifest_hash=told, results_kept=5)
+        device.hello(boot_count=boot, manifest_hash=told, results_kept=6)
         sent = []
         while True:
             message = world.cloud.take(world.time())
@@ -254,13 +254,18 @@ def test_who_says_hello_all_the_time_is_sent_no_more_for_it():
         assert hello() == 0
     world.now += 200
     assert hello() == 5
+    world.cloud.results_kept = 6
+    orders.append(world.order())
+    assert world.cloud.take(world.time())
+    world.now += 100
+    assert hello() == 1  # it is new
     world.now += 100
     assert hello() == 0
-    world.now += 9900  # by now its turn had come without another hello
+    world.now += 9800  # by now its turn had come without another hello
     sent = 0
     while world.cloud.take(world.time()):
         sent += 1
-    assert sent == 5 and [order.state for order in orders] == ["dispatched"] * 5
+    assert sent == 6 and [order.state for order in orders] == ["dispatched"] * 6
 
 
 def test_what_never_left_waits_for_the_manifest_that_the_device_named():

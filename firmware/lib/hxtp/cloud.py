@@ -189,12 +189,13 @@ class Link:
         boot = body["boot_count"]
         at = now
         if self.hurried is not None and 0 <= now - self.hurried < RETRY:
-            # It had them a moment ago: whoever says hello all the time is sent no more for it.
+            # It had them a moment ago: whoever says hello all the time is sent no more for it. What was
+            # signed once alone is new to this.
             at = self.hurried + RETRY
         for order in self.orders:
             if order.state == DISPATCHED:
                 if order.boot_count == boot:
-                    order.due = min(order.due, at)
+                    order.due = min(order.due, now if order.attempts == 1 else at)
                     if at == now:
                         self.hurried = now
                 else:
