@@ -633,8 +633,8 @@ def over_http(cases: list[Case]) -> list[Case]:
 def mutant(row: Broken, cases: list[Case]) -> Mutant:
     @asynccontextmanager
     async def open_target() -> AsyncIterator[Target]:
-        with reference.running() as running, applied(row.edits):
+        with applied(row.edits), reference.running() as running:
             yield reference.target(running, row.name)
 
     likeliest_first = sorted(cases, key=lambda case: case.id not in row.cases)
-    return Mutant(f"cloud-{row.name}", row.what, open_target, likeliest_first)
+    return Mutant(f"cloud-{row.name}", row.what, open_target, likeliest_first, min(3, len(row.cases)))
