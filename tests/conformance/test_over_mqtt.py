@@ -229,14 +229,23 @@ def test_a_cloud_that_a_program_makes_send(kit, monkeypatch, capsys):
             "cloud-other-topics",
             "cloud-retry-after-hello",
             "cloud-restart",
+            "cloud-check-answered",
+            "cloud-check-other-device",
+            "cloud-critical-tried",
         )
-        done = kit(*to, "--config", config, *cases, "--send", command)
-        without = kit(*to, "--config", config, *only("cloud-command-settled"), "-v")
+        url = cloud.settings.base_url()
+        done = kit(*to, "--config", config, *cases, "--send", command, "--api", url)
+        without = kit(*to, "--config", config, *only("cloud-command-settled", "cloud-check-answered"), "-v")
+        nowhere = kit(*to, "--config", config, "--api", "ftp://there")
+        twice = kit("--cloud", url, "--api", url)
         files = Path(config).read_text()
         wrong = kit.file("wrong.json", files.replace(json.loads(files)["secret"], "cd" * 32))
         refused = kit(*to, "--config", wrong)
     assert (done.status, done.err) == (0, "")
-    assert "4 passed, 0 failed, 1 skipped" in done.out
-    assert "1 skipped" in without.out and "say how with --send" in without.out
+    assert "5 passed, 0 failed, 3 skipped" in done.out
+    assert "2 skipped" in without.out and "say how with --send" in without.out
+    assert "say where with --api" in without.out
+    assert (nowhere.status, twice.status) == (2, 2)
+    assert "--api is the API's address" in nowhere.err and "--api is for a --cloud" in twice.err
     assert refused.status == 2
     assert "refuses the client" in refused.err and "cd" * 32 not in refused.err
