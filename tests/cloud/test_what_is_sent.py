@@ -56,6 +56,11 @@ def test_what_real_clients_send_is_known(api, lamp):
     assert api().post("/device/register", json=named).status_code == 201
 
 
+def test_firmware_that_says_more_than_is_asked_learns_of_updates(api):
+    about = {"device_type": "esp32", "current_version": "1.0.0", "chip_revision": 3}
+    assert api("user").post("/firmware/check", json=about).status_code == 200
+
+
 def test_a_misspelt_parameter_of_an_address_shows_nothing(api, lamp):
     refused(api().get("/devices", params={"room_id": "x"}), "'room_id'", "cursor, limit")
     refused(api().get(f"/devices/{lamp.id}/telemetry", params={"aggregat": "avg"}), "did you mean aggregate?")

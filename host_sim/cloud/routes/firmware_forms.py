@@ -21,9 +21,10 @@ FirmwareId = Annotated[
 Text = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00]*$", examples=["Learns infrared faster."])]
 
 
-class Check(Body):
+class Check(BaseModel):
     """What firmware a device has. `device_id`: of the device that would be updated, if one is
-    meant; a device that signs names itself.
+    meant; a device that signs names itself. What it says besides is not looked at: firmware that is newer
+    than this cloud has to learn of updates too.
     """
 
     device_type: DeviceType
