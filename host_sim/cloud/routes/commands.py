@@ -123,8 +123,8 @@ class Accepted(BaseModel):
 
 
 class CommandShown(BaseModel):
-    """A command, and how far it is. `error`: the device's code, or OUTCOME_UNKNOWN where nobody can say whether
-    it ran.
+    """A command, and how far it is. `error`: the device's code, or OUTCOME_UNKNOWN where nobody can say
+    whether it ran.
     """
 
     id: str = Field(examples=["4f7c8c1e-3f0f-4a43-9a37-2c1f0f2f3a10"])
