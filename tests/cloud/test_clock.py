@@ -7,11 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import devices, tenants, users
+from host_sim.cloud.catalogue.presence import heard_since
 from host_sim.cloud.exchange import exchange as module
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.settings import load
-from host_sim.cloud.storage.tables import commands, telemetry
+from host_sim.cloud.storage.tables import commands, links, telemetry
 from host_sim.cloud.sweeper import DAY_MS, Sweeper
 from tests.cloud.raw_device import NOW, VAULT, RawDevice, Worker, capability, manifest
 from tests.cloud.waiting import until
@@ -133,6 +134,18 @@ def test_a_device_that_a_clock_ahead_heard_is_not_online_for_long():
     heard = type("Row", (), {"revoked_at": None, "last_seen": NOW + HOUR})
     assert not devices.online(heard, NOW, 30)
     assert devices.online(heard, NOW + HOUR, 30) and not devices.online(heard, NOW + HOUR + 120000, 30)
+
+
+def test_devices_that_a_clock_ahead_heard_are_not_counted_for_long(database, made):
+    now = time.time_ns() // 1000000
+
+    def counted(last_seen):
+        with database.writing(made.tenant_id) as connection:
+            which = links.c.device_id == made.id
+            connection.execute(links.update().where(which).values(last_seen=last_seen))
+        return heard_since(database, now - HOUR)
+
+    assert counted(now + 30 * HOUR) == counted(now - 2 * HOUR) == counted(now) - 1
 
 
 def test_who_signed_out_by_a_clock_ahead_can_sign_in_and_no_old_token_comes_back(database, tenant):
