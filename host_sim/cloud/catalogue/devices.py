@@ -143,11 +143,13 @@ def _place(connection: sa.Connection, tenant_id: str, home_id: str | None, room_
         ).scalar()
         if found is None or home_id not in (None, found):
             raise LookupError("room_id")
-        return found
-    if home_id is not None:
-        known = sa.select(homes.c.id).where(homes.c.id == home_id, homes.c.tenant_id == tenant_id)
-        if connection.execute(known).scalar() is None:
-            raise LookupError("home_id")
+        home_id = found
+    # In the order in which a home is deleted, so that neither waits for the other for ever.
+    for table, name, wanted in ((homes, "home_id", home_id), (rooms, "room_id", room_id)):
+        known = sa.select(table.c.id).where(table.c.id == wanted, table.c.tenant_id == tenant_id)
+        there = known.with_for_update(read=True, key_share=True)
+        if wanted is not None and connection.execute(there).scalar() is None:
+            raise LookupError(name)
     return home_id
 
 
