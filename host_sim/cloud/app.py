@@ -24,7 +24,8 @@ from starlette.routing import WebSocketRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from host_sim.broker.authority import Unable
-from host_sim.cloud import docs_page, logs, openapi, words
+from host_sim.cloud import logs
+from host_sim.cloud.description import docs_page, openapi, words
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.front import answers
 from host_sim.cloud.gate.way import REQUEST, is_gated

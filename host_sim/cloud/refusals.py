@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from host_sim.cloud.examples import COMMAND, TRIAL, YES
-from host_sim.cloud.problems import Degraded, Problem, YesWanted
+from host_sim.cloud.description.examples import COMMAND, TRIAL, YES
+from host_sim.cloud.description.problems import Degraded, Problem, YesWanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from host_sim.cloud.catalogue import (
     tenants,
 )
 from host_sim.cloud.catalogue.samples import Span
-from host_sim.cloud.exchange import keyring, ledger
+from host_sim.cloud.exchange import keyring, ledger, reports
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
 from hxtp.cloud import Order
@@ -126,8 +126,8 @@ def test_samples_of_another_tenant_are_not_there(database, measured):
 def test_a_device_may_say_anything_that_is_json(database, tenant, device):
     told = {"a": "x\x00\x00y", "\x00": "\\u0000", "b": "\\\x00", "big": 10**400, "é": ["\u2028", None]}
     with database.writing(tenant) as connection:
-        ledger.save_states(connection, tenant, {device: told}, NOW, 2)
-        ledger.save_firmware(connection, tenant, {device: "1.0\0" + "x" * 100})
+        reports.save_states(connection, tenant, {device: told}, NOW, 2)
+        reports.save_firmware(connection, tenant, {device: "1.0\0" + "x" * 100})
         assert devices.find(connection, tenant, device).firmware_version == "1.0\ufffd" + "x" * 60
     with database.reading(tenant) as connection:
         kept = devices.state_of(connection, tenant, device).body

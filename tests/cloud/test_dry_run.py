@@ -3,7 +3,7 @@
 import pytest
 
 from host_sim.cloud.catalogue import manifests
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import reports
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_device_that_cannot_is_not_asked(api, cloud, device):
         body = manifests.of(connection, tenant_id, old.id).body
         for entry in body["capabilities"]:
             entry["supportsDryRun"] = False
-        ledger.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
+        reports.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
     answer = api().post(f"/device/{old.id}/command", json={"action": "light_on", "dry_run": True})
     assert (answer.status_code, answer.json()["error"]) == (400, "PARAMS_INVALID")
     assert "cannot dry-run" in answer.json()["message"]
@@ -93,7 +93,7 @@ def test_a_device_of_a_batch_that_cannot_run_dry_is_told_by_itself(api, lamp, cl
         body = manifests.of(connection, tenant_id, old.id).body
         for entry in body["capabilities"]:
             entry["supportsDryRun"] = False
-        ledger.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
+        reports.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
     asked = {"action": "light_on", "dry_run": True, "device_ids": [old.id, lamp.id]}
     refused, taken = api().post("/devices/command", json=asked).json()["results"]
     assert (refused["success"], refused["code"]) == (False, "PARAMS_INVALID")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_sim.cloud.catalogue import built_in, capabilities, declarations, manifests
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import reports
 from host_sim.device import Lamp
 from hxtp.registry import Registry
 from tests.cloud.waiting import until
@@ -110,7 +110,7 @@ def test_a_declaration_in_words_of_a_later_text_is_for_the_device_to_check(api, 
             if entry["action"] == "light_brightness":
                 entry["paramSchema"]["properties"]["brightness"] = rule
                 entry["safetyClass"] = "sensitive"  # to be checked again when somebody has said yes
-        ledger.save_manifest(connection, tenant_id, newer.id, kept.hash, kept.body, 0)
+        reports.save_manifest(connection, tenant_id, newer.id, kept.hash, kept.body, 0)
 
     def ended(brightness):
         body = {"action": "light_brightness", "params": {"brightness": brightness}}

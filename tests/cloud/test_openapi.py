@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from schemathesis import openapi
 
 from host_sim.cloud.app import PREFIX
-from host_sim.cloud.examples import Examples, Unknown
+from host_sim.cloud.description.examples import Examples, Unknown
 from tests.cloud import described
 from tools.openapi import FILE, text
 

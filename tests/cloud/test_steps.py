@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from host_sim.cloud.catalogue import manifests
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.exchange import reports
 from host_sim.cloud.gate.way import STEPS
 from host_sim.cloud.live import orders
 from tests.cloud.waiting import hold_still
@@ -24,7 +24,7 @@ def lamp(device, cloud):
         classes = {"light_on": "sensitive", "light_off": "critical", "relay_on": "restricted"}
         for entry in body["capabilities"]:
             entry["safetyClass"] = classes.get(entry["action"], "normal")
-        ledger.save_manifest(connection, tenant_id, lamp.id, "0" * 64, body, 0)
+        reports.save_manifest(connection, tenant_id, lamp.id, "0" * 64, body, 0)
     return lamp
 
 

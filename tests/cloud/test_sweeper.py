@@ -11,7 +11,7 @@ from host_sim import ROOT
 from host_sim.cloud import sweeper
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue import api_keys, clients, devices, keys, tenants, users
-from host_sim.cloud.exchange import keyring, ledger
+from host_sim.cloud.exchange import keyring, reports
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage import chores, tables
@@ -190,7 +190,7 @@ def test_states_beyond_those_that_are_kept_go_where_fewer_are_kept_than_before(
 ):
     with database.writing(tenant) as connection:
         for number in range(12):
-            ledger.save_states(connection, tenant, {lamp: {"n": number}}, NOW, 5)
+            reports.save_states(connection, tenant, {lamp: {"n": number}}, NOW, 5)
     assert there(tables.state_history.c.version) == [8, 9, 10, 11, 12], "the ring holds no more"
     sweep()
     assert len(there(tables.state_history.c.version)) == 3

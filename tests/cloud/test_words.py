@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from host_sim.cloud.words import WORDS, of_error
+from host_sim.cloud.description.words import WORDS, of_error
 from tests.cloud.described import document
 
 

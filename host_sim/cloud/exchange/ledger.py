@@ -5,26 +5,23 @@ Every statement names its tenant; on PostgreSQL row-level security says the same
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from host_sim.cloud.exchange import keyring, records
 from host_sim.cloud.exchange.orders import Content
 from host_sim.cloud.exchange.records import Held
+from host_sim.cloud.exchange.reports import word
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import TENANT_SETTINGS
-from host_sim.cloud.storage import bulk, each, trips
+from host_sim.cloud.storage import bulk, each, many, trips
 from host_sim.cloud.storage.tables import (
     agenda,
     commands,
     devices,
     links,
     manifests,
-    state_history,
-    states,
     tenants,
 )
 from hxtp.cloud import DISPATCHED, FAILED, OUTCOME_UNKNOWN, QUEUED
@@ -47,85 +44,6 @@ _FIND = (
     "SELECT device_id, version FROM links"
     " WHERE tenant_id = ? AND device_id IN (SELECT value FROM json_each(?))"
 )
-_STATE = ("device_id", "tenant_id", "version", "body", "updated_at")
-_SAVE_STATES = (
-    f"{bulk.insert(states, _STATE)} ON CONFLICT (device_id) DO UPDATE"
-    " SET version = states.version + 1, body = excluded.body, updated_at = excluded.updated_at"
-)
-_SAVE_AND_KEEP_STATES = (
-    f"WITH told AS ({_SAVE_STATES} RETURNING {', '.join(_STATE)})"
-    " INSERT INTO state_history (device_id, tenant_id, slot, version, body, updated_at)"
-    " SELECT device_id, tenant_id, (version %% %s)::integer, version, body, updated_at FROM told"
-    " ON CONFLICT (device_id, slot) DO UPDATE"
-    " SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at"
-)
-
-
-def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping], keys: Sequence[str]) -> None:
-    """Insert rows, or give those that exist the new values."""
-    if not rows:
-        return
-    names = tuple(rows[0])
-    if connection.dialect.name == "sqlite":
-        connection.execute(_upsert(table, names, tuple(keys)), list(rows))
-    else:
-        trips.send(connection, bulk.upsert(table, names, tuple(keys)), (bulk.rows_text(rows),))
-
-
-# Statements are made once: to make one costs more than to run it.
-@cache
-def _upsert(table: sa.Table, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    insert = sqlite.insert(table)
-    rest = {name: insert.excluded[name] for name in names if name not in keys}
-    return insert.on_conflict_do_update(index_elements=list(keys), set_=rest)
-
-
-def _change(
-    connection: sa.Connection, table: sa.Table, key: str, tenant_id: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """New values for the rows of a tenant whose `key` is a row's `of`."""
-    if not rows:
-        return
-    if connection.dialect.name == "sqlite":
-        each.update(connection, table, key, tenant_id, rows)
-    else:
-        names = tuple(name for name in rows[0] if name != bulk.KEY)
-        trips.send(connection, bulk.update(table, key, names), bulk.changes(tenant_id, names, rows))
-
-
-@cache
-def _save_states() -> Any:
-    insert = sqlite.insert(states)
-    return insert.on_conflict_do_update(
-        index_elements=["device_id"],
-        set_={
-            "version": states.c.version + 1,
-            "body": insert.excluded.body,
-            "updated_at": insert.excluded.updated_at,
-        },
-    )
-
-
-@cache
-def _keep_states() -> Any:
-    """Copies the states of devices into their rings, each over the one that is `kept` versions older."""
-    insert = sqlite.insert(state_history)
-    names = ("device_id", "tenant_id", "slot", "version", "body", "updated_at")
-    told = sa.select(
-        states.c.device_id,
-        states.c.tenant_id,
-        sa.cast(states.c.version % sa.bindparam("kept", type_=sa.BigInteger), sa.Integer),
-        states.c.version,
-        states.c.body,
-        states.c.updated_at,
-    ).where(
-        states.c.tenant_id == sa.bindparam("tenant"),
-        states.c.device_id.in_(sa.bindparam("devices", expanding=True)),
-    )
-    new = {name: insert.excluded[name] for name in ("version", "body", "updated_at")}
-    return insert.from_select(list(names), told).on_conflict_do_update(
-        index_elements=["device_id", "slot"], set_=new
-    )
 
 
 def due_devices(connection: sa.Connection, now: int, most: int) -> list[tuple[str, str]]:
@@ -312,7 +230,7 @@ def save_links(connection: sa.Connection, changed: Sequence[Held]) -> None:
             if held.stored.get(order.message_id) != columns:
                 held.stored[order.message_id] = columns
                 orders.append(_order_row(order, None))
-    _change(connection, links, "device_id", tenant_id, rows)
+    many.change(connection, links, "device_id", tenant_id, rows)
     save_orders(connection, tenant_id, orders)
 
 
@@ -346,7 +264,7 @@ def save_plan(
     connection: sa.Connection, tenant_id: str, later: Sequence[Mapping[str, Any]], never: Sequence[str]
 ) -> None:
     """What `plan` gave."""
-    upsert(connection, agenda, later, ["device_id"])
+    many.upsert(connection, agenda, later, ["device_id"])
     if never:
         connection.execute(
             agenda.delete().where(agenda.c.device_id.in_(never), agenda.c.tenant_id == tenant_id)
@@ -374,16 +292,11 @@ def added_row(tenant_id: str, order: Any, item: Any, now: int) -> dict[str, Any]
     }
 
 
-def _word(text: str) -> str:
-    """What a device said, as a column of 64 characters holds it on both databases."""
-    return text.replace("\0", "\ufffd")[:64]
-
-
 def _order_row(order: Any, settled_at: int | None) -> dict[str, Any]:
     return {
         "of": order.message_id,
         "state": order.state,
-        "error": None if order.error is None else _word(order.error),
+        "error": None if order.error is None else word(order.error),
         "result": order.result,
         "boot_count": order.boot_count,
         "attempts": order.attempts,
@@ -399,7 +312,7 @@ def settled_row(order: Any, now: int) -> dict[str, Any]:
 
 def save_orders(connection: sa.Connection, tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the columns that change in a command's life."""
-    _change(connection, commands, "id", tenant_id, rows)
+    many.change(connection, commands, "id", tenant_id, rows)
 
 
 def known_orders(connection: sa.Connection, tenant_id: str, message_ids: Sequence[str]) -> dict[str, Content]:
@@ -428,57 +341,3 @@ def add_orders(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> 
         each.insert(connection, commands, rows)
     else:
         trips.send(connection, bulk.insert(commands, tuple(rows[0])), (bulk.rows_text(rows),))
-
-
-def save_states(
-    connection: sa.Connection, tenant_id: str, told: Mapping[str, Mapping], now: int, kept: int
-) -> None:
-    """The last state of each device; its version rises by one, and the last `kept` versions stay."""
-    if not told:
-        return
-    rows = [
-        {"device_id": name, "tenant_id": tenant_id, "version": 1, "body": dict(body), "updated_at": now}
-        for name, body in told.items()
-    ]
-    if connection.dialect.name != "sqlite":
-        text = bulk.rows_text(rows)
-        trips.send(connection, *((_SAVE_AND_KEEP_STATES, (text, kept)) if kept else (_SAVE_STATES, (text,))))
-        return
-    connection.execute(_save_states(), rows)
-    if kept:
-        connection.execute(_keep_states(), {"kept": kept, "tenant": tenant_id, "devices": list(told)})
-
-
-def save_manifest(
-    connection: sa.Connection, tenant_id: str, device_id: str, hash: str, body: Mapping[str, Any], now: int
-) -> None:
-    """The manifest that a device told."""
-    trips.land(connection)
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(manifests)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["device_id"],
-            set_={
-                "version": manifests.c.version + 1,
-                "hash": insert.excluded.hash,
-                "source": insert.excluded.source,
-                "body": insert.excluded.body,
-                "updated_at": insert.excluded.updated_at,
-            },
-        ),
-        {
-            "device_id": device_id,
-            "tenant_id": tenant_id,
-            "version": 1,
-            "hash": hash,
-            "source": "device",
-            "body": dict(body),
-            "updated_at": now,
-        },
-    )
-
-
-def save_firmware(connection: sa.Connection, tenant_id: str, told: Mapping[str, str]) -> None:
-    """The firmware version that a device's hello told."""
-    rows = [{"of": name, "firmware_version": _word(version)} for name, version in told.items()]
-    _change(connection, devices, "id", tenant_id, rows)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import manifests, samples
-from host_sim.cloud.exchange import keyring, ledger, recheck
+from host_sim.cloud.exchange import keyring, ledger, recheck, reports
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, NewOrder, Unavailable
 from host_sim.cloud.exchange.records import NONE, Held, columns, proves
@@ -363,9 +363,9 @@ class _Page:
         for name, named in self.named.items():
             manifests.forget(connection, self.tenant_id, name, named)
         for name, (hash, body) in self.manifests.items():
-            ledger.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
-        ledger.save_firmware(connection, self.tenant_id, self.firmware)
-        ledger.save_states(connection, self.tenant_id, self.states, self.now, self.states_kept)
+            reports.save_manifest(connection, self.tenant_id, name, hash, body, self.now)
+        reports.save_firmware(connection, self.tenant_id, self.firmware)
+        reports.save_states(connection, self.tenant_id, self.states, self.now, self.states_kept)
         samples.add(connection, self.tenant_id, self.now, self.samples)
 
     def _tell(

@@ -13,8 +13,8 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import api_keys, handshakes, users
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
+from host_sim.cloud.description.examples import API_KEY, USER, shown
 from host_sim.cloud.errors import ApiError, conflict, errors, not_found
-from host_sim.cloud.examples import API_KEY, USER, shown
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.security import roles
 from host_sim.cloud.times import iso

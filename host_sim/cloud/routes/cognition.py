@@ -13,8 +13,8 @@ from host_sim.cloud.catalogue import cognition as catalogue
 from host_sim.cloud.catalogue import devices
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
+from host_sim.cloud.description.examples import PROPOSAL, RULE
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
-from host_sim.cloud.examples import PROPOSAL, RULE
 from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name

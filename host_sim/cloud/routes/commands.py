@@ -10,8 +10,8 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.bodies import Body
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands, devices
+from host_sim.cloud.description.examples import COMMAND, DEVICE, MS, OTHER_DEVICE, YES
 from host_sim.cloud.errors import errors, not_found
-from host_sim.cloud.examples import COMMAND, DEVICE, MS, OTHER_DEVICE, YES
 from host_sim.cloud.gate.judge import Asked
 from host_sim.cloud.gate.way import DRY_RUN, STEPS, Way, gated
 from host_sim.cloud.routes.forms import Id

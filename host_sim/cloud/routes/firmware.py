@@ -16,8 +16,8 @@ from host_sim.cloud.access import address_of, failed, needs, scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import releases
 from host_sim.cloud.catalogue.releases import Image, Refused
+from host_sim.cloud.description.examples import DIGEST, RELEASE, shown
 from host_sim.cloud.errors import ApiError, bad_request, conflict, errors, not_found
-from host_sim.cloud.examples import DIGEST, RELEASE, shown
 from host_sim.cloud.images import Images, TooLarge
 from host_sim.cloud.routes.firmware_forms import (
     SEMVER,

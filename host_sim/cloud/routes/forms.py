@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import BeforeValidator, Field
 
-from host_sim.cloud.examples import DEVICE, HOME, OTHER_DEVICE, ROOM
+from host_sim.cloud.description.examples import DEVICE, HOME, OTHER_DEVICE, ROOM
 
 ID = r"^[A-Za-z0-9_.:-]{1,36}$"
 NAME = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"

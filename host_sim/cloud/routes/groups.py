@@ -12,8 +12,8 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import groups
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
+from host_sim.cloud.description.examples import GROUP, shown
 from host_sim.cloud.errors import conflict, errors, not_found
-from host_sim.cloud.examples import GROUP, shown
 from host_sim.cloud.routes.forms import ONE_OR_SOME, DeviceId, GroupSlug, Id, Name, Slug, Text
 from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted
 from host_sim.cloud.times import iso

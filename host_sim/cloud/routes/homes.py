@@ -11,8 +11,8 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import places
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
+from host_sim.cloud.description.examples import HOME, ROOM, shown
 from host_sim.cloud.errors import conflict, errors, not_found
-from host_sim.cloud.examples import HOME, ROOM, shown
 from host_sim.cloud.routes.forms import HomeId, Name, RoomId
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.times import iso

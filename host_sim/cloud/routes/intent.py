@@ -10,8 +10,8 @@ from host_sim.cloud.bodies import Body, Params
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import scenes
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
+from host_sim.cloud.description.examples import COMMAND, DEVICE, SCENE
 from host_sim.cloud.errors import conflict, errors, not_found
-from host_sim.cloud.examples import COMMAND, DEVICE, SCENE
 from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key

@@ -13,8 +13,8 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from host_sim.broker.authority import HxtpAuthority
 from host_sim.cloud.access import failed, services_of
+from host_sim.cloud.description.examples import DIGEST, MS
 from host_sim.cloud.errors import ApiError, errors
-from host_sim.cloud.examples import DIGEST, MS
 from host_sim.cloud.exchange.uplink import GROUP
 from host_sim.cloud.services import Services
 

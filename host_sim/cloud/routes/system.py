@@ -10,8 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from host_sim.cloud import changelog
+from host_sim.cloud.description.examples import shown
 from host_sim.cloud.errors import ApiError, errors
-from host_sim.cloud.examples import shown
 from host_sim.cloud.health import Report
 from host_sim.cloud.times import iso
 from hxtp import VERSION as PROTOCOL

@@ -12,8 +12,8 @@ from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices
 from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
+from host_sim.cloud.description.examples import DEVICE, MOMENT, MS
 from host_sim.cloud.errors import bad_request, not_found
-from host_sim.cloud.examples import DEVICE, MOMENT, MS
 from host_sim.cloud.routes.forms import DeviceId
 from host_sim.cloud.storage.deadline import TooLong, within
 from host_sim.cloud.times import iso

@@ -13,8 +13,8 @@ from host_sim.cloud.broker import logins
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, tenants, users
 from host_sim.cloud.catalogue.pages import Page
+from host_sim.cloud.description.examples import shown
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
-from host_sim.cloud.examples import shown
 from host_sim.cloud.routes.forms import WHOLE
 from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
 from host_sim.cloud.services import Services

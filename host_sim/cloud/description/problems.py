@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from host_sim.cloud.examples import YES
+from host_sim.cloud.description.examples import YES
 
 
 class Detail(BaseModel):

@@ -14,8 +14,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic.json_schema import models_json_schema
 
+from host_sim.cloud.description.examples import REQUEST, Examples, first_sentence
 from host_sim.cloud.errors import CODES, THING, not_found
-from host_sim.cloud.examples import REQUEST, Examples, first_sentence
 from host_sim.cloud.refusals import REFUSALS, Refusal, code_of
 from host_sim.cloud.routes import mqtt
 from host_sim.cloud.security.requests import SIGNATURE

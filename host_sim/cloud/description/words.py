@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from host_sim.cloud.catalogue import handshakes
-from host_sim.cloud.examples import DEVICE, DIGEST, HOME, MS
+from host_sim.cloud.description.examples import DEVICE, DIGEST, HOME, MS
 from host_sim.cloud.routes import firmware_forms, forms, paging, telemetry
 from host_sim.cloud.settings import EMAIL
 
