@@ -87,3 +87,15 @@ def test_damaged_vectors_are_judged_alike(request_, edits, profile, direction, c
     for at, gone, new in edits:
         wire[at : at + gone] = new
     agreed({**request_, "profile": profile, "direction": direction, "wire_hex": wire.hex(), **changes})
+
+
+def test_more_padding_than_base64_has_is_no_nonce_to_either():
+    # HX3-WIRE-26
+    bare = next(request for request in REQUESTS if request["wire_hex"].startswith(b'{"client_id'.hex()))
+    wire = json.loads(bytes.fromhex(bare["wire_hex"]))
+    for nonce, code in (
+        ("MDEyMzQ1Njc4OTo7PD0+P0BB", "SIGNATURE_INVALID"),
+        ("MDEyMzQ1Njc4OTo7PD0+P0BB===", "NONCE_MISSING"),
+    ):
+        text = json.dumps({**wire, "nonce": nonce}, separators=(",", ":"))
+        assert agreed({**bare, "wire_hex": text.encode().hex()})["code"] == code
