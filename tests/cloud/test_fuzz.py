@@ -132,7 +132,7 @@ def _config(known: dict[str, str], things: Things, token: str, others: str) -> S
                 "no-shrink": not EXAMPLES,
             },
             "phases": {
-                "coverage": {"generate-duplicate-query-parameters": True},
+                "coverage": {"generate-duplicate-query-parameters": bool(EXAMPLES)},
                 # Sequences take a minute at least.
                 "stateful": {"enabled": bool(EXAMPLES)},
             },
