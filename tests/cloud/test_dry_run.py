@@ -48,15 +48,20 @@ def test_the_command_itself_is_no_repetition_of_its_dry_run(api, lamp):
     assert (ask(False).status_code, ask(False).json()["error"]) == (409, "IDEMPOTENCY_CONFLICT")
 
 
-def test_a_device_that_cannot_is_not_asked(api, cloud, device):
-    """HX3-CMD-31: what an older device would refuse, or worse, execute, does not reach it."""
-    old = device()
+def _takes_no_dry_run(cloud, old):
+    """As the manifest of an older device says."""
     tenant_id = old.registration["tenant_id"]
     with cloud.services.database.writing(tenant_id) as connection:
         body = manifests.of(connection, tenant_id, old.id).body
         for entry in body["capabilities"]:
             entry["supportsDryRun"] = False
         reports.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
+
+
+def test_a_device_that_cannot_is_not_asked(api, cloud, device):
+    """HX3-CMD-31: what an older device would refuse, or worse, execute, does not reach it."""
+    old = device()
+    _takes_no_dry_run(cloud, old)
     answer = api().post(f"/device/{old.id}/command", json={"action": "light_on", "dry_run": True})
     assert (answer.status_code, answer.json()["error"]) == (400, "PARAMS_INVALID")
     assert "cannot dry-run" in answer.json()["message"]
@@ -88,12 +93,7 @@ def test_each_device_of_a_batch_a_room_or_a_group_runs_dry(api, lamp, device):
 def test_a_device_of_a_batch_that_cannot_run_dry_is_told_by_itself(api, lamp, cloud, device):
     """HX3-CMD-31"""
     old = device()
-    tenant_id = old.registration["tenant_id"]
-    with cloud.services.database.writing(tenant_id) as connection:
-        body = manifests.of(connection, tenant_id, old.id).body
-        for entry in body["capabilities"]:
-            entry["supportsDryRun"] = False
-        reports.save_manifest(connection, tenant_id, old.id, "0" * 64, body, 0)
+    _takes_no_dry_run(cloud, old)
     asked = {"action": "light_on", "dry_run": True, "device_ids": [old.id, lamp.id]}
     refused, taken = api().post("/devices/command", json=asked).json()["results"]
     assert (refused["success"], refused["code"]) == (False, "PARAMS_INVALID")
