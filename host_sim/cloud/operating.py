@@ -144,8 +144,7 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
 
     database = open_database(settings)
     try:
-        with database.writing() as connection:
-            count = logins.renew_all(connection, time.time_ns() // 1000000)
+        count = logins.renew_all(database, time.time_ns() // 1000000)
     finally:
         database.close()
     return f"the workers will tell the broker of {count} devices"

@@ -23,6 +23,7 @@ from host_sim.cloud.exchange.ledger import UNSETTLED
 from host_sim.cloud.settings import NUMBERS, Settings
 from host_sim.cloud.storage import chores
 from host_sim.cloud.storage.database import FAILURES, Database
+from host_sim.cloud.storage.locks import forget, hold_links
 from host_sim.cloud.storage.tables import (
     agenda,
     api_keys,
@@ -35,6 +36,7 @@ from host_sim.cloud.storage.tables import (
     devices,
     directory,
     handshakes,
+    links,
     nonces,
     observations,
     signing_keys,
@@ -233,17 +235,15 @@ class Sweeper:
         """Delete those of these rows that are too old, ROWS in a transaction."""
         if which is None:
             return
-        keys = list(table.primary_key.columns)
-        some = sa.select(*keys).where(*mine, which).limit(ROWS)
         with self._database.reading(tenant_id) as connection:
             # To look is cheap, and keeps nobody from writing.
-            if connection.execute(some.limit(1)).first() is None:
+            one = sa.select(sa.literal(1)).select_from(table).where(*mine, which).limit(1)
+            if connection.execute(one).first() is None:
                 return
         while True:
             self._still_mine()
             with self._database.writing(tenant_id, quiet=True) as connection:
-                over = keys[0].in_(some) if len(keys) == 1 else sa.tuple_(*keys).in_(some)
-                count = connection.execute(table.delete().where(over)).rowcount
+                count = forget(connection, table, *mine, which, most=ROWS)
             swept[table.name] += count
             if count < ROWS:
                 return
@@ -280,6 +280,7 @@ class Sweeper:
             if not ids:
                 return
             with self._database.writing(tenant_id, quiet=True) as connection:
+                hold_links(connection, tenant_id, links.c.device_id.in_(ids))
                 named = directory.c.kind == "device", directory.c.tenant_id == tenant_id
                 connection.execute(directory.delete().where(*named, directory.c.key.in_(ids)))
                 for table in (agenda, broker_logins):

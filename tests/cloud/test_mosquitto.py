@@ -263,8 +263,7 @@ def test_what_the_broker_was_not_told_is_told_when_it_is_back(cloud, api, mosqui
 def test_a_broker_that_forgot_everything_is_told_all_of_it(cloud, api, dynsec, address):
     made = _registered(cloud, api)
     dismiss(dynsec, made["device_id"])
-    with cloud.services.database.writing() as connection:
-        assert logins.renew_all(connection, time.time_ns() // 1000000) > 1
+    assert logins.renew_all(cloud.services.database, time.time_ns() // 1000000) > 1
     _written(cloud, made["device_id"])
     with Peer(address, f"hxtp-{made['device_id']}", made["device_id"], _password(cloud, made)) as peer:
         assert peer.let_in

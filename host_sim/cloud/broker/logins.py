@@ -17,6 +17,7 @@ from host_sim.cloud.exchange.doorman import PASSWORD_LIFE
 from host_sim.cloud.exchange.keyring import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.locks import hold_links
 from host_sim.cloud.storage.tables import broker_logins, device_keys, devices, tenants
 from hxtp.sign import mqtt_password
 
@@ -83,14 +84,21 @@ def renew(connection: sa.Connection, device_id: str, now: int) -> None:
     _want(connection, now, broker_logins.c.device_id == device_id)
 
 
-def renew_tenant(connection: sa.Connection, tenant_id: str, now: int) -> None:
-    """A setting that decides on all devices of a tenant changed."""
-    _want(connection, now, broker_logins.c.tenant_id == tenant_id)
+def renew_tenant(connection: sa.Connection, tenant_id: str, now: int) -> int:
+    """A setting that decides on all devices of a tenant changed; how many these are."""
+    hold_links(connection, tenant_id)
+    return _want(connection, now, broker_logins.c.tenant_id == tenant_id)
 
 
-def renew_all(connection: sa.Connection, now: int) -> int:
+def renew_all(database: Database, now: int) -> int:
     """Tell the broker of all devices again, for one that has forgotten; how many there are."""
-    return _want(connection, now, sa.true())
+    with database.reading() as connection:
+        everybody = connection.execute(sa.select(tenants.c.id)).scalars().all()
+    count = 0
+    for tenant_id in everybody:
+        with database.writing(tenant_id, quiet=True) as connection:
+            count += renew_tenant(connection, tenant_id, now)
+    return count
 
 
 def _want(connection: sa.Connection, now: int, which: Any, **values: Any) -> int:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.pages import beyond, bounded
 from host_sim.cloud.catalogue.tenants import one_more
+from host_sim.cloud.storage.locks import forget
 from host_sim.cloud.storage.tables import observations, rules
 
 MOST_RULES = 200  # of a tenant; each is compared with every observation
@@ -66,11 +67,8 @@ def observe(
     now: int,
 ) -> str:
     """Store an observation and what rules make of it. Its id, which is its proposal's too."""
-    connection.execute(
-        observations.delete().where(
-            observations.c.tenant_id == tenant_id, observations.c.created_at < now - KEPT_MS
-        )
-    )
+    over = observations.c.tenant_id == tenant_id, observations.c.created_at < now - KEPT_MS
+    forget(connection, observations, *over)
     observation_id = str(uuid.uuid4())
     connection.execute(
         observations.insert().values(

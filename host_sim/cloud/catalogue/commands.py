@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.pages import beyond, bounded
+from host_sim.cloud.storage.locks import forget
 from host_sim.cloud.storage.tables import commands, confirmations
 
 
@@ -52,9 +53,8 @@ def add_confirmation(
     Several may wait with one id: they are one command, whichever is confirmed.
     """
     message_id, passed_as, action, params, life = command
-    connection.execute(
-        confirmations.delete().where(confirmations.c.tenant_id == tenant_id, confirmations.c.expires_at < now)
-    )
+    over = confirmations.c.tenant_id == tenant_id, confirmations.c.expires_at < now
+    forget(connection, confirmations, *over)
     connection.execute(
         confirmations.insert().values(
             token_hash=token_hash,

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from host_sim.cloud.security import hashing
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.locks import forget
 from host_sim.cloud.storage.tables import handshakes
 
 CODE = re.compile(r"HXT-[0-9a-fA-F]{64}")
@@ -47,7 +48,7 @@ def begin(database: Database, code: str, now: int) -> Handshake:
         return found
     try:
         with database.writing() as connection:
-            connection.execute(handshakes.delete().where(handshakes.c.expires_at < now - KEPT_MS))
+            forget(connection, handshakes, handshakes.c.expires_at < now - KEPT_MS)
             connection.execute(
                 handshakes.insert().values(
                     code_hash=hashing.digest(code), state=WAITING, created_at=now, expires_at=now + LIFE_MS

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.pages import Page, rows_of
 from host_sim.cloud.catalogue.tenants import one_more
-from host_sim.cloud.storage.tables import devices, homes, rooms
+from host_sim.cloud.storage.locks import hold_links
+from host_sim.cloud.storage.tables import devices, homes, links, rooms
 
 HOMES = 100  # of a tenant
 ROOMS = 200  # of a home
@@ -66,8 +67,18 @@ def change_home(connection: sa.Connection, tenant_id: str, home_id: str, values:
 
 def delete_home(connection: sa.Connection, tenant_id: str, home_id: str) -> bool:
     """End a home with its rooms; its devices are in no home then. Whether there was such a home."""
-    found = connection.execute(homes.delete().where(homes.c.id == home_id, homes.c.tenant_id == tenant_id))
-    return found.rowcount > 0
+    which = homes.c.id == home_id, homes.c.tenant_id == tenant_id
+    theirs = rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id
+    for table, mine in ((homes, which), (rooms, theirs)):
+        connection.execute(sa.select(table.c.id).where(*mine).order_by(table.c.id).with_for_update()).all()
+    _hold(connection, tenant_id, devices.c.home_id == home_id)
+    return connection.execute(homes.delete().where(*which)).rowcount > 0
+
+
+def _hold(connection: sa.Connection, tenant_id: str, where: sa.ColumnElement[bool]) -> None:
+    # Their rows are going to be changed by the references that they have.
+    there = sa.select(devices.c.id).where(devices.c.tenant_id == tenant_id, where)
+    hold_links(connection, tenant_id, links.c.device_id.in_(there))
 
 
 def add_room(connection: sa.Connection, tenant_id: str, home_id: str, name: str, now: int) -> str:
@@ -90,12 +101,11 @@ def rooms_of(connection: sa.Connection, tenant_id: str, home_id: str, page: Page
 
 def delete_room(connection: sa.Connection, tenant_id: str, home_id: str, room_id: str) -> bool:
     """End a room; its devices stay in the home. Whether there was such a room."""
-    found = connection.execute(
-        rooms.delete().where(
-            rooms.c.id == room_id, rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id
-        )
-    )
-    return found.rowcount > 0
+    which = rooms.c.id == room_id, rooms.c.home_id == home_id, rooms.c.tenant_id == tenant_id
+    if connection.execute(sa.select(rooms.c.id).where(*which).with_for_update()).first() is None:
+        return False
+    _hold(connection, tenant_id, devices.c.room_id == room_id)
+    return connection.execute(rooms.delete().where(*which)).rowcount > 0
 
 
 def devices_in(connection: sa.Connection, tenant_id: str, room_id: str) -> list[Any]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.locks import hold_links
 from host_sim.cloud.storage.tables import directory, links, tenants, users
 
 TIERS = ("free", "pro", "unlimited")
@@ -78,6 +79,10 @@ def add_user(database: Database, email: str, now: int, password_hash: str | None
     with database.writing(user_id=user_id) as connection:
         if user_id_of(connection, email) is not None:
             raise Taken(f"there is a user with the address {email}")
+        # In the order of users.invite: who adds the same address waits here, and has nothing yet.
+        connection.execute(
+            directory.insert().values(kind="user", key=email.lower(), tenant_id=None, ref=user_id)
+        )
         connection.execute(
             users.insert().values(
                 id=user_id,
@@ -88,9 +93,6 @@ def add_user(database: Database, email: str, now: int, password_hash: str | None
                 sessions_after=0,
                 created_at=now,
             )
-        )
-        connection.execute(
-            directory.insert().values(kind="user", key=email.lower(), tenant_id=None, ref=user_id)
         )
     return user_id
 
@@ -175,6 +177,7 @@ def change_settings(
     connection.execute(tenants.update().where(tenants.c.id == tenant_id).values(settings=after))
     if any(before.get(name) != after.get(name) for name in ("max_age_s", "future_s")):
         # Every worker reads the tenant's links anew, and judges by the new limits.
+        hold_links(connection, tenant_id)
         connection.execute(
             links.update().where(links.c.tenant_id == tenant_id).values(version=links.c.version + 1)
         )

@@ -176,6 +176,12 @@ def remove(connection: sa.Connection, tenant_id: str, user_id: str, now: int) ->
     """
     _keep_an_owner(connection, tenant_id, user_id, "none")
     for table, kind in ((api_keys, "api_key"), (clients, "client")):
+        # In the order of those who revoke or rotate one of them.
+        connection.execute(
+            table.update()
+            .where(table.c.tenant_id == tenant_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
         connection.execute(
             directory.delete().where(
                 directory.c.kind == kind,
@@ -184,11 +190,6 @@ def remove(connection: sa.Connection, tenant_id: str, user_id: str, now: int) ->
                     sa.select(table.c.id).where(table.c.tenant_id == tenant_id, table.c.user_id == user_id)
                 ),
             )
-        )
-        connection.execute(
-            table.update()
-            .where(table.c.tenant_id == tenant_id, table.c.user_id == user_id, table.c.revoked_at.is_(None))
-            .values(revoked_at=now)
         )
     connection.execute(
         users.update()

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.shared_redis import connect
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of
+from host_sim.cloud.storage.locks import forget
 from host_sim.cloud.storage.tables import counts
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class DatabaseCounter:
         with self._database.writing(quiet=True) as connection:
             if time.monotonic() - self._swept > HOUR:
                 self._swept = time.monotonic()
-                connection.execute(counts.delete().where(counts.c.ends_at < time.time()))
+                forget(connection, counts, counts.c.ends_at < time.time())
             insert = (sqlite if self._database.is_sqlite else postgresql).insert(counts)
             return connection.execute(
                 insert.values(name=name, window=window, count=1, ends_at=int((window + 1) * length_s))

@@ -16,7 +16,16 @@ from host_sim.cloud.exchange import keyring
 from host_sim.cloud.security import tokens
 from host_sim.cloud.security.vault import Vault, VaultError, add_key, forget_keys
 from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.tables import clients, device_keys, directory, handshakes, signing_keys, tenants
+from host_sim.cloud.storage.locks import hold_links
+from host_sim.cloud.storage.tables import (
+    clients,
+    device_keys,
+    directory,
+    handshakes,
+    links,
+    signing_keys,
+    tenants,
+)
 
 SHARE = 500  # rows of a transaction
 SAMPLE = 4  # rows of each kind and tenant, and tenants, that tell which master keys are in use
@@ -85,6 +94,8 @@ def _column(database: Database, vault: Vault, sealed: Sealed, tenant_id: str | N
                 .order_by(*keys)
                 .limit(SHARE)
             ).all()
+            if table is device_keys and tenant_id is not None:
+                hold_links(connection, tenant_id, links.c.device_id.in_({row.device_id for row in rows}))
             for row in rows:
                 if vault.is_current(row.sealed):
                     continue
