@@ -185,6 +185,44 @@ def test_the_migrations_make_the_tables_and_twice_is_as_good_as_once(request, tm
     database.close()
 
 
+def test_a_worker_that_starts_waits_for_nobody_who_serves(postgres, settings, app):
+    # Nor does anybody wait for it: to lock what is as it has to be would stop everybody meanwhile.
+    owner = Database(settings["database_owner"])
+    with contextlib.closing(owner), app.writing() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(sa.text(f'LOCK TABLE "{table.name}" IN ROW EXCLUSIVE MODE'))
+        migrate(owner, postgres.APP)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ALTER TABLE devices DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE devices NO FORCE ROW LEVEL SECURITY",
+        "DROP POLICY of_a_tenant ON devices",
+        "ALTER POLICY of_a_tenant ON devices USING (true)",
+        "ALTER POLICY of_a_tenant ON devices WITH CHECK (true)",
+        "ALTER POLICY of_a_tenant ON devices TO hxtp_owner",
+        "REVOKE UPDATE ON devices FROM hxtp_app",
+        "REVOKE USAGE ON SEQUENCE telemetry_id_seq FROM hxtp_app",
+    ],
+)
+def test_a_worker_that_starts_puts_back_what_guards_the_tables(postgres, settings, damage):
+    name = sa.make_url(settings["database"]).database
+    asked = (
+        "SELECT relrowsecurity, relforcerowsecurity, relacl::text, polcmd, polroles::text,"
+        " pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)"
+        " FROM pg_class LEFT JOIN pg_policy ON polrelid = pg_class.oid"
+        " WHERE relname IN ('devices', 'telemetry_id_seq') ORDER BY relname"
+    )
+    before = postgres.execute(asked, name)
+    postgres.execute(damage, name)
+    assert postgres.execute(asked, name) != before
+    with contextlib.closing(Database(settings["database_owner"])) as owner:
+        migrate(owner, postgres.APP)
+    assert postgres.execute(asked, name) == before
+
+
 def test_a_role_that_bypasses_row_level_security_is_not_let_in(postgres):
     owner = Database(postgres.url(postgres.OWNER, postgres.create("careless")))
     with pytest.raises(DatabaseError, match="bypasses row-level security"):
@@ -228,7 +266,7 @@ def test_a_worker_that_does_not_share_messages_with_the_others_is_noticed(
     postgres, postgres_settings, caplog
 ):
     url = postgres_settings()["database"]
-    held = "SELECT FROM pg_locks WHERE locktype = 'advisory'"
+    held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
 
     def told(*shared):
         until(lambda: not postgres.execute(held), "those before to be gone")

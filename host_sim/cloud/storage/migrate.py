@@ -1,7 +1,8 @@
 """Brings a database to the tables of this version, with Alembic, and lets the cloud's role in.
 
 On PostgreSQL the owner of the tables does this, and the cloud runs as another role that row-level security
-binds: it neither owns the tables nor bypasses it.
+binds: it neither owns the tables nor bypasses it. Must never lock tables that are as they have to be: every
+worker that starts and every command does this, while others serve.
 """
 
 from collections.abc import Iterable
@@ -60,18 +61,49 @@ def differences(database: Database) -> list:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
 
+# What PostgreSQL has of each table, in its own words; one that it would put otherwise is made anew.
+_GUARDED = sa.text(
+    """
+    SELECT relname, relrowsecurity AND relforcerowsecurity AS guarded, array_agg(ARRAY[
+        polname::text, polpermissive::text, polcmd::text, polroles::text,
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)]) AS policies
+    FROM pg_class JOIN pg_policy ON polrelid = pg_class.oid
+    WHERE relnamespace = 'public'::regnamespace GROUP BY relname, relrowsecurity, relforcerowsecurity
+    """
+)
+
+
 def _row_security(connection: sa.Connection) -> Iterable[str]:
-    """Policies for every table of a tenant. A transaction without a tenant sees no row of them."""
+    """Policies for every table of a tenant, where they are not in force yet. A transaction without a tenant
+    sees no row of them.
+    """
+    there = {row.relname: row.policies for row in connection.execute(_GUARDED) if row.guarded}
     for table in OF_A_TENANT:
         if table in SHARED:
             continue
         rule = f"tenant_id = nullif(current_setting('{TENANT}', true), '')"
+        kept = f"((tenant_id)::text = NULLIF(current_setting('{TENANT}'::text, true), ''::text))"
         if table.name == "users":
             rule += f" OR id = nullif(current_setting('{USER}', true), '')"
+            kept = f"({kept} OR ((id)::text = NULLIF(current_setting('{USER}'::text, true), ''::text)))"
+        if there.get(table.name) == [["of_a_tenant", "true", "*", "{0}", kept, kept]]:
+            continue
         yield f'ALTER TABLE "{table.name}" ENABLE ROW LEVEL SECURITY'
         yield f'ALTER TABLE "{table.name}" FORCE ROW LEVEL SECURITY'
         yield f'DROP POLICY IF EXISTS of_a_tenant ON "{table.name}"'
         yield f'CREATE POLICY of_a_tenant ON "{table.name}" USING ({rule}) WITH CHECK ({rule})'
+
+
+_LACKS = sa.text(
+    """
+    SELECT NOT has_schema_privilege(:role, 'public', 'USAGE') OR EXISTS (
+        SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND (
+            relkind IN ('r', 'p') AND NOT (
+                has_table_privilege(:role, oid, 'SELECT') AND has_table_privilege(:role, oid, 'INSERT')
+                AND has_table_privilege(:role, oid, 'UPDATE') AND has_table_privilege(:role, oid, 'DELETE'))
+            OR relkind = 'S' AND NOT has_sequence_privilege(:role, oid, 'USAGE')))
+    """
+)
 
 
 def _grants(connection: sa.Connection, role: str) -> Iterable[str]:
@@ -83,6 +115,7 @@ def _grants(connection: sa.Connection, role: str) -> Iterable[str]:
         raise DatabaseError(f"PostgreSQL has no role {role}: make it with CREATE ROLE {quoted} LOGIN")
     if known:
         raise DatabaseError(f"the role {role} bypasses row-level security: take an ordinary one")
-    yield f"GRANT USAGE ON SCHEMA public TO {quoted}"
-    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}"
-    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}"
+    if connection.execute(_LACKS, {"role": role}).scalar():
+        yield f"GRANT USAGE ON SCHEMA public TO {quoted}"
+        yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}"
+        yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}"
