@@ -24,6 +24,7 @@ from host_sim.cloud import logs, open_files
 from host_sim.cloud.app import create_app
 from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
+from host_sim.cloud.broker.porter import Porter
 from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import LARGEST, Exchange
 from host_sim.cloud.exchange.local import LocalUplink
@@ -241,11 +242,13 @@ class Cloud:
         open_files.tell_once()
         password = secrets.token_urlsafe(24)
         users = {**self.guests, SERVICE: password}
+        porter = Porter(doorman)
+        self._stack.callback(porter.stop)
         self.broker = ThreadedBroker(
             settings.host,
             settings.broker_port,
             tls=_tls(self.pki.certificate, self.pki.key),
-            authority=HxtpAuthority(doorman, doorman.check_password, users),
+            authority=HxtpAuthority(porter, porter.check_password, users),
             settings=_limits(settings.device_packets_s),
             on_event=self._on_broker_event,
         )

@@ -1,6 +1,7 @@
 """Who may connect to the broker as a device: for the embedded broker, and for brokers that ask over HTTP.
 
-Must never keep a secret longer than a question takes, nor say why somebody was not let in.
+Whoever asks waits for the database; an event loop asks by `broker.porter`. Must never keep a secret longer
+than a question takes, nor say why somebody was not let in.
 """
 
 import contextlib
@@ -47,6 +48,11 @@ class Doorman(Mapping[str, str]):
             if self._seldom.now(reason_of(error)):
                 log.error("devices that connect cannot be let in: %s", reason_of(error))
             raise Unable("the database does not answer") from None
+
+    @property
+    def remembered(self) -> Mapping[str, str]:
+        """What it knows without asking, from now on too."""
+        return self._tenants
 
     def __getitem__(self, device_id: str) -> str:
         tenant_id = self._tenants.get(device_id)  # asked for every message: one step, which needs no lock

@@ -31,6 +31,8 @@ from host_sim.cloud.storage.remembered import Remembered
 from host_sim.cloud.storage.tables import counts
 from host_sim.trouble import Trouble
 
+# By which a network that lets nothing pass any more is noticed within half a minute; a URL may say else.
+SILENCE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30000}
 LOCK_S = 10  # seconds that a transaction waits for another
 POOL = 12  # connections of a process, besides the one of its exchange
 ASK_S = 30  # after which a connection that nobody used is asked whether it is one
@@ -274,6 +276,7 @@ def _postgresql(url: sa.URL, connections: int) -> sa.Engine:
         pool_size=connections,
         max_overflow=0,
         connect_args={
+            **{name: value for name, value in SILENCE.items() if name not in url.query},
             "connect_timeout": LOCK_S,
             "options": f"-c lock_timeout={LOCK_S}s -c statement_timeout={3 * LOCK_S}s "
             f"-c idle_in_transaction_session_timeout={6 * LOCK_S}s",
