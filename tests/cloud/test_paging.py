@@ -7,7 +7,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue import commands, devices
+from host_sim.cloud.catalogue import cognition, commands, devices, scenes
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
@@ -61,6 +61,11 @@ def filled(api):
     """The paths of lists, with the members that hold what is listed; each has three or more."""
     owner = api()
     made = [owner.post("/device/register", json={"device_type": "x"}).json()["device_id"] for _ in range(3)]
+    step = {"device_id": made[0], "action": "light_on"}
+    rule = {
+        "when": {"all": [{"member": "n", "op": "==", "value": "never"}]},
+        "intent": {"type": "device.control", "payload": step},
+    }
     homes = [owner.post("/homes", json={"home_name": f"h{n}"}).json()["id"] for n in range(3)]
     for number in range(3):
         owner.post(f"/homes/{homes[0]}/rooms", json={"name": f"r{number}"})
@@ -68,6 +73,8 @@ def filled(api):
         owner.post("/auth/api-keys", json={"name": f"k{number}", "scopes": ["read:devices"]})
         owner.post("/auth/clients", json={"name": f"c{number}"})
         owner.post("/cognition/observation", json={"device_id": made[0], "data": {"n": number}})
+        owner.post("/scenes", json={"name": f"s{-number}", "steps": [step]})
+        owner.post("/cognition/rules", json={"name": f"u{number}", **rule})
         owner.post("/tenant/users", json={"email": f"p{number}@home.example", "role": "viewer"})
     return {
         "/devices": "devices",
@@ -78,6 +85,8 @@ def filled(api):
         "/auth/clients": "clients",
         "/tenant/users": "users",
         "/cognition/proposals": "proposals",
+        "/cognition/rules": "rules",
+        "/scenes": "scenes",
     }
 
 
@@ -101,6 +110,27 @@ def test_every_list_comes_in_pages_that_lead_to_each_other(api, filled):
             assert owner.get(path + found[1]).json() == answer.json()
             assert set(asked) <= set(httpx.QueryParams(found[1][1:])), "what else was asked is asked again"
         assert seen == whole.json()[member], path
+
+
+def test_a_list_shows_a_scene_or_a_rule_as_it_is_shown_alone(api, filled):
+    for path in ("/scenes", "/cognition/rules"):
+        for one in api().get(path).json()[filled[path]]:
+            assert api().get(f"{path}/{one['id']}").json() == one
+
+
+def test_a_page_of_scenes_or_rules_ends_where_there_is_too_much_in_it(database, tenant):
+    much = [{"action": "x" * 400000}]
+    with database.writing(tenant) as connection:
+        for number in range(4):
+            row = {"id": f"{number}", "tenant_id": tenant, "name": f"{number}", "created_at": NOW}
+            connection.execute(tables.scenes.insert().values(**row, steps=much))
+            connection.execute(tables.rules.insert().values(**row, when={}, intent=much, automatic=False))
+    with database.reading(tenant) as connection:
+        for read in (scenes.every, cognition.page_of_rules):
+            first, more = read(connection, tenant, Page(1000))
+            assert ([row.id for row in first], more) == (["0", "1"], True)
+            rest, more = read(connection, tenant, Page(1000, (NOW, "1")))
+            assert ([row.id for row in rest], more) == (["2", "3"], False)
 
 
 def test_a_page_is_bounded_and_a_cursor_has_a_form(api, filled):

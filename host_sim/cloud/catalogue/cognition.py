@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.catalogue.pages import beyond, bounded
+from host_sim.cloud.catalogue.pages import Page, beyond, bounded, lie_behind
 from host_sim.cloud.catalogue.tenants import one_more
 from host_sim.cloud.storage.locks import forget
 from host_sim.cloud.storage.tables import observations, rules
@@ -54,6 +54,12 @@ def every_rule(connection: sa.Connection, tenant_id: str) -> Sequence[Any]:
     """The oldest first: that is the order in which they are looked at."""
     query = sa.select(rules).where(rules.c.tenant_id == tenant_id)
     return connection.execute(query.order_by(rules.c.created_at, rules.c.id)).all()
+
+
+def page_of_rules(connection: sa.Connection, tenant_id: str, page: Page) -> tuple[list[Any], bool]:
+    """As `every_rule`, of a page; and whether there are more (`bounded`)."""
+    query = sa.select(rules).where(rules.c.tenant_id == tenant_id)
+    return bounded(connection, lie_behind(query, rules, page), page.limit, "when", "intent")
 
 
 def observe(

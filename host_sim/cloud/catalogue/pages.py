@@ -51,6 +51,13 @@ def bounded(connection: sa.Connection, query: Any, limit: int, *columns: str) ->
     return found, False
 
 
+def lie_behind(query: Any, table: sa.Table, page: Page) -> Any:
+    """The rows of a table from the page's place on, the oldest first."""
+    if page.after is not None:
+        query = query.where(beyond(table.c.created_at, table.c.id, page.after))
+    return query.order_by(table.c.created_at, table.c.id)
+
+
 def beyond(at: Any, name: Any, after: tuple[Any, ...], newest_first: bool = False) -> Any:
     """The rows that lie behind a place, in the order of these two columns."""
     known = sa.tuple_(sa.literal(after[0], at.type), sa.literal(after[1], name.type))

@@ -1,12 +1,12 @@
 """Scenes: commands to several devices under one name."""
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from host_sim.cloud.catalogue.pages import Page, bounded, lie_behind
 from host_sim.cloud.catalogue.tenants import Taken, one_more
 from host_sim.cloud.storage.tables import devices, scenes
 
@@ -59,11 +59,10 @@ def find(connection: sa.Connection, tenant_id: str, name: str) -> Any:
     return next((row for row in rows if row.id == name), rows[0] if rows else None)
 
 
-def every(connection: sa.Connection, tenant_id: str) -> Sequence[Any]:
-    """By name."""
-    return connection.execute(
-        sa.select(scenes).where(scenes.c.tenant_id == tenant_id).order_by(scenes.c.name)
-    ).all()
+def every(connection: sa.Connection, tenant_id: str, page: Page) -> tuple[list[Any], bool]:
+    """The rows of a page, the oldest first, and whether there are more (`bounded`)."""
+    query = sa.select(scenes).where(scenes.c.tenant_id == tenant_id)
+    return bounded(connection, lie_behind(query, scenes, page), page.limit, "steps")
 
 
 def delete(connection: sa.Connection, tenant_id: str, scene_id: str) -> bool:

@@ -19,7 +19,7 @@ from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
-from host_sim.cloud.routes.paging import LINKED, RECENT, Paged, following
+from host_sim.cloud.routes.paging import LINKED, PAGE, RECENT, Paged, following
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["cognition"])
@@ -111,11 +111,10 @@ class Rule(RuleWanted):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Rules(BaseModel):
-    """All rules."""
+class Rules(Paged):
+    """A page of rules, the oldest first."""
 
     rules: list[Rule]
-    count: int = Field(examples=[1])
 
 
 class RuleDone(BaseModel):
@@ -240,12 +239,18 @@ def dismiss(
     return Dismissed(status="dismissed", id=proposal_id)
 
 
-@router.get("/cognition/rules")
-def list_rules(request: Request, caller: Caller = scoped("viewer", "read:devices")) -> Rules:
-    """List rules, in the order in which they are looked at."""
+@router.get("/cognition/rules", responses=LINKED, response_model_exclude_unset=True)
+def list_rules(
+    request: Request,
+    response: Response,
+    page: Page = PAGE,
+    caller: Caller = scoped("viewer", "read:devices"),
+) -> Rules:
+    """List rules, the oldest first: that is the order in which they are looked at."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = catalogue.every_rule(connection, caller.tenant_id)
-    return Rules(rules=[_rule(row) for row in rows], count=len(rows))
+        rows, rest = catalogue.page_of_rules(connection, caller.tenant_id, page)
+    more = following(rows, rest, page, response)
+    return Rules(rules=[_rule(row) for row in rows], count=len(rows), **more)
 
 
 @router.post("/cognition/rules", status_code=201, responses=errors("LIMIT_REACHED"))

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.bodies import Body, Params
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import scenes
+from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.description.examples import COMMAND, DEVICE, SCENE
 from host_sim.cloud.errors import conflict, errors, not_found
@@ -16,6 +17,7 @@ from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key
 from host_sim.cloud.routes.forms import ONE_OR_SOME, Id, Name
+from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, following
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["intent"])
@@ -197,11 +199,10 @@ class Scene(BaseModel):
     created_at: str = Field(examples=["2026-01-01T00:00:00.000Z"])
 
 
-class Scenes(BaseModel):
-    """All scenes."""
+class Scenes(Paged):
+    """A page of scenes, the oldest first."""
 
     scenes: list[Scene]
-    count: int = Field(examples=[1])
 
 
 class SceneDone(BaseModel):
@@ -211,12 +212,18 @@ class SceneDone(BaseModel):
     id: str = Field(examples=[SCENE])
 
 
-@router.get("/scenes")
-def list_scenes(request: Request, caller: Caller = scoped("viewer", "read:devices")) -> Scenes:
-    """List scenes."""
+@router.get("/scenes", responses=LINKED, response_model_exclude_unset=True)
+def list_scenes(
+    request: Request,
+    response: Response,
+    page: Page = PAGE,
+    caller: Caller = scoped("viewer", "read:devices"),
+) -> Scenes:
+    """List scenes, the oldest first."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
-        rows = scenes.every(connection, caller.tenant_id)
-    return Scenes(scenes=[_shown(row) for row in rows], count=len(rows))
+        rows, rest = scenes.every(connection, caller.tenant_id, page)
+    more = following(rows, rest, page, response)
+    return Scenes(scenes=[_shown(row) for row in rows], count=len(rows), **more)
 
 
 @router.post("/scenes", status_code=201, responses=errors("SCENE_EXISTS", "LIMIT_REACHED", thing="device"))
