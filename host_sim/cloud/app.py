@@ -147,6 +147,7 @@ class Frame:
         head = scope["method"] == "HEAD"
         # HEAD is answered as GET; the server leaves the body out, by the method in the scope that it knows.
         scope = {**scope, "method": "GET"} if head else scope
+        scope["state"]["head"] = head  # for a route whose GET does what may happen once
         status: int | None = None  # once it is sent
         began = time.perf_counter()
 

@@ -119,6 +119,8 @@ def test_a_command_line_gets_a_token_once_after_a_person_approved(api, person):
     assert EMAIL in question.text and "home, as user" in question.text and mine[:12] in question.text
     assert api(None).get(f"/auth/handshake/{mine}").json()["status"] == "pending"
     assert person.press(question, "approve").status_code == 200
+    for _ in range(2):
+        assert api(None).head(f"/auth/handshake/{mine}").status_code == 200, "who only looks takes nothing"
     told = api(None).get(f"/auth/handshake/{mine}").json()
     me = api(None).get("/auth/me", headers={"Authorization": f"Bearer {told['token']}"}).json()
     assert (told["status"], me["user"]["email"], me["user"]["role"]) == ("approved", EMAIL, "user")
