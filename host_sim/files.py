@@ -1,6 +1,6 @@
 """Files that hold secrets: mode 0600, replaced atomically, synced; folders that one process has at a time.
 
-It must never leave a half-written file behind, nor widen a mode.
+It must never leave a half-written file behind, nor let others read one that it was not told is public.
 """
 
 import contextlib
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from host_sim.trouble import Trouble
+
+PUBLIC = 0o644  # the mode of a file that all may read
 
 
 class StoreError(Trouble):
@@ -70,13 +72,18 @@ def create_file(path: Path, text: str) -> bool:
         beside.unlink()
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file by one of mode 0600; after a crash either the old or the new one is there, whole."""
+def replace_file(path: Path, text: str, public: bool = False) -> None:
+    """Replace a file by one of mode 0600; after a crash either the old or the new one is there, whole.
+
+    `public`: mode 0644, whatever the umask says, for what everybody is to read.
+    """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            if public:
+                os.fchmod(file.fileno(), PUBLIC)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

@@ -1,9 +1,11 @@
 """A development CA and a server certificate for this machine's loopback names.
 
 EC P-256, with the extensions that strict verification (Python 3.13 and later) asks for. For test benches: the
-CA's key lies beside its certificate, in a file of mode 0600. Nothing here is for a server that others reach.
+CA's key lies beside its certificate, in a file of mode 0600; certificates may be read by all (0644), for they
+are what everybody has to know. Nothing here is for a server that others reach.
 """
 
+import contextlib
 import ipaddress
 import os
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from host_sim.files import replace_file
+from host_sim.files import PUBLIC, replace_file
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 # A board that never met its cloud believes it is the day its firmware was built, so certificates begin early.
@@ -45,13 +47,17 @@ def make_pki(folder: str | Path, names: tuple[str, ...] = NAMES) -> Pki:
         ca_key = ec.generate_private_key(ec.SECP256R1())
         ca = _ca(ca_key)
         replace_file(ca_key_file, _pem(ca_key))
-        replace_file(pki.ca, _pem(ca))
+        replace_file(pki.ca, _pem(ca), public=True)
     if fresh or not (pki.key.exists() and _lasts(pki.certificate) and _is_for(pki.certificate, names)):
         ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
         ca = x509.load_pem_x509_certificate(pki.ca.read_bytes())
         key = ec.generate_private_key(ec.SECP256R1())
         replace_file(pki.key, _pem(key))
-        replace_file(pki.certificate, _pem(_server(key, names, ca, ca_key)))
+        replace_file(pki.certificate, _pem(_server(key, names, ca, ca_key)), public=True)
+    for file in (pki.ca, pki.certificate):  # of a version that kept them to itself
+        with contextlib.suppress(PermissionError):  # somebody else's: they may be read, or were not just now
+            if file.stat().st_mode & 0o777 != PUBLIC:
+                file.chmod(PUBLIC)
     return pki
 
 

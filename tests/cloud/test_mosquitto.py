@@ -298,7 +298,12 @@ def test_no_password_is_in_the_brokers_log_or_in_a_file_that_others_may_read(mos
     assert secret not in mosquitto.log()
     assert "1." not in "".join(line for line in mosquitto.log().splitlines() if "password" in line)
     for path in mosquitto.folder.rglob("*"):
-        if path.is_file() and path.name not in ("ca.pem", "server.pem", "mosquitto.log"):
-            assert path.stat().st_mode & 0o077 == 0, path
+        mode = path.stat().st_mode & 0o777
+        if path.name in ("ca.pem", "server.pem"):
+            assert mode == 0o644, "whoever connects has to be able to read it"
+        elif path.is_file():
+            assert mode & 0o077 == 0, path
+        else:
+            assert mode == 0o711, "others get to what they may read, and see nothing else"
         if path.is_file() and path.name != "cloud.toml":
             assert secret.encode() not in path.read_bytes(), path

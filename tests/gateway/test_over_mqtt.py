@@ -233,9 +233,12 @@ def test_a_gateway_that_cannot_start_says_why(bench, tmp_path):
 def test_certificates_pass_strict_verification_and_are_kept(tmp_path):
     pki = make_pki(tmp_path)
     before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in tmp_path.iterdir())
+    modes = {"ca-key.pem": 0o600, "server-key.pem": 0o600, "ca.pem": 0o644, "server.pem": 0o644}
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == modes
+    pki.ca.chmod(0o600)  # as an earlier version left it
     make_pki(tmp_path)
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+    assert stat.S_IMODE(pki.ca.stat().st_mode) == 0o644
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(pki.certificate, pki.key)
     with ThreadedBroker(tls=server) as broker:

@@ -26,6 +26,7 @@ ROLE = "hxtp-cloud"
 CONTROL = "$CONTROL/dynamic-security/v1"
 RESPONSE = f"{CONTROL}/response"
 PLUGIN = "mosquitto_dynamic_security.so"
+PASSED = 0o711  # mode of a folder through which others reach a file that they know of and may read
 _ITERATIONS = 101  # as Mosquitto's own tool: the password is random, and checked at each login
 
 CONFIG = """\
@@ -91,7 +92,9 @@ def set_up(
     plugin: Path | None = None,
     account: str | None = None,
 ) -> Setup:
-    """Write everything. `names`: the host's, for the certificate; the first is what devices are told.
+    """Write everything; all may read the certificates, and nobody else what is there besides.
+
+    `names`: the host's, for the certificate; the first is what devices are told.
 
     `account`: whom Mosquitto runs as; by default who runs this, and for root the account `mosquitto` where
     there is one. Run again it keeps certificates and devices, and renews the cloud's password. Raises
@@ -106,6 +109,8 @@ def set_up(
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     pki = make_pki(folder / "pki", (*names, *NAMES))
+    for one in (folder, folder / "pki"):
+        one.chmod(PASSED)  # the cloud may run as another account, and verifies the broker by the CA
     password = secrets.token_urlsafe(32)
     _dynamic_security(folder / "dynamic-security.json", password)
     made = Setup(folder / "mosquitto.conf", folder / "cloud.toml", pki.ca)
