@@ -45,9 +45,6 @@ class Metrics:
             buckets=LATENCIES,
             registry=self.registry,
         )
-        self._messages = Counter(
-            "hxtp_device_messages", "Authentic messages of devices.", ("kind",), registry=self.registry
-        )
         self._refusals = Counter(
             "hxtp_device_refusals", "Messages for devices' ends refused.", ("code",), registry=self.registry
         )
@@ -68,7 +65,7 @@ class Metrics:
         )
         self.registry.register(_Now(exchange, uplink, live, seats))
         ProcessCollector(registry=self.registry)
-        exchange.listen_by_turn(self._count)
+        exchange.listen_by_turn(self._count, quiet=lambda tenant_id: False)
 
     def request(self, scope: Any, status: int | None, began: float) -> None:
         """A request that has ended. `status` None: the peer went away. `began`: time.perf_counter()."""
@@ -91,9 +88,6 @@ class Metrics:
 
     def _count(self, notices: Sequence[Notice]) -> None:
         # By turn: to find a counter costs more than to count.
-        for kind, number in Counts(notice.kind for notice in notices).items():
-            if kind not in ("refused", "command", "presence"):
-                self._messages.labels(kind).inc(number)
         for code, number in Counts(notice.code for notice in notices if notice.kind == "refused").items():
             self._refusals.labels(code).inc(number)
         ended = Counts(notice.body["state"] for notice in notices if notice.kind == "command")
@@ -121,6 +115,12 @@ class _Now(Collector):
     def collect(self) -> Iterator[Metric]:
         exchange = self._exchange
         yield CounterMetricFamily("hxtp_exchange_turns", "Transactions of the exchange.", exchange.turns)
+        messages = CounterMetricFamily(
+            "hxtp_device_messages", "Authentic messages of devices.", labels=["kind"]
+        )
+        for kind, number in sorted(exchange.taken.items()):
+            messages.add_metric([kind], number)
+        yield messages
         yield CounterMetricFamily(
             "hxtp_exchange_dropped", "Messages that came faster than they could be judged.", exchange.dropped
         )

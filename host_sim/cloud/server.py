@@ -215,7 +215,7 @@ class Cloud:
         fanout = RedisFanout(redis, ca) if redis else LocalFanout()
         fanout.start()
         self._stack.callback(fanout.stop)
-        self._stack.callback(exchange.listen_by_turn(fanout.publish_all))
+        self._stack.callback(exchange.listen_by_turn(fanout.publish_all, fanout.wants))
         return Live(fanout)
 
     def _cut_off(self, device_id: str) -> bool:

@@ -4,8 +4,9 @@ import hashlib
 import json
 import uuid
 
+from host_sim.cloud.exchange.inbox import Arrivals
 from host_sim.cloud.exchange.orders import Acceptance, NewOrder
-from host_sim.cloud.exchange.turn import Look, Message, Turn
+from host_sim.cloud.exchange.turn import Look, Turn
 from host_sim.cloud.security.vault import Vault
 from host_sim.profiles import PROFILES
 from hxtp.sign import Key
@@ -62,7 +63,7 @@ class RawDevice:
             "nonce": f"{self._number:032x}",
         }
         payload = PROFILES["pipe10"].build(self._key, fields, text_of(body).encode(), False)
-        return Message(self.tenant_id, self.id, channel or kind, payload)
+        return Arrivals(self.tenant_id, self.id, [(channel or kind, payload)])
 
     def hello(self, body, at):
         """Names the manifest whose body that is."""

@@ -2,10 +2,15 @@
 
 import pytest
 
+from host_sim.cloud.catalogue import devices, tenants
+from host_sim.cloud.catalogue.samples import Span, newest
 from host_sim.cloud.exchange import exchange as module
+from host_sim.cloud.exchange import inbox
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.security.vault import Vault
+from hxtp import topics
 from hxtp.errors import DEVICE_NOT_FOUND, PAYLOAD_TOO_LARGE, HxtpError
+from tests.cloud.raw_device import RawDevice
 from tests.cloud.waiting import WAIT, until
 
 STRANGER = "hxtp/home/device/lamp"
@@ -93,7 +98,7 @@ def test_what_is_longer_than_any_message_is_refused_and_does_not_wait(calm):
 
 
 def test_no_more_bytes_wait_than_may_and_then_there_is_room_again(calm, monkeypatch):
-    monkeypatch.setattr(module, "WAITING_BYTES", 1000)
+    monkeypatch.setattr(inbox, "WAITING_BYTES", 1000)
     exchange, told = calm
     for _ in range(12):
         exchange.receive(f"{STRANGER}/state", bytes(100))
@@ -104,3 +109,33 @@ def test_no_more_bytes_wait_than_may_and_then_there_is_room_again(calm, monkeypa
         exchange.receive(f"{STRANGER}/state", bytes(100))
     until(lambda: sum(map(len, told)) == 20, "as many again")
     assert exchange.dropped == 2
+
+
+def test_telemetry_is_told_where_somebody_wants_it_and_stored_in_any_case(database):
+    vault = Vault([b"\xab" * 32])
+    with database.writing() as connection:
+        watched, other = (tenants.add_tenant(connection, name, 1)[0] for name in ("Watched", "Other"))
+    made = []
+    for tenant in (watched, other):
+        with database.writing(tenant) as connection:
+            made.append(devices.register(connection, vault, tenant, "x", 1))
+    told = []
+    exchange = Exchange(database, vault, lambda name, payload: None, lambda: True)
+    exchange.listen_by_turn(told.extend, quiet=lambda tenant_id: tenant_id == watched)
+    exchange.start()
+    try:
+        for device in map(RawDevice, made):
+            for kind in ("state", "telemetry", "heartbeat"):
+                said = device.say(kind, {"humidity": 40}, exchange.now())
+                ((channel, payload),) = said.messages
+                exchange.receive(topics.topic(device.tenant_id, device.id, channel), payload)
+        until(lambda: exchange.taken.total() == 6, "all messages")
+    finally:
+        exchange.stop()
+    kinds = {tenant: [one.kind for one in told if one.tenant_id == tenant] for tenant in (watched, other)}
+    assert kinds == {watched: ["state", "telemetry", "heartbeat"], other: ["state"]}
+    assert exchange.taken == {"state": 2, "telemetry": 2, "heartbeat": 2}
+    for device in made:
+        with database.reading(device.tenant_id) as connection:
+            span = Span(device.tenant_id, device.device_id, 0, exchange.now() + 1)
+            assert [row.body for row in newest(connection, span, 5)[0]] == [{"humidity": 40}]

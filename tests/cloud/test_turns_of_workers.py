@@ -5,7 +5,8 @@ import json
 import pytest
 
 from host_sim.cloud.catalogue import devices, tenants
-from host_sim.cloud.exchange.turn import Message, Turn
+from host_sim.cloud.exchange.inbox import Arrivals
+from host_sim.cloud.exchange.turn import Turn
 from host_sim.cloud.security.vault import Vault
 from host_sim.profiles import PROFILES
 from hxtp.sign import Key
@@ -54,7 +55,7 @@ def hello(made, number, at):
     }
     text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     payload = PROFILES["pipe10"].build(Key(made.secret), fields, text, False)
-    return Message(made.tenant_id, made.device_id, "hello", payload)
+    return Arrivals(made.tenant_id, made.device_id, [("hello", payload)])
 
 
 def test_a_stale_hello_is_answered_once_in_five_seconds_by_all_of_them(made, workers):

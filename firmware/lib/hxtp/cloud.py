@@ -64,11 +64,17 @@ class Event:
     orders that ended by it.
     """
 
-    def __init__(self, type, body, ended, raw):
+    __slots__ = ("_message", "body", "ended", "type")
+
+    def __init__(self, type, body, ended, message):
         self.type = type
         self.body = body
         self.ended = ended
-        self.raw = raw
+        self._message = message
+
+    @property
+    def raw(self):
+        return self._message.body
 
 
 class Link:
@@ -129,36 +135,25 @@ class Link:
             return None
 
     def _receive(self, message, now):
-        if message.type == "hello" and message.code in _STALE and message.authentic:
-            self._answer_stale(message, now)
+        kind = message.type
         if message.code:
+            if kind == "hello" and message.code in _STALE and message.authentic:
+                self._answer_stale(message, now)
             raise HxtpError(message.code)
         body = message.params()
         if not _finite(body):
             raise HxtpError(FRAME_SCHEMA_INVALID)
-        ended = []
-        if message.type == "hello":
-            self._check_hello(body)
-        elif message.type == "manifest" and message.payload_hash.decode() != self.manifest_hash:
-            raise HxtpError(HASH_MISMATCH)
-        elif message.type == "ack":
-            ended.append(self._order(body))
+        check, take = _BY_KIND.get(kind, _NEITHER)
+        if check:
+            check(self, message, body)
         self._verifier.accept(message)
         self.last_seen = now
         self.away = False
-        if message.type == "hello":
-            ended = self._begin(message, body, now)
-        elif message.type == "manifest":
-            self.manifest = body
-            self.awaits = False
-        elif message.type == "state":
-            self.state = body
-        elif message.type == "ack":
-            self._settle_by(ended[0], body)
+        ended = take(self, message, body, now) if take else ()
         self._commit(self)
-        return Event(message.type, body, ended, message.body)
+        return Event(kind, body, ended, message)
 
-    def _check_hello(self, body):
+    def _check_hello(self, message, body):
         challenge = body.get("challenge")
         boot = body.get("boot_count")
         kept = body.get("results_kept")
@@ -178,7 +173,7 @@ class Link:
         if self.stale_answered is None or not 0 <= now - self.stale_answered < STALE_ANSWER:
             try:
                 body = message.params()
-                self._check_hello(body)
+                self._check_hello(message, body)
             except HxtpError:
                 return
             self.stale_answered = now
@@ -231,13 +226,27 @@ class Link:
         text = jsontext.dumps(body).encode()
         self._answers.append(("cmd", self.wire.build(self._slots[0][0], fields, text, message.framed)))
 
-    def _order(self, body):
+    def _check_manifest(self, message, body):
+        if message.payload_hash.decode() != self.manifest_hash:
+            raise HxtpError(HASH_MISMATCH)
+
+    def _know(self, message, body, now):
+        self.manifest = body
+        self.awaits = False
+        return ()
+
+    def _report(self, message, body, now):
+        self.state = body
+        return ()
+
+    def _order(self, message, body):
         for order in self.orders:
             if order.message_id == body.get("ref_message_id") and order.state == DISPATCHED:
                 return order
         raise HxtpError(COMMAND_INVALID)
 
-    def _settle_by(self, order, body):
+    def _settle_by(self, message, body, now):
+        order = self._order(message, body)
         order.result = body
         told = body.get("ack_status")
         if told == "executed" or (told == DRY_RUN and loads(order.body).get(DRY_RUN) is True):
@@ -246,6 +255,7 @@ class Link:
             error = body.get("error")
             self._settle(order, FAILED, error if isinstance(error, str) else COMMAND_INVALID)
         self.orders.remove(order)
+        return [order]
 
     def _settle(self, order, state, error):
         order.state = state
@@ -354,15 +364,25 @@ class Link:
         return self.last_seen is not None and abs(now - self.last_seen) < 4000 * self.heartbeat_interval
 
 
+# By a message's type: what refuses it beside its form, and what it does; both get the message and its body,
+# the latter the time too, and returns the orders that ended by it.
+_BY_KIND = {
+    "hello": (Link._check_hello, Link._begin),
+    "manifest": (Link._check_manifest, Link._know),
+    "state": (None, Link._report),
+    "ack": (Link._order, Link._settle_by),
+}
+_NEITHER = (None, None)
+
+
 def _finite(value):
     """Whether every number in it is one: 1e999 is JSON, and no double."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    for item in value:
-        if isinstance(item, float):
+    for item in value.values() if isinstance(value, dict) else value:
+        kind = type(item)
+        if kind is float:
             if item - item != 0:
                 return False
-        elif isinstance(item, (dict, list)) and not _finite(item):
+        elif (kind is dict or kind is list) and not _finite(item):
             return False
     return True
 

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import math
 import queue
+import sys
 import threading
 import time
 import uuid
@@ -17,9 +18,10 @@ from typing import Any
 
 from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.failure import Failed
+from host_sim.cloud.exchange.inbox import Box, Inbox
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
-from host_sim.cloud.exchange.turn import Look, Message, News, Outcome, Turn, Work
+from host_sim.cloud.exchange.turn import Look, News, Outcome, Turn, Work
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import Database
@@ -35,12 +37,10 @@ TURN_S = 0.25  # how soon something that became due is noticed when nothing arri
 SHARE = 1024  # items that share a transaction, which then takes a hundredth of a second
 LINGER_S = 0.02  # that messages of these channels wait for others to share a transaction with
 PATIENT = frozenset(("heartbeat", "telemetry"))
-WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
-WAITING_BYTES = 64 * 1024 * 1024  # the same for their sizes
 LARGEST = frame.HEADER + frame.MAX_JSON  # bytes of a message that can be accepted
 TRIES = 5  # of a turn whose transaction failed
 APART_S = 30  # for the parts of one that went on failing
-CACHED = 20000  # links in memory, and topics
+CACHED = 20000  # links in memory
 BACK_MS = 2000  # by which the clock may be put back without looking at all that is planned
 
 
@@ -66,15 +66,16 @@ class Exchange:
         self._publish = publish
         self._connected = connected
         self._clock = clock
-        self._turn = Turn(vault, database.see, heartbeat_s, states_kept)
-        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        # Taken from here; in the other queue they only say that something is here.
-        self._orders: queue.SimpleQueue[NewOrder] = queue.SimpleQueue()
-        self._held = 0  # bytes of the messages that wait
-        self._weighing = threading.Lock()
-        self._hurried = threading.Event()  # something waits that is not to wait for others
-        self._sources: dict[str, tuple[str, str, str]] = {}  # tenant, device and channel of the last topics
-        self._listeners: list[Callable[[Sequence[Notice]], None]] = []
+        self.taken: Counter[str] = Counter()  # by kind, authentic messages of devices
+        self._turn = Turn(vault, database.see, heartbeat_s, states_kept, self._wanted)
+        self._inbox = Inbox()
+        self._orders: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._looks: queue.SimpleQueue[Work] = queue.SimpleQueue()  # and what else is to be done or told
+        self._called = threading.Event()  # something waits
+        self._enough = threading.Event()  # and is not to wait for others, or is as much as a turn takes
+        self._urgent = False  # the former
+        self._ending = False
+        self._listeners: list[tuple[Callable[[Sequence[Notice]], None], Callable[[str], bool]]] = []
         self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
         self._latest = 0  # what the clock said last
@@ -93,7 +94,7 @@ class Exchange:
     def stop(self) -> None:
         """End after the turn that is under way. What was accepted is in the database."""
         if self._thread.is_alive():
-            self._work.put(None)
+            self._ending = True
             self._hurry()
             self._thread.join(30)
 
@@ -104,7 +105,7 @@ class Exchange:
     @property
     def waiting(self) -> int:
         """Items that wait for a turn."""
-        return self._work.qsize()
+        return self._inbox.count + self._orders.qsize() + self._looks.qsize()
 
     def idle_s(self) -> float:
         """Seconds since the thread looked for work: little, unless a turn hangs."""
@@ -125,31 +126,33 @@ class Exchange:
 
     def receive(self, name: str, payload: bytes) -> None:
         """A message of the topic `name`."""
-        known = self._sources.get(name)
-        if known is None:
-            parts = topics.split(name)
-            if parts is None or parts[2] not in INBOUND:
-                self.refused[FRAME_TYPE_INVALID] += 1
-                return
-            if max(len(parts[0]), len(parts[1])) > MAX_ID:
-                self.refused[DEVICE_NOT_FOUND] += 1
-                return
-            if len(self._sources) >= CACHED:
-                self._sources.clear()
-            known = self._sources[name] = parts
-        size = len(payload)
-        if size > LARGEST:
+        source = self._inbox.sources.get(name) or self._source(name)
+        if source is None:
+            return
+        if len(payload) > LARGEST:
             self.refused[PAYLOAD_TOO_LARGE] += 1
             return
-        waiting = self._work.qsize()
-        if waiting >= WAITING or self._held + size > WAITING_BYTES:
+        box, channel = source
+        count = self._inbox.put(box, channel, payload)
+        if not count:
             self.dropped += 1
-            return
-        with self._weighing:
-            self._held += size
-        self._work.put(Message(*known, payload))
-        if waiting >= SHARE or known[2] not in PATIENT:
+        elif channel not in PATIENT:
             self._hurry()
+        elif count == 1:
+            self._called.set()
+        elif count >= SHARE and not self._enough.is_set():
+            self._enough.set()
+
+    def _source(self, name: str) -> tuple[Box, str] | None:
+        """The box and the channel of a device's topic; None, and counted, where it is none."""
+        parts = topics.split(name)
+        if parts is None or parts[2] not in INBOUND:
+            self.refused[FRAME_TYPE_INVALID] += 1
+            return None
+        if max(len(parts[0]), len(parts[1])) > MAX_ID:
+            self.refused[DEVICE_NOT_FOUND] += 1
+            return None
+        return self._inbox.open(name, *parts)
 
     def order(
         self,
@@ -191,7 +194,6 @@ class Exchange:
             manifest,
         )
         self._orders.put(order)
-        self._work.put(order)
         self._hurry()
         return future
 
@@ -201,19 +203,22 @@ class Exchange:
 
     def look(self, tenant_id: str, device_id: str) -> None:
         """Something changed for this device in the database: take what may leave now."""
-        self._work.put(Look(tenant_id, device_id))
+        self._looks.put(Look(tenant_id, device_id))
         self._hurry()
 
     def tell(self, notices: Sequence[Notice]) -> None:
         """Let those who listen know of what was committed elsewhere."""
         for notice in notices:
-            self._work.put(News(notice))
+            self._looks.put(News(notice))
         self._hurry()
 
-    def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
+    def listen(
+        self, listener: Callable[[Notice], None], quiet: Callable[[str], bool] = lambda tenant_id: True
+    ) -> Callable[[], None]:
         """Call `listener(notice)` on this thread for all that is committed from now on; it must not wait.
 
-        Returns a function that ends it.
+        `quiet(tenant_id)`: whether it wants a tenant's telemetry and heartbeats too; where somebody else
+        does, it is told of them all the same. Returns a function that ends it.
         """
 
         def each(notices: Sequence[Notice]) -> None:
@@ -223,16 +228,24 @@ class Exchange:
                 except Exception:
                     log.exception("a listener failed")
 
-        return self.listen_by_turn(each)
+        return self.listen_by_turn(each, quiet)
 
-    def listen_by_turn(self, listener: Callable[[Sequence[Notice]], None]) -> Callable[[], None]:
+    def listen_by_turn(
+        self,
+        listener: Callable[[Sequence[Notice]], None],
+        quiet: Callable[[str], bool] = lambda tenant_id: True,
+    ) -> Callable[[], None]:
         """As `listen`, but `listener(notices)` is called once for all of a turn."""
-        self._listeners = [*self._listeners, listener]
+        entry = listener, quiet
+        self._listeners = [*self._listeners, entry]
 
         def end() -> None:
-            self._listeners = [other for other in self._listeners if other is not listener]
+            self._listeners = [other for other in self._listeners if other is not entry]
 
         return end
+
+    def _wanted(self, tenant_id: str) -> bool:
+        return any(quiet(tenant_id) for _, quiet in self._listeners)
 
     # -- the thread ---------------------------------------------------------------------------------------
 
@@ -240,9 +253,8 @@ class Exchange:
         ending = False
         while not ending:
             self._passed = time.monotonic()
-            work, ending = self._gather()
-            with self._weighing:
-                self._held -= sum(len(item.payload) for item in work if isinstance(item, Message))
+            ending = self._ending
+            work = self._take(sys.maxsize) if ending else self._gather()
             try:
                 self._do(work)
             except Exception:  # a fault of ours; the next turn may do better, and the thread must live
@@ -251,41 +263,30 @@ class Exchange:
                 self._fail(work, doubt=True)
 
     def _hurry(self) -> None:
-        if not self._hurried.is_set():
-            self._hurried.set()
+        self._urgent = True
+        for event in (self._enough, self._called):
+            if not event.is_set():
+                event.set()
 
-    def _gather(self) -> tuple[list[Work], bool]:
-        """What waits, up to SHARE items, and whether it is time to end."""
-        try:
-            item = self._work.get(timeout=TURN_S if self._orders.empty() else 0)
-        except queue.Empty:
-            return self._ordered(SHARE), False
-        hurried = self._hurried.wait(LINGER_S) if self._work.qsize() < SHARE else self._hurried.is_set()
-        if hurried:
-            self._hurried.clear()  # whatever it was set for is in the queue by now
-        # Before all messages, however many there are; and yet these have their half.
-        work = self._ordered(SHARE // 2)
-        try:
-            while item is not None:
-                if not isinstance(item, NewOrder):
-                    work.append(item)
-                if len(work) >= SHARE:
-                    if hurried:
-                        self._hurry()  # it may wait still
-                    return work, False
-                item = self._work.get_nowait()
-        except queue.Empty:
-            return work, False
-        return work + self._ordered(self._orders.qsize()), True
+    def _gather(self) -> list[Work]:
+        """What waits, up to SHARE messages and items; nothing after TURN_S without any."""
+        if not self.waiting and not self._called.wait(TURN_S):
+            return []
+        self._called.clear()  # whatever it was set for is there by now
+        if self._inbox.count >= SHARE or self._enough.wait(LINGER_S):
+            self._enough.clear()
+        urgent, self._urgent = self._urgent, False
+        work = self._take(SHARE)
+        if urgent and self.waiting:
+            self._hurry()  # it may be among the rest
+        return work
 
-    def _ordered(self, most: int) -> list[Work]:
-        found: list[Work] = []
-        with contextlib.suppress(queue.Empty):
-            while len(found) < most:
-                found.append(self._orders.get_nowait())
-        if not self._orders.empty():
-            self._hurry()
-        return found
+    def _take(self, most: int) -> list[Work]:
+        # Orders before all messages, however many there are; and yet these have their half.
+        work = _of(self._orders, most // 2)
+        work += _of(self._looks, most - most // 4 - len(work))
+        work += self._inbox.take(most - len(work))
+        return work
 
     def _do(self, work: list[Work]) -> None:
         due: list[Work] = []  # stays with this worker when the transaction fails
@@ -370,7 +371,8 @@ class Exchange:
         for topic, payload in outcome.messages:
             self._publish(topic, payload)
         outcome.answer()
-        for listener in self._listeners:
+        self.taken.update(outcome.taken)
+        for listener, _ in self._listeners:
             try:
                 listener(outcome.notices)
             except Exception:
@@ -416,3 +418,11 @@ class Exchange:
                 if doubt:
                     text = "the database failed, and perhaps the command is stored"
                 item.future.set_exception(Unavailable(text, command_id))
+
+
+def _of(items: queue.SimpleQueue[Work], most: int) -> list[Work]:
+    found: list[Work] = []
+    with contextlib.suppress(queue.Empty):
+        while len(found) < most:
+            found.append(items.get_nowait())
+    return found

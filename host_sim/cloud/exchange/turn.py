@@ -5,6 +5,7 @@ transaction did not commit: what it gives is to be used only after that.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,28 +14,19 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import manifests, samples
 from host_sim.cloud.exchange import keyring, ledger, recheck, reports
+from host_sim.cloud.exchange.inbox import Arrivals
 from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, NewOrder, Unavailable
 from host_sim.cloud.exchange.records import NONE, Held, columns, proves
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
-from hxtp.cloud import QUEUED, Event, Order
+from hxtp.cloud import QUEUED, Event, Link, Order
 from hxtp.errors import DEVICE_NOT_FOUND, INTERNAL_ERROR, HxtpError
 from hxtp.registry import DRY_RUN
 
 log = logging.getLogger(__name__)
 
 SHUT_MS = 60000  # after which a device whose secret could not be opened is tried again, if it is silent
-
-
-@dataclass(slots=True)  # not frozen: there are tens of thousands a second, and that costs
-class Message:
-    """What a device published on `channel`."""
-
-    tenant_id: str
-    device_id: str
-    channel: str
-    payload: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +52,19 @@ class News:
         return self.notice.device_id
 
 
-Work = Message | NewOrder | Look | News
+Work = Arrivals | NewOrder | Look | News
 
 
 @dataclass(slots=True)
 class Outcome:
     """What a turn gives: to be published, to be told, to be answered; all of it only after the commit.
 
-    `redeclared`: what a device can do is something else now.
+    `taken`: how many authentic messages there were, by kind. `redeclared`: what a device can do is something
+    else now.
     """
 
     messages: list[tuple[str, bytes]] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
     notices: list[Notice] = field(default_factory=list)
     answers: list[tuple[Acceptance, str | Exception]] = field(default_factory=list)
     redeclared: bool = False
@@ -93,12 +87,15 @@ class Turn:
         see: Callable[[sa.Connection, str | None], None],
         heartbeat_s: int,
         states_kept: int,
+        wanted: Callable[[str], bool] = lambda tenant_id: True,
     ) -> None:
+        """`wanted(tenant_id)`: whether anybody is to be told of a tenant's telemetry and heartbeats."""
         self.cache: dict[str, Held] = {}
         self._vault = vault
         self._see = see
         self._heartbeat_s = heartbeat_s
         self._states_kept = states_kept
+        self._wanted = wanted
         self._shut: set[str] = set()  # devices that the operator knows of
         self._note_at = 0
 
@@ -158,7 +155,8 @@ class Turn:
             for item in items
             if isinstance(item, NewOrder) and (again or item.chosen)
         ]
-        page = _Page(tenant_id, now, ledger.known_orders(connection, tenant_id, perhaps), self._states_kept)
+        known = ledger.known_orders(connection, tenant_id, perhaps)
+        page = _Page(tenant_id, now, known, self._states_kept, self._wanted(tenant_id))
         for device_id in sorted(work):
             one = held.get(device_id)
             if one is not None:
@@ -174,8 +172,8 @@ class Turn:
                     _closed(item, now, outcome)
                 elif one is None:
                     _unknown(item, now, outcome)
-                elif isinstance(item, Message):
-                    page.receive(one, item, outcome)
+                elif isinstance(item, Arrivals):
+                    page.receive(one, item.messages, outcome)
                 elif isinstance(item, NewOrder):
                     page.order(one, item, outcome)
                 elif one.planned is not None and now < one.planned:
@@ -208,8 +206,11 @@ class Turn:
 class _Page:
     """What one tenant's part of a turn writes."""
 
-    def __init__(self, tenant_id: str, now: int, known: dict[str, Content], states_kept: int) -> None:
+    def __init__(
+        self, tenant_id: str, now: int, known: dict[str, Content], states_kept: int, all_told: bool
+    ) -> None:
         self.tenant_id = tenant_id
+        self.all_told = all_told  # telemetry and heartbeats too
         self.states_kept = states_kept
         self.known = known  # by message id
         self.now = now
@@ -221,47 +222,66 @@ class _Page:
         self.added: list[tuple[Held, Order, NewOrder]] = []
         self.ended: list[dict] = []
 
-    def receive(self, one: Held, message: Message, outcome: Outcome) -> None:
-        link = one.link
-        if not message.payload and message.channel == "heartbeat":
-            if not link.away:
-                self._lost(outcome, link.device_id, True)
-            link.hint()
-            self._tell(outcome, "will", link.device_id)
-            return
-        named, away = link.manifest_hash, link.away
-        try:
-            event = link.receive(message.channel, message.payload, self.now)
-        except Exception:
-            # A fault of ours, not a refusal. One device's message must not end the others' service.
-            log.exception("fault while receiving on %s of %s", message.channel, link.device_id)
-            self._tell(outcome, "refused", link.device_id, INTERNAL_ERROR)
-            return
-        if event is None:
-            self._tell(outcome, "refused", link.device_id, link.refusal or "")
-            return
-        if away:
-            self._lost(outcome, link.device_id, False)
-        kind, name, body = event.type, link.device_id, event.body
-        # Of these two there are tens of thousands a second, so they are soon done, and not told by _tell.
-        if kind == "telemetry":
-            sampled = body.get("sampled_at")
-            if type(sampled) is not int or not 0 < sampled <= self.now:
-                sampled = self.now
-            self.samples.append((name, sampled, samples.text_of(event.raw, body)))
-        elif kind != "heartbeat":
+    def receive(self, one: Held, messages: Iterable[tuple[str, bytes]], outcome: Outcome) -> None:
+        link, name, now = one.link, one.link.device_id, self.now
+        named, away, sampled = link.manifest_hash, link.away, len(self.samples)
+        for channel, payload in messages:
+            if not payload and channel == "heartbeat":
+                self._hint(link, outcome)
+                away = True
+                continue
+            try:
+                event = link.receive(channel, payload, now)
+            except Exception:
+                # A fault of ours, not a refusal. One device's message must not end the others' service.
+                log.exception("fault while receiving on %s of %s", channel, name)
+                self._tell(outcome, "refused", name, INTERNAL_ERROR)
+                continue
+            if event is None:
+                self._tell(outcome, "refused", name, link.refusal or "")
+                continue
+            if away:
+                self._lost(outcome, name, False)
+                away = False
+            kind, body = event.type, event.body
+            if kind == "telemetry":  # of which there are tens of thousands a second
+                at = body.get("sampled_at", now)
+                if type(at) is not int or not 0 < at <= now:
+                    at = now
+                self.samples.append((name, at, samples.text_of(event.raw, body)))
+                if self.all_told:
+                    self._tell(outcome, kind, name, "", body)
+                continue
+            outcome.taken[kind] += 1
+            if kind == "heartbeat":
+                if self.all_told:
+                    self._tell(outcome, kind, name, "", body)
+                continue
             if link.manifest_hash != named:
-                self.named[name] = link.manifest_hash
-                if one.manifest is not None and one.manifest == link.manifest_hash:
-                    link.awaits = False  # somebody gave it over the API
-                elif one.manifest is not None:
-                    one.knows(NONE)
-                self.manifests.pop(name, None)
-                outcome.redeclared = True
+                named = link.manifest_hash
+                self._renamed(one, outcome)
             self._keep(one, event, outcome)
-        outcome.notices.append(Notice(kind, self.tenant_id, name, self.now, "", body))
-        if event.ended:
-            self.settle(one, event.ended, outcome)
+            self._tell(outcome, kind, name, "", body)
+            if event.ended:
+                self.settle(one, event.ended, outcome)
+        outcome.taken["telemetry"] += len(self.samples) - sampled
+
+    def _hint(self, link: Link, outcome: Outcome) -> None:
+        if not link.away:
+            self._lost(outcome, link.device_id, True)
+        link.hint()
+        self._tell(outcome, "will", link.device_id)
+
+    def _renamed(self, one: Held, outcome: Outcome) -> None:
+        """The device named another manifest."""
+        link = one.link
+        self.named[link.device_id] = link.manifest_hash
+        if one.manifest is not None and one.manifest == link.manifest_hash:
+            link.awaits = False  # somebody gave it over the API
+        elif one.manifest is not None:
+            one.knows(NONE)
+        self.manifests.pop(link.device_id, None)
+        outcome.redeclared = True
 
     def _lost(self, outcome: Outcome, device_id: str, away: bool) -> None:
         outcome.notices.append(Notice("presence", self.tenant_id, device_id, self.now, "", {"away": away}))
@@ -378,15 +398,18 @@ def _proven(one: Held, items: list[Work], now: int) -> bool:
     # Any authentic message under the waiting key (HX3-KEY-13), also one that is late: a device whose clock is
     # wrong learns the time from an answer that it can verify.
     return one.proof is not None and any(
-        isinstance(item, Message) and proves(one, item.channel, item.payload, now) for item in items
+        proves(one, channel, payload, now)
+        for item in items
+        if isinstance(item, Arrivals)
+        for channel, payload in item.messages
     )
 
 
 def _unknown(item: Work, now: int, outcome: Outcome) -> None:
     if isinstance(item, NewOrder):
         outcome.answers.append((item.future, HxtpError(DEVICE_NOT_FOUND, item.device_id)))
-    elif isinstance(item, Message):
-        outcome.notices.append(Notice("refused", item.tenant_id, item.device_id, now, DEVICE_NOT_FOUND))
+    elif isinstance(item, Arrivals):
+        _refuse(item, DEVICE_NOT_FOUND, now, outcome)
 
 
 def _closed(item: Work, now: int, outcome: Outcome) -> None:
@@ -394,5 +417,10 @@ def _closed(item: Work, now: int, outcome: Outcome) -> None:
         text = "this device's secret cannot be opened, so nothing can be signed for it"
         hint = "the cloud's operator has to give the master key that it was sealed with; its log tells more"
         outcome.answers.append((item.future, Unavailable(text, hint=hint)))
-    elif isinstance(item, Message):
-        outcome.notices.append(Notice("refused", item.tenant_id, item.device_id, now, INTERNAL_ERROR))
+    elif isinstance(item, Arrivals):
+        _refuse(item, INTERNAL_ERROR, now, outcome)
+
+
+def _refuse(item: Arrivals, code: str, now: int, outcome: Outcome) -> None:
+    for _ in item.messages:
+        outcome.notices.append(Notice("refused", item.tenant_id, item.device_id, now, code))

@@ -79,7 +79,7 @@ class Trials:
         self._threads: Counter[str] = Counter()  # that wait now, by tenant
         self._lock = threading.Lock()
         self._shared = not database.is_sqlite  # other workers may hear a device's answer
-        exchange.listen(self._heard)
+        exchange.listen(self._heard, quiet=lambda tenant_id: False)
 
     def begin(self, caller: Caller, device_id: str, action: str, params: Mapping[str, Any]) -> Trial:
         """Send a dry run. It has to be waited for."""

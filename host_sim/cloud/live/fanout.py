@@ -41,6 +41,9 @@ class Fanout(Protocol):
     def publish_all(self, notices: Sequence[Notice]) -> None:
         """The same for each."""
 
+    def wants(self, tenant_id: str) -> bool:
+        """Whether there may be a receiver for what is published of a tenant."""
+
     def subscribe(self, tenant_id: str, receiver: Receiver) -> Callable[[], None]:
         """Call `receiver` with what is published of a tenant from now on; returns what ends that."""
 
@@ -64,6 +67,9 @@ class LocalFanout:
         if self._receivers:
             for notice in notices:
                 self.publish(notice)
+
+    def wants(self, tenant_id: str) -> bool:
+        return tenant_id in self._receivers
 
     def subscribe(self, tenant_id: str, receiver: Receiver) -> Callable[[], None]:
         with self._lock:
@@ -129,6 +135,9 @@ class RedisFanout(LocalFanout):
             if thread.is_alive():
                 thread.join(2 * TIMEOUT_S + RETRY_S)
         self._redis.close()
+
+    def wants(self, tenant_id: str) -> bool:
+        return True  # nobody tells who listens in the other workers
 
     def publish(self, notice: Notice) -> None:
         if notice.kind not in KINDS:
