@@ -1,4 +1,4 @@
-"""What an operator does with `python -m host_sim cloud …`: prepare PostgreSQL and Mosquitto, renew keys.
+"""What an operator does with `python -m host_sim cloud …`: PostgreSQL, Mosquitto, keys, tenants.
 
 Must never print a secret or take one as an argument.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from host_sim.cloud.settings import TIERS, Settings, no_password
+from host_sim.trouble import Trouble
 
 HOST = r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:]{2,39}"
 
@@ -60,6 +61,14 @@ def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
     call.add_argument("--tenant", required=True, metavar="NAME", help="its name, or its slug")
     call.add_argument("--tier", required=True, choices=TIERS, dest="wanted")
     call.set_defaults(run=_told(_tier))
+    call = calls.add_parser(
+        "forget", parents=[common], help="delete a tenant with everything of it, or somebody without one"
+    )
+    which = call.add_mutually_exclusive_group(required=True)
+    which.add_argument("--tenant", metavar="NAME", help="its name, or its slug")
+    which.add_argument("--email", metavar="E", help="of a user who belongs to no tenant")
+    call.add_argument("--yes", action="store_true", help="nothing brings it back")
+    call.set_defaults(run=_told(_forget))
     call = calls.add_parser("logins", parents=[common], help="tell the broker of all devices again")
     call.set_defaults(run=_told(_logins))
     call = calls.add_parser("rekey", parents=[common], help="seal all secrets anew with the first master key")
@@ -123,19 +132,54 @@ def _mosquitto(settings: Settings, options: argparse.Namespace) -> str:
 def _tier(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.catalogue import tenants
     from host_sim.cloud.opening import open_database
-    from host_sim.cloud.storage.database import DatabaseError
 
     slug = tenants.slug_of(options.tenant)
     database = open_database(settings)
     try:
         with database.writing() as connection:
             if not tenants.set_tier(connection, slug, options.wanted):
-                known = ", ".join(tenants.slugs(connection, 10)) or "none yet"
-                raise DatabaseError(f"there is no tenant {slug}; there are: {known}")
+                raise _no_tenant(connection, slug)
     finally:
         database.close()
     most = settings.per_minute(options.wanted)
     return f"{slug} may make {f'{most} requests' if most else 'any number of requests'} a minute from now on"
+
+
+def _no_tenant(connection: Any, slug: str) -> Trouble:
+    from host_sim.cloud.catalogue import tenants
+
+    known = ", ".join(tenants.slugs(connection, 10)) or "none yet"
+    return Trouble(f"there is no tenant {slug}; there are: {known}")
+
+
+def _forget(settings: Settings, options: argparse.Namespace) -> str:
+    from host_sim.cloud.catalogue import forgetting, tenants
+    from host_sim.cloud.images import Images
+    from host_sim.cloud.opening import open_database
+
+    database = open_database(settings)
+    try:
+        if options.email is not None:
+            if not options.yes:
+                raise Trouble(f"with --yes {options.email} is deleted for good")
+            problem = forgetting.forget_user(database, options.email)
+            if problem is not None:
+                raise Trouble(problem)
+            return f"{options.email} is deleted"
+        slug = tenants.slug_of(options.tenant)
+        with database.reading() as connection:
+            row = tenants.tenant_by_slug(connection, slug)
+            if row is None:
+                raise _no_tenant(connection, slug)
+        people, devices = forgetting.sizes(database, row.id)
+        what = f"the tenant {slug} ({row.name}), its {people} people and {devices} devices"
+        if not options.yes:
+            raise Trouble(f"with --yes {what} are deleted for good, and all that is known of them")
+        for release_id in forgetting.forget_tenant(database, row.id, time.time_ns() // 1000000):
+            Images(settings.data / "firmware", 0).drop(release_id)
+    finally:
+        database.close()
+    return f"{what} are deleted"
 
 
 def _logins(settings: Settings, options: argparse.Namespace) -> str:

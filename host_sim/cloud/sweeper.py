@@ -101,6 +101,14 @@ SHARED: tuple[tuple[sa.Table, Which], ...] = (
     (handshakes, lambda at: handshakes.c.expires_at < at.now - HANDSHAKE_MS),
     (nonces, lambda at: nonces.c.expires_at <= at.now),
     (counts, lambda at: counts.c.ends_at < at.now // 1000),
+    # Of tenants that were deleted: the broker had to be told first.
+    (
+        broker_logins,
+        lambda at: sa.and_(
+            broker_logins.c.written >= broker_logins.c.wanted,
+            broker_logins.c.tenant_id.not_in(sa.select(tenants.c.id)),
+        ),
+    ),
     (signing_keys, lambda at: signing_keys.c.retired_at < at.now - TOKEN_MS),
 )
 
