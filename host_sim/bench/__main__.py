@@ -26,7 +26,7 @@ GROUPS = {
         "rest_to_ack_batch_postgresql",
         "rest_to_ack_room_postgresql",
     ),
-    "ingest": ("ingest",),
+    "ingest": ("ingest", "ingest_exchange"),
     "scale": (
         "hello_storm",
         "heartbeats_postgresql",

@@ -1,8 +1,9 @@
 """`python -m host_sim.bench.cloud_fleet`: simulated devices of a cloud, over MQTT and TLS, in one process.
 
 It answers a line of JSON on stdin by one on stdout. First {"port", "ca", "devices": [[id, tenant, secret in
-hex] …]}: "ready" once all have a session. Then {"telemetry": N}, when each device has sent N samples:
-{"seconds", "began"}. {}: {"commands": {message id: [received, answered]}} since the last such question.
+hex] …]}: "ready" once all have a session. Then {"sign": N}, when N samples of each device are signed: how
+many that are. {"send": true}, when these were sent: the second in which that began. {}: {"commands":
+{message id: [received, answered]}} since the last such question.
 Seconds are of the monotonic clock, which all processes of a machine share.
 
 Bare asyncio: a client library would cost more than what is measured.
@@ -23,8 +24,7 @@ from hxtp.session import READY
 PATIENCE = 60  # seconds until all have a session
 TICK = 0.05  # seconds between looks at a device's timers
 EXPIRY = 86400  # seconds that their passwords hold
-STEP = 8  # samples that a device hands over at once
-UNACKNOWLEDGED = 64  # messages of a device that the broker has not confirmed, while it sends samples
+STEP = 64  # samples that are handed over before the connections have their turn
 
 
 class Client(asyncio.Protocol):
@@ -32,7 +32,7 @@ class Client(asyncio.Protocol):
 
     def __init__(self, device: SimDevice, times: dict[str, list[float]]) -> None:
         self.device = device
-        self.waiting = 0  # messages that the broker has not confirmed
+        self.behind = False  # the broker, so that more would only wait here
         self._times = times
         self._framer = Framer()
         self._packet_id = 0
@@ -54,8 +54,6 @@ class Client(asyncio.Protocol):
             kind = frame[0] >> 4
             if kind == 3:
                 self._message(frame)
-            elif kind == 4:
-                self.waiting -= 1
             elif kind == 2:
                 if frame[3]:
                     raise SystemExit(f"the broker refuses {self.device.device_id}: {frame[3]}")
@@ -81,14 +79,25 @@ class Client(asyncio.Protocol):
             for message_id in ran:
                 self._times[message_id][1] = time.monotonic()
 
-    def pump(self) -> None:
-        """Send what the device has to say."""
+    def pause_writing(self) -> None:
+        self.behind = True
+
+    def resume_writing(self) -> None:
+        self.behind = False
+
+    def packets(self) -> list[bytes]:
+        """What the device has to say."""
         now = _now()
+        found = []
         while (message := self.device.take(now)) is not None:
             qos = qos_of(message[0])
             self._packet_id = self._packet_id % 65535 + 1
-            self._send(Publish(*message, qos, packet_id=self._packet_id if qos else 0).encode())
-            self.waiting += bool(qos)
+            found.append(Publish(*message, qos, packet_id=self._packet_id if qos else 0).encode())
+        return found
+
+    def pump(self) -> None:
+        """Send what the device has to say."""
+        self._lines += self.packets()
         self._flush()
 
     def _send(self, data: bytes) -> None:
@@ -107,18 +116,25 @@ def _now() -> int:
     return time.monotonic_ns() // 1000000
 
 
-async def _telemetry(clients: list[Client], count: int) -> None:
-    """Each device sends so many samples, as fast as the broker confirms them."""
-    for first in range(0, count, STEP):
+async def _signed(clients: list[Client], count: int) -> list[tuple[Client, bytes]]:
+    """So many samples of each device in turn, as the packets that carry them."""
+    packets = []
+    for number in range(count):
         for client in clients:
-            while client.waiting > UNACKNOWLEDGED:
-                await asyncio.sleep(0.001)
-            for number in range(first, min(count, first + STEP)):
-                client.device.session.telemetry({"temperature_mdeg": 20000 + number, "humidity": 40}, _now())
-                client.pump()
+            client.device.session.telemetry({"temperature_mdeg": 20000 + number, "humidity": 40}, _now())
+            packets += [(client, packet) for packet in client.packets()]
         await asyncio.sleep(0)
-    while any(client.waiting for client in clients):
-        await asyncio.sleep(0.005)
+    return packets
+
+
+async def _send(packets: list[tuple[Client, bytes]]) -> None:
+    """Each as a write, and so a TLS record, of its own, as soon as its connection takes it."""
+    for first in range(0, len(packets), STEP):
+        for client, packet in packets[first : first + STEP]:
+            while client.behind:
+                await asyncio.sleep(0.001)
+            client.transport.write(packet)
+        await asyncio.sleep(0)
 
 
 async def _run() -> None:
@@ -128,6 +144,7 @@ async def _run() -> None:
     given = json.loads(await lines.readline())
     tls = ssl.create_default_context(cafile=given["ca"])
     times: dict[str, list[float]] = {}
+    signed: list[tuple[Client, bytes]] = []
     clients = []
     for device_id, tenant_id, secret in given["devices"]:
         device = SimDevice(device_id, tenant_id, bytes.fromhex(secret), os.urandom)
@@ -152,10 +169,12 @@ async def _run() -> None:
     ticking = asyncio.create_task(alive())
     while line := await lines.readline():
         asked = json.loads(line)
-        if "telemetry" in asked:
-            began = time.monotonic()
-            await _telemetry(clients, asked["telemetry"])
-            told = {"seconds": time.monotonic() - began, "began": began}
+        if "sign" in asked:
+            signed = await _signed(clients, asked["sign"])
+            told = len(signed)
+        elif "send" in asked:
+            told = time.monotonic()
+            await _send(signed)
         else:
             told = {"commands": times}
         print(json.dumps(told), flush=True)

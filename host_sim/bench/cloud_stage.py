@@ -13,9 +13,11 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPSConnection
 from pathlib import Path
 from ssl import create_default_context
 from typing import Any
+from urllib.parse import urlsplit
 
 from host_sim import ROOT
 from host_sim.bench import peers
@@ -39,10 +41,13 @@ class Stage:
     fleet: subprocess.Popen
     database: Path | None  # PostgreSQL's folder
     place: dict[str, str] = field(default_factory=dict)
+    _asking: HTTPSConnection | None = None
 
-    def ask_fleet(self, question: dict[str, Any]) -> dict[str, Any]:
+    def ask_fleet(self, question: dict[str, Any], meanwhile: Callable[[], object] = bool) -> Any:
+        """What the devices' process answers; `meanwhile()` is called while it works at that."""
         self.fleet.stdin.write(json.dumps(question) + "\n")
         self.fleet.stdin.flush()
+        meanwhile()
         line = self.fleet.stdout.readline()
         if not line:
             raise OSError("the devices' process has ended")
@@ -78,17 +83,26 @@ class Stage:
             told["database"] = database_cpu(self.database)
         return told
 
-    def metric(self, line: str) -> float:
-        """The value of one line of the cloud's Prometheus metrics, 0 before there is one."""
-        tls = create_default_context(cafile=str(self.ca))
-        request = urllib.request.Request(
-            self.url + "/metrics", headers={"Authorization": f"Bearer {self.token}"}
-        )
-        with urllib.request.urlopen(request, timeout=30, context=tls) as answer:
-            for text in answer.read().decode().splitlines():
-                if text.startswith(line + " "):
-                    return float(text.rpartition(" ")[2])
-        return 0.0
+    def metrics(self, *lines: str) -> tuple[float, ...]:
+        """The values of these lines of the cloud's Prometheus metrics, 0 where there is none yet.
+
+        On one connection for all questions: a TLS handshake for each would be a part of what is measured.
+        """
+        if self._asking is None:
+            tls = create_default_context(cafile=str(self.ca))
+            self._asking = HTTPSConnection("127.0.0.1", self.port, timeout=30, context=tls)
+        try:
+            path = urlsplit(self.url).path + "/metrics"
+            self._asking.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+            answer = self._asking.getresponse()
+            text = answer.read().decode()
+        except OSError:
+            self._asking.close()  # the next question opens it again
+            raise
+        if answer.status != 200:
+            raise OSError(f"the cloud does not tell its metrics: {answer.status}")
+        told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return tuple(float(told.get(line, 0)) for line in lines)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._ask(path, json.dumps(body).encode())

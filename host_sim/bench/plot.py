@@ -47,6 +47,7 @@ AIMS = {
     "rest_to_ack_batch_postgresql": Aim(2000),
     "rest_to_ack_room_postgresql": Aim(2000),
     "ingest": Aim(1 / 3, of_floor=True),
+    "ingest_exchange": Aim(1 / 3, of_floor=True),
 }
 
 

@@ -35,6 +35,7 @@ ROWS = {
     "rest_to_ack_batch_postgresql",
     "rest_to_ack_room_postgresql",
     "ingest",
+    "ingest_exchange",
     "hello_storm",
     "heartbeats_postgresql",
     "postgresql_bytes_per_device",
