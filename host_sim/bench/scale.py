@@ -15,6 +15,7 @@ from host_sim.cloud.broker.mosquitto import SetupError, set_up
 from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import BrokerAddress
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import migrate
@@ -69,6 +70,7 @@ def _measured(server: Postgres, database: Database, name: str) -> list[Row]:
     exchange = Exchange(
         database,
         vault,
+        refusal,
         lambda name, payload: down.append((name, payload)),
         lambda: True,
         lambda: time.time_ns() // 1000000 + later,

@@ -13,10 +13,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.front.seats import Seats
 from host_sim.cloud.live.hub import Live
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.refusals import REFUSALS, code_of
 from hxtp import errors
 

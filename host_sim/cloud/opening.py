@@ -4,7 +4,7 @@ Must never give a database to anybody before it has the tables of this version, 
 master key what others have to open with the old one.
 """
 
-from host_sim.cloud.security.rekey import sample
+from host_sim.cloud.rekey import sample
 from host_sim.cloud.security.vault import Vault, VaultError
 from host_sim.cloud.settings import PREFIX, Settings
 from host_sim.cloud.storage.database import Database, DatabaseError

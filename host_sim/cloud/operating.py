@@ -196,7 +196,7 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
 
 def _rekey(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.opening import open_database, open_vault
-    from host_sim.cloud.security.rekey import forget_old_keys, rekey, renew_master_key
+    from host_sim.cloud.rekey import forget_old_keys, rekey, renew_master_key
     from host_sim.cloud.security.vault import VaultError
 
     if settings.master_key and (options.new or options.forget):

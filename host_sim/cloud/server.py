@@ -22,10 +22,10 @@ from host_sim.broker.server import ThreadedBroker
 from host_sim.broker.settings import Settings as BrokerSettings
 from host_sim.cloud import logs, open_files
 from host_sim.cloud.app import create_app
+from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.broker.porter import Porter
-from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import LARGEST, Exchange
 from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
@@ -34,6 +34,7 @@ from host_sim.cloud.front.protocol import Bounds
 from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.limits import Counter, DatabaseCounter, Limits, ProcessCounter, RedisCounter
 from host_sim.cloud.gate.quota import Quota
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Live
 from host_sim.cloud.opening import open_database, open_vault
@@ -164,6 +165,7 @@ class Cloud:
         exchange = Exchange(
             database,
             vault,
+            refusal,
             uplink.publish,
             uplink.connected,
             heartbeat_s=settings.heartbeat_s,

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from host_sim.cloud.at_once import AtOnce
+from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.broker.keeper import Keeper
-from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.exchange.uplink import Broker
 from host_sim.cloud.front.seats import Seats

@@ -19,8 +19,8 @@ from fastapi import Header, Request, Response
 from host_sim.cloud.access import address_of, limit, services_of
 from host_sim.cloud.catalogue import devices, keys, nonces, tenants
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange import keyring
-from host_sim.cloud.exchange.records import DeviceKey
+from host_sim.cloud.links import keyring
+from host_sim.cloud.links.records import DeviceKey
 from host_sim.cloud.security.requests import HEADERS, Malformed, Signed
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.handshakes import KEPT_MS as HANDSHAKE_MS
 from host_sim.cloud.catalogue.pages import Page, rows_of
-from host_sim.cloud.exchange.ledger import UNSETTLED
+from host_sim.cloud.links.ledger import UNSETTLED
 from host_sim.cloud.settings import NUMBERS, Settings
 from host_sim.cloud.storage import chores
 from host_sim.cloud.storage.database import FAILURES, Database

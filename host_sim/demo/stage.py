@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from host_sim import FIRMWARE
 from host_sim.board import Event, VirtualBoard
 from host_sim.broker.server import ThreadedBroker
-from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.server import Cloud
 from host_sim.cloud.settings import load

@@ -5,8 +5,10 @@ import json
 import uuid
 
 from host_sim.cloud.exchange.inbox import Arrivals
-from host_sim.cloud.exchange.orders import Acceptance, NewOrder
-from host_sim.cloud.exchange.turn import Look, Turn
+from host_sim.cloud.exchange.turn import Turn
+from host_sim.cloud.exchange.work import Look
+from host_sim.cloud.gate.recheck import refusal
+from host_sim.cloud.links.orders import Acceptance, NewOrder
 from host_sim.cloud.security.vault import Vault
 from host_sim.profiles import PROFILES
 from hxtp.sign import Key
@@ -97,7 +99,7 @@ class Worker:
     def __init__(self, database):
         self.notices = []
         self._database = database
-        self._turn = Turn(VAULT, database.see, 30, 0)
+        self._turn = Turn(VAULT, database.see, refusal, 30, 0)
 
     def forget(self):
         """As where the clock was put back."""

@@ -19,7 +19,7 @@ from host_sim.cloud.catalogue import (
     tenants,
 )
 from host_sim.cloud.catalogue.samples import Span
-from host_sim.cloud.exchange import keyring, ledger, reports
+from host_sim.cloud.links import keyring, ledger, reports
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage import tables
 from hxtp.cloud import Order

@@ -10,6 +10,7 @@ from host_sim.cloud.catalogue import devices, tenants, users
 from host_sim.cloud.catalogue.presence import heard_since
 from host_sim.cloud.exchange import exchange as module
 from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.security.tokens import Tokens
 from host_sim.cloud.settings import load
 from host_sim.cloud.storage.tables import commands, links, telemetry
@@ -117,7 +118,9 @@ def test_what_was_sent_by_a_clock_ahead_is_signed_again_soon(made, row, database
 def test_a_clock_that_is_put_back_lets_everything_planned_be_looked_at(database, made, row, monkeypatch):
     monkeypatch.setattr(module, "TURN_S", 0.01)
     now = [NOW + HOUR]
-    exchange = Exchange(database, VAULT, lambda name, payload: None, lambda: True, lambda: now[0]).start()
+    exchange = Exchange(
+        database, VAULT, refusal, lambda name, payload: None, lambda: True, lambda: now[0]
+    ).start()
     try:
         accepted = exchange.order(made.tenant_id, made.id, "go", {}, life=2000, actor="test")
         order = dataclasses.replace(made.order(), message_id=accepted.result(20))

@@ -20,6 +20,7 @@ from host_sim.cloud.gate.gate import Gate
 from host_sim.cloud.gate.judge import Asked
 from host_sim.cloud.gate.limits import Limits, ProcessCounter
 from host_sim.cloud.gate.quota import Quota
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.tables import commands
@@ -98,7 +99,7 @@ def workers(database, settings):
     made = []
     limits = Limits(ProcessCounter())
     for _ in range(2):
-        exchange = Exchange(database, VAULT, lambda name, payload: None, lambda: True)
+        exchange = Exchange(database, VAULT, refusal, lambda name, payload: None, lambda: True)
         made.append((exchange, Gate(database, exchange, Quota(limits, settings))))
     yield made
     for exchange, _ in made:

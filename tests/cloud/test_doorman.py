@@ -11,9 +11,9 @@ from host_sim.broker.authority import HxtpAuthority, Unable
 from host_sim.broker.core import Broker
 from host_sim.broker.memory import MemoryClient, MemoryNetwork
 from host_sim.cloud.broker import porter
+from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.broker.porter import MOST, Porter
 from host_sim.cloud.catalogue import devices
-from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.security.vault import Vault
 from hxtp.sign import mqtt_password
 from tests.cloud.raw_device import NOW, VAULT

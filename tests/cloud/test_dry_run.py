@@ -3,7 +3,7 @@
 import pytest
 
 from host_sim.cloud.catalogue import manifests
-from host_sim.cloud.exchange import reports
+from host_sim.cloud.links import reports
 
 
 @pytest.fixture(scope="module")

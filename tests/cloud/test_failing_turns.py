@@ -14,8 +14,9 @@ from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange import exchange as module
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.orders import Unavailable
 from host_sim.cloud.gate import gate
+from host_sim.cloud.gate.recheck import refusal
+from host_sim.cloud.links.orders import Unavailable
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import POOL
 from host_sim.cloud.storage.tables import agenda, commands, device_keys
@@ -28,7 +29,7 @@ VAULT = Vault([b"\xab" * 32])
 @pytest.fixture
 def exchange(database):
     """Not started, so that a test says what is there when its first turn begins."""
-    made = Exchange(database, VAULT, lambda name, payload: None, lambda: True)
+    made = Exchange(database, VAULT, refusal, lambda name, payload: None, lambda: True)
     yield made
     made.stop()
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.live import hub
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Bounds, Full, Live
 from host_sim.cloud.live.outbox import Out, Outbox, Overflow
+from host_sim.cloud.notices import Notice
 from tests.cloud.programs import PLAIN, dial, token_of
 from tests.cloud.waiting import WAIT, until
 

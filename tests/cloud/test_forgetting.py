@@ -6,11 +6,11 @@ import io
 import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
+from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.catalogue import devices, forgetting, tenants
 from host_sim.cloud.cli import main
-from host_sim.cloud.exchange import ledger
-from host_sim.cloud.exchange.doorman import Doorman
 from host_sim.cloud.images import Images
+from host_sim.cloud.links import ledger
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage.tables import broker_logins, metadata, releases
 from host_sim.cloud.sweeper import Sweeper

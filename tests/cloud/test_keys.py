@@ -6,7 +6,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from host_sim.cloud.exchange import keyring, ledger
+from host_sim.cloud.links import keyring, ledger
 from host_sim.cloud.storage.tables import agenda, device_keys
 from host_sim.device import SimDevice
 from host_sim.device_mqtt import MqttDevice

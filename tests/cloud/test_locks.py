@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue import api_keys, devices, handshakes, places, tenants, users
-from host_sim.cloud.exchange import ledger
-from host_sim.cloud.security.rekey import rekey
+from host_sim.cloud.links import ledger
+from host_sim.cloud.rekey import rekey
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage import tables

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.orders import Unavailable
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.health import Health
+from host_sim.cloud.links.orders import Unavailable
 from host_sim.cloud.provisioning import token_for
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.server import Cloud
@@ -74,7 +75,7 @@ def test_a_full_disk_is_told_and_health_knows_of_it(tmp_path, caplog, monkeypatc
         tenant = tenants.add_tenant(connection, "Home", clock)[0]
     with database.writing(tenant) as connection:
         lamp = devices.register(connection, vault, tenant, "x", clock).device_id
-    exchange = Exchange(database, vault, lambda *unused: None, lambda: True)
+    exchange = Exchange(database, vault, refusal, lambda *unused: None, lambda: True)
     health = Health(Settings(), database, exchange, _Broker(), lambda: None)
 
     def pages(most):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_sim.cloud.catalogue import built_in, capabilities, declarations, manifests
-from host_sim.cloud.exchange import reports
+from host_sim.cloud.links import reports
 from host_sim.device import Lamp
 from hxtp.registry import Registry
 from tests.cloud.waiting import until

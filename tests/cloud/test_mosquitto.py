@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.broker.dynsec import DynSec, admit, dismiss
-from host_sim.cloud.exchange import keyring
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
+from host_sim.cloud.links import keyring
 from host_sim.cloud.storage.tables import broker_logins
 from hxtp.sign import mqtt_password
 from tests.cloud.waiting import WAIT, until

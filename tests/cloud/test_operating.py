@@ -15,7 +15,7 @@ from host_sim.cloud.cli import main
 from host_sim.cloud.images import Images
 from host_sim.cloud.opening import open_vault
 from host_sim.cloud.provisioning import token_for
-from host_sim.cloud.security.rekey import SEALED
+from host_sim.cloud.rekey import SEALED
 from host_sim.cloud.security.tokens import TokenError, Tokens
 from host_sim.cloud.security.vault import Vault, VaultError, key_file
 from host_sim.cloud.server import Cloud

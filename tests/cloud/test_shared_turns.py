@@ -7,6 +7,7 @@ from host_sim.cloud.catalogue.samples import Span, newest
 from host_sim.cloud.exchange import exchange as module
 from host_sim.cloud.exchange import inbox
 from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
 from hxtp.errors import DEVICE_NOT_FOUND, PAYLOAD_TOO_LARGE, HxtpError
@@ -22,7 +23,7 @@ def calm(database, monkeypatch):
     monkeypatch.setattr(module, "LINGER_S", 600)
     monkeypatch.setattr(module, "SHARE", 4)
     told = []
-    exchange = Exchange(database, Vault([b"\xab" * 32]), lambda name, payload: None, lambda: True)
+    exchange = Exchange(database, Vault([b"\xab" * 32]), refusal, lambda name, payload: None, lambda: True)
     exchange.listen_by_turn(lambda notices: told.append([notice.kind for notice in notices]))
     yield exchange, told
     exchange.stop()
@@ -120,7 +121,7 @@ def test_telemetry_is_told_where_somebody_wants_it_and_stored_in_any_case(databa
         with database.writing(tenant) as connection:
             made.append(devices.register(connection, vault, tenant, "x", 1))
     told = []
-    exchange = Exchange(database, vault, lambda name, payload: None, lambda: True)
+    exchange = Exchange(database, vault, refusal, lambda name, payload: None, lambda: True)
     exchange.listen_by_turn(told.extend, quiet=lambda tenant_id: tenant_id == watched)
     exchange.start()
     try:

@@ -5,8 +5,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from host_sim.cloud.catalogue import manifests
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange import reports
 from host_sim.cloud.gate.way import STEPS
+from host_sim.cloud.links import reports
 from host_sim.cloud.live import orders
 from tests.cloud.waiting import hold_still
 

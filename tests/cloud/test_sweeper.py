@@ -11,7 +11,7 @@ from host_sim import ROOT
 from host_sim.cloud import sweeper
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue import api_keys, clients, devices, keys, tenants, users
-from host_sim.cloud.exchange import keyring, reports
+from host_sim.cloud.links import keyring, reports
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.storage import chores, tables

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from host_sim.cloud.catalogue import tenants
-from host_sim.cloud.exchange import ledger
+from host_sim.cloud.links import ledger
 from host_sim.cloud.storage import bulk, trips
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.tables import agenda, directory, homes

@@ -7,6 +7,7 @@ import pytest
 from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.exchange.inbox import Arrivals
 from host_sim.cloud.exchange.turn import Turn
+from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.security.vault import Vault
 from host_sim.profiles import PROFILES
 from hxtp.sign import Key
@@ -28,7 +29,7 @@ def workers(database):
     """Two, of which each call is a turn: workers[0](messages, now) gives what leaves, as JSON."""
 
     def worker():
-        turn = Turn(VAULT, database.see, 45, 3)
+        turn = Turn(VAULT, database.see, refusal, 45, 3)
 
         def take(messages, now):
             with database.writing(quiet=True) as connection:

@@ -64,17 +64,13 @@ class Event:
     orders that ended by it.
     """
 
-    __slots__ = ("_message", "body", "ended", "type")
+    __slots__ = ("body", "ended", "raw", "type")
 
-    def __init__(self, type, body, ended, message):
+    def __init__(self, type, body, ended, raw):
         self.type = type
         self.body = body
         self.ended = ended
-        self._message = message
-
-    @property
-    def raw(self):
-        return self._message.body
+        self.raw = raw
 
 
 class Link:
@@ -143,17 +139,29 @@ class Link:
         body = message.params()
         if not _finite(body):
             raise HxtpError(FRAME_SCHEMA_INVALID)
-        check, take = _BY_KIND.get(kind, _NEITHER)
-        if check:
-            check(self, message, body)
+        ended = ()
+        if kind == "hello":
+            self._check_hello(body)
+        elif kind == "manifest" and message.payload_hash.decode() != self.manifest_hash:
+            raise HxtpError(HASH_MISMATCH)
+        elif kind == "ack":
+            ended = [self._order(body)]
         self._verifier.accept(message)
         self.last_seen = now
         self.away = False
-        ended = take(self, message, body, now) if take else ()
+        if kind == "hello":
+            ended = self._begin(message, body, now)
+        elif kind == "manifest":
+            self.manifest = body
+            self.awaits = False
+        elif kind == "state":
+            self.state = body
+        elif ended:
+            self._settle_by(ended[0], body)
         self._commit(self)
-        return Event(kind, body, ended, message)
+        return Event(kind, body, ended, message.body)
 
-    def _check_hello(self, message, body):
+    def _check_hello(self, body):
         challenge = body.get("challenge")
         boot = body.get("boot_count")
         kept = body.get("results_kept")
@@ -173,7 +181,7 @@ class Link:
         if self.stale_answered is None or not 0 <= now - self.stale_answered < STALE_ANSWER:
             try:
                 body = message.params()
-                self._check_hello(message, body)
+                self._check_hello(body)
             except HxtpError:
                 return
             self.stale_answered = now
@@ -226,27 +234,13 @@ class Link:
         text = jsontext.dumps(body).encode()
         self._answers.append(("cmd", self.wire.build(self._slots[0][0], fields, text, message.framed)))
 
-    def _check_manifest(self, message, body):
-        if message.payload_hash.decode() != self.manifest_hash:
-            raise HxtpError(HASH_MISMATCH)
-
-    def _know(self, message, body, now):
-        self.manifest = body
-        self.awaits = False
-        return ()
-
-    def _report(self, message, body, now):
-        self.state = body
-        return ()
-
-    def _order(self, message, body):
+    def _order(self, body):
         for order in self.orders:
             if order.message_id == body.get("ref_message_id") and order.state == DISPATCHED:
                 return order
         raise HxtpError(COMMAND_INVALID)
 
-    def _settle_by(self, message, body, now):
-        order = self._order(message, body)
+    def _settle_by(self, order, body):
         order.result = body
         told = body.get("ack_status")
         if told == "executed" or (told == DRY_RUN and loads(order.body).get(DRY_RUN) is True):
@@ -255,7 +249,6 @@ class Link:
             error = body.get("error")
             self._settle(order, FAILED, error if isinstance(error, str) else COMMAND_INVALID)
         self.orders.remove(order)
-        return [order]
 
     def _settle(self, order, state, error):
         order.state = state
@@ -362,17 +355,6 @@ class Link:
         A word of the future was heard by a clock that was ahead, and counts for as long at most.
         """
         return self.last_seen is not None and abs(now - self.last_seen) < 4000 * self.heartbeat_interval
-
-
-# By a message's type: what refuses it beside its form, and what it does; both get the message and its body,
-# the latter the time too, and returns the orders that ended by it.
-_BY_KIND = {
-    "hello": (Link._check_hello, Link._begin),
-    "manifest": (Link._check_manifest, Link._know),
-    "state": (None, Link._report),
-    "ack": (Link._order, Link._settle_by),
-}
-_NEITHER = (None, None)
 
 
 def _finite(value):

@@ -13,8 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.exchange.doorman import PASSWORD_LIFE
-from host_sim.cloud.exchange.keyring import purpose
+from host_sim.cloud.broker.doorman import PASSWORD_LIFE
+from host_sim.cloud.links.keyring import purpose
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.locks import hold_links

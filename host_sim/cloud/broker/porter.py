@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from host_sim.broker.authority import Unable
-from host_sim.cloud.exchange.doorman import Doorman
+from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.seldom import Seldom
 
 log = logging.getLogger(__name__)

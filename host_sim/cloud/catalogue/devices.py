@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.catalogue.pages import Page, bounded, rows_of
-from host_sim.cloud.exchange import ledger
-from host_sim.cloud.exchange.keyring import purpose
-from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.links import ledger
+from host_sim.cloud.links.keyring import purpose
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import (
     device_keys,

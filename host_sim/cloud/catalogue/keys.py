@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.devices import SECRET, Issued, touch
-from host_sim.cloud.exchange import keyring
-from host_sim.cloud.exchange.keyring import purpose
-from host_sim.cloud.exchange.records import DeviceKey
+from host_sim.cloud.links import keyring
+from host_sim.cloud.links.keyring import purpose
+from host_sim.cloud.links.records import DeviceKey
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.storage.tables import device_keys, devices
 

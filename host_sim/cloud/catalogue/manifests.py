@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.devices import touch
-from host_sim.cloud.exchange.records import NONE
+from host_sim.cloud.links.records import NONE
 from host_sim.cloud.storage.tables import manifests
 
 _HASH = re.compile("[0-9a-f]{64}")

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from host_sim.cloud.catalogue.manifests import capability
-from host_sim.cloud.exchange.records import NONE
+from host_sim.cloud.links.records import NONE
 from host_sim.cloud.storage.database import FAILURES, Database, one_of
 from host_sim.cloud.storage.remembered import ALONE_S, HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests

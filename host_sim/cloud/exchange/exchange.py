@@ -16,12 +16,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.failure import Failed
 from host_sim.cloud.exchange.inbox import Box, Inbox
-from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.orders import Acceptance, NewOrder, Unavailable
-from host_sim.cloud.exchange.turn import Look, News, Outcome, Turn, Work
+from host_sim.cloud.exchange.listeners import Listeners, always, one_by_one
+from host_sim.cloud.exchange.page import Refusal
+from host_sim.cloud.exchange.turn import Turn
+from host_sim.cloud.exchange.work import Look, News, Outcome, Work
+from host_sim.cloud.links import ledger
+from host_sim.cloud.links.orders import Acceptance, NewOrder, Unavailable
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import Database
@@ -45,12 +48,18 @@ BACK_MS = 2000  # by which the clock may be put back without looking at all that
 
 
 class Exchange:
-    """`publish(topic, payload)` sends at QoS 1; `connected()` says whether that would reach the broker."""
+    """`publish(topic, payload)` sends at QoS 1; `connected()` says whether that would reach the broker.
+
+    `refusal(device_id, order, passed_as, manifest)`: the code with which a command that has not left has to
+    end, None where it may leave; asked where the device can do something else than when it was ordered.
+    `passed_as`: what somebody said yes to.
+    """
 
     def __init__(
         self,
         database: Database,
         vault: Vault,
+        refusal: Refusal,
         publish: Callable[[str, bytes], None],
         connected: Callable[[], bool],
         clock: Callable[[], int] = lambda: time.time_ns() // 1000000,
@@ -60,14 +69,15 @@ class Exchange:
     ) -> None:
         """`heartbeat_s`: the interval that devices are told. `states_kept`: earlier states of each device."""
         self.refused: Counter[str] = Counter()  # by code, of messages that belong to no device
+        self.taken: Counter[str] = Counter()  # by kind, authentic messages of devices
         self.dropped = 0  # messages that came faster than they could be judged
         self.turns = 0
         self._database = database
         self._publish = publish
         self._connected = connected
         self._clock = clock
-        self.taken: Counter[str] = Counter()  # by kind, authentic messages of devices
-        self._turn = Turn(vault, database.see, heartbeat_s, states_kept, self._wanted)
+        self._listeners = Listeners()
+        self._turn = Turn(vault, database.see, refusal, heartbeat_s, states_kept, self._listeners.wanted)
         self._inbox = Inbox()
         self._orders: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._looks: queue.SimpleQueue[Work] = queue.SimpleQueue()  # and what else is to be done or told
@@ -75,7 +85,6 @@ class Exchange:
         self._enough = threading.Event()  # and is not to wait for others, or is as much as a turn takes
         self._urgent = False  # the former
         self._ending = False
-        self._listeners: list[tuple[Callable[[Sequence[Notice]], None], Callable[[str], bool]]] = []
         self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
         self._latest = 0  # what the clock said last
@@ -213,7 +222,7 @@ class Exchange:
         self._hurry()
 
     def listen(
-        self, listener: Callable[[Notice], None], quiet: Callable[[str], bool] = lambda tenant_id: True
+        self, listener: Callable[[Notice], None], quiet: Callable[[str], bool] = always
     ) -> Callable[[], None]:
         """Call `listener(notice)` on this thread for all that is committed from now on; it must not wait.
 
@@ -221,31 +230,15 @@ class Exchange:
         does, it is told of them all the same. Returns a function that ends it.
         """
 
-        def each(notices: Sequence[Notice]) -> None:
-            for notice in notices:
-                try:
-                    listener(notice)
-                except Exception:
-                    log.exception("a listener failed")
-
-        return self.listen_by_turn(each, quiet)
+        return self._listeners.add(one_by_one(listener), quiet)
 
     def listen_by_turn(
         self,
         listener: Callable[[Sequence[Notice]], None],
-        quiet: Callable[[str], bool] = lambda tenant_id: True,
+        quiet: Callable[[str], bool] = always,
     ) -> Callable[[], None]:
         """As `listen`, but `listener(notices)` is called once for all of a turn."""
-        entry = listener, quiet
-        self._listeners = [*self._listeners, entry]
-
-        def end() -> None:
-            self._listeners = [other for other in self._listeners if other is not entry]
-
-        return end
-
-    def _wanted(self, tenant_id: str) -> bool:
-        return any(quiet(tenant_id) for _, quiet in self._listeners)
+        return self._listeners.add(listener, quiet)
 
     # -- the thread ---------------------------------------------------------------------------------------
 
@@ -372,11 +365,7 @@ class Exchange:
             self._publish(topic, payload)
         outcome.answer()
         self.taken.update(outcome.taken)
-        for listener, _ in self._listeners:
-            try:
-                listener(outcome.notices)
-            except Exception:
-                log.exception("a listener failed")
+        self._listeners.tell(outcome.notices)
         if len(self._turn.cache) > CACHED:
             self._turn.cache.clear()
 

@@ -22,13 +22,13 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.catalogue.targets import Targets
 from host_sim.cloud.errors import ApiError, conflict, not_found
-from host_sim.cloud.exchange import ledger
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.orders import Acceptance, Content, IdUsed, Unavailable
 from host_sim.cloud.gate.judge import ASKS, Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.gate.way import DEVICE_LIMIT, DRY_RUN, MANIFEST, REQUEST, SIGNED, Way
+from host_sim.cloud.links import ledger
+from host_sim.cloud.links.orders import Acceptance, Content, IdUsed, Unavailable
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
 from hxtp.cloud import LIFE

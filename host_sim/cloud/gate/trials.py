@@ -21,8 +21,8 @@ from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.exchange.notices import Notice
-from host_sim.cloud.exchange.orders import Acceptance
+from host_sim.cloud.links.orders import Acceptance
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.storage.database import Database
 from hxtp import errors
 from hxtp.cloud import ACKNOWLEDGED, FAILED, OUTCOME_UNKNOWN

@@ -21,10 +21,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from host_sim.cloud.access import identify
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.live import orders, signed
 from host_sim.cloud.live.outbox import Out, Outbox, Overflow
 from host_sim.cloud.live.signed import Seat
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.security.vault import VaultError
 from host_sim.cloud.services import Services
 from host_sim.cloud.storage.database import FAILURES

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import redis
 
-from host_sim.cloud.exchange.notices import Notice
+from host_sim.cloud.notices import Notice
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.shared_redis import connect
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from host_sim.cloud.exchange.notices import Notice
 from host_sim.cloud.live.fanout import Fanout, LocalFanout
+from host_sim.cloud.notices import Notice
 
 WAITING = 8192  # notices of a tenant that may wait for the event loop
 

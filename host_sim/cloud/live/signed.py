@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from host_sim import fast
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import clients, devices, nonces
-from host_sim.cloud.exchange import keyring
+from host_sim.cloud.links import keyring
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.profiles import PROFILES, json_full

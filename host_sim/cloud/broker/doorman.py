@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import sqlalchemy as sa
 
 from host_sim.broker.authority import Unable
-from host_sim.cloud.exchange.keyring import purpose
+from host_sim.cloud.links.keyring import purpose
 from host_sim.cloud.security.vault import Vault, VaultError
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of

@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host_sim.cloud.exchange import keyring, records
-from host_sim.cloud.exchange.orders import Content
-from host_sim.cloud.exchange.records import Held
-from host_sim.cloud.exchange.reports import word
+from host_sim.cloud.links import keyring, records
+from host_sim.cloud.links.orders import Content
+from host_sim.cloud.links.records import Held
+from host_sim.cloud.links.reports import word
 from host_sim.cloud.security.vault import Vault
 from host_sim.cloud.settings import TENANT_SETTINGS
 from host_sim.cloud.storage import bulk, each, many, trips

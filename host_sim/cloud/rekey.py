@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from host_sim.cloud.catalogue import clients as app_clients
 from host_sim.cloud.catalogue import handshakes as sign_ins
-from host_sim.cloud.exchange import keyring
+from host_sim.cloud.links import keyring
 from host_sim.cloud.security import tokens
 from host_sim.cloud.security.vault import Vault, VaultError, add_key, forget_keys
 from host_sim.cloud.storage.database import Database

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from host_sim.cloud.exchange.records import DeviceKey
+from host_sim.cloud.links.records import DeviceKey
 from host_sim.cloud.security.vault import Vault, VaultError
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.tables import broker_logins, device_keys, links
