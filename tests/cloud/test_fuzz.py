@@ -177,12 +177,17 @@ def _mistaken(document: dict, check, case) -> bool:
     if not isinstance(case.body, dict) or not getattr(case.body.get("file"), "data", b""):
         return False
     form = document["paths"][case.path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    texts = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in case.body.items()
-        if name != "file" and isinstance(value, str | int | float | None)
-    }
-    return len(texts) == len(case.body) - 1 and Draft202012Validator(form).is_valid({**texts, "file": "x"})
+    texts = {"file": "x"}
+    for name, value in case.body.items():
+        parts = (
+            value if isinstance(value, list) else [value]
+        )  # of a list each item is a field, if there is one
+        if name == "file" or not parts:
+            continue
+        if len(parts) > 1 or not isinstance(parts[0], str | int | float | None):
+            return False
+        texts[name] = parts[0] if isinstance(parts[0], str) else json.dumps(parts[0])
+    return Draft202012Validator(form).is_valid(texts)
 
 
 def _run(app, config: SchemathesisConfig) -> tuple[dict[str, str], Counter[int]]:
