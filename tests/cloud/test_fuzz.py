@@ -179,9 +179,7 @@ def _mistaken(document: dict, check, case) -> bool:
     form = document["paths"][case.path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     texts = {"file": "x"}
     for name, value in case.body.items():
-        parts = (
-            value if isinstance(value, list) else [value]
-        )  # of a list each item is a field, if there is one
+        parts = value if isinstance(value, list) else [value]  # a list's items are fields each
         if name == "file" or not parts:
             continue
         if len(parts) > 1 or not isinstance(parts[0], str | int | float | None):
