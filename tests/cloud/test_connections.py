@@ -11,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from host_sim.cloud.front import protocol
 from host_sim.cloud.front.protocol import HEADERS, SLOWEST
 from host_sim.cloud.front.seats import Seats
 from host_sim.cloud.server import Cloud
@@ -170,6 +171,18 @@ def test_an_answer_that_is_under_way_is_not_written_into(peer):
     # The first is answered, the rubbish behind it is not.
     told = peer(GET + b"\r\n" + b"rubbish\r\n\r\n").rest()
     assert told.startswith(b"HTTP/1.1 200 ") and told.count(b"HTTP/1.1") == 1
+
+
+def test_who_does_not_read_what_it_asked_for_is_cut_off(cloud, peer, monkeypatch):
+    monkeypatch.setattr(protocol, "UNREAD_S", 0.3)
+    ask = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    reader, silent = peer(), peer(40 * ask)  # more than the system keeps for it
+    until(lambda: cloud.services.seats.open == 1, "the one that does not read to be cut off")
+    reader.send(ask)
+    assert reader.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
+    with pytest.raises(OSError):
+        while silent.socket.recv(65536):
+            silent.send(ask)
 
 
 def test_an_address_has_so_many_connections_and_gets_one_again_when_one_ends(cloud, peer):

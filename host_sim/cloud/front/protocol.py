@@ -1,5 +1,5 @@
-"""uvicorn's HTTP and WebSocket protocols, bounded: a head has a size, a number of lines and a time, a body a
-least speed, and what is no HTTP at all is answered in the API's one shape of errors.
+"""uvicorn's HTTP and WebSocket protocols, bounded: a head has a size, a number of lines and a time, a body
+and an answer a least speed, and what is no HTTP at all is answered in the API's one shape of errors.
 
     connection → head … complete → body … complete → answer → the next head, at most `keep-alive` later
 
@@ -24,6 +24,7 @@ HEADERS = 100  # of a request
 SOCKET_LINE = 8000  # bytes that the WebSocket's library takes of a line, less the header's name
 SLOWEST = 1024  # bytes a second that a body has to come with
 FRAMING = 65536  # bytes that a body may take on the wire beyond twice its own
+UNREAD_S = 60.0  # in which some 48 KB of an answer have to be read, where so much of it waits
 LINGER_S = 1.0  # that a refused peer has to read why, which it may not get if it is cut off while it sends,
 LINGER = 1 << 20  # bytes of which are dropped meanwhile
 
@@ -55,6 +56,7 @@ class Http(HttpToolsProtocol):
         self._wire = 0  # and what they took
         self._seen = 0  # of the body, when the timer was set
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None  # runs while an answer is not read
         self._over = False  # the head was over its bounds
         self._deaf = False  # what comes is dropped
         self._dropped = 0  # bytes
@@ -68,6 +70,7 @@ class Http(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         self._stop_timer()
+        self._read_on()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +93,19 @@ class Http(HttpToolsProtocol):
             self._refuse(self._too_large())
         elif self._head and self._timer is None:
             self._set_timer()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._read_on()
+        super().resume_writing()
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     # -- as the parser calls it -----------------------------------------------------------------------------
 
