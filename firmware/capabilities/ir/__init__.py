@@ -116,7 +116,10 @@ class Infrared(Part):
         carrier, duty = _hertz(params.pop("freq_khz", 0)), params.pop("duty", 0)
         codec, fields, repeats = press.plan(params, self._toggles)
         timings, sends = codec.train(fields, repeats)
-        result = self._send(carrier or codec.CARRIER, duty or codec.DUTY, timings, sends)
+        carrier, duty = carrier or codec.CARRIER, duty or codec.DUTY
+        del codec
+        self._forget()
+        result = self._send(carrier, duty, timings, sends)
         press.keep_toggle(fields, self._toggles)
         return result
 
@@ -127,6 +130,9 @@ class Infrared(Part):
         if isinstance(job, dict):
             return self.ir_send(job)
         return self.send_train(*job)
+
+    def _forget(self):
+        """Called when what an action loaded is not needed any more; here it stays, for the next press."""
 
     def send_train(self, carrier, timings, sends):
         """Send timings so many times, or refuse with `repeats` as too many. Those of several sends end with a

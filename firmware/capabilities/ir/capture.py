@@ -24,8 +24,8 @@ _ADVICE = {
 
 
 class Timings:
-    """us, in pieces for which there is room in a heap that has been in use for long. What is over 32,767 is
-    held to 16 us, up to half a second.
+    """us, in pieces of 64: a heap that has been in use for long has room for those, and keeps its larger
+    holes for messages. What is over 32,767 is held to 16 us, up to half a second.
     """
 
     def __init__(self):
@@ -38,12 +38,12 @@ class Timings:
     def __getitem__(self, at):
         if not 0 <= at < self._size:
             raise IndexError(at)
-        us = self._pieces[at >> 7][at & 127]
+        us = self._pieces[at >> 6][at & 63]
         return us if us < 32768 else (us & 32767) << 4
 
     def append(self, us):
-        if not self._size & 127:
-            self._pieces.append(array("H", bytes(256)))
+        if not self._size & 63:
+            self._pieces.append(array("H", bytes(128)))
         self._size += 1
         self.last(us)
 
@@ -52,7 +52,7 @@ class Timings:
         if us > 32767:
             us = 32768 | min(us >> 4, 32767)
         at = self._size - 1
-        self._pieces[at >> 7][at & 127] = us
+        self._pieces[at >> 6][at & 63] = us
 
     def pop(self):
         self._size -= 1

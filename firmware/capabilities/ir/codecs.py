@@ -45,23 +45,22 @@ def _load(name):
 
 
 def readings(timings):
-    """All that one frame can mean, the likeliest first: a list of fields. Loads only what could fit."""
-    found = []
+    """All that one frame can mean, the likeliest first, one after the other. Loads only what could fit."""
     if not timings:
-        return found
+        return
     marks = (len(timings) + 1) // 2
     for fewest, most, low, high, name in _SHAPES:
         if fewest <= marks <= most and low <= timings[0] <= high:
             fields = _load(name).decode(timings)
             if fields is not None:
-                found.append(fields)
-    return found
+                yield fields
 
 
 def decode(timings):
     """What one frame says, or None."""
-    found = readings(timings)
-    return found[0] if found else None
+    for fields in readings(timings):
+        return fields
+    return None
 
 
 def frames(timings, gap=8000):

@@ -125,9 +125,10 @@ def learned(part, params):
         answer["repeats"] = capture.repeats
         once = len(code.once)
         total = once + len(code.again)
-        raw = []
-        for at in range(offset, min(offset + _PAGE, total)):
-            raw.append(code.once[at] if at < once else code.again[at - once])
+        raw = [0] * max(0, min(_PAGE, total - offset))  # of its very size: it is kept with the answer
+        for at in range(len(raw)):
+            place = offset + at
+            raw[at] = code.once[place] if place < once else code.again[place - once]
     if code.fields:
         answer["decoded"] = code.fields
     answer["freq_khz"] = code.carrier / 1000

@@ -29,11 +29,11 @@ def number(found, at, count):
 def frame(form, sent):
     """Timings in us, mark first and last. `form`: (header mark, header space, mark, zero, one)."""
     lead, pause, mark, zero, one = form
-    timings = [lead, pause]
-    for bit in sent:
-        timings.append(mark)
-        timings.append(one if bit else zero)
-    timings.append(mark)
+    timings = [mark] * (3 + 2 * len(sent))  # of its very size
+    timings[0] = lead
+    timings[1] = pause
+    for at in range(len(sent)):
+        timings[3 + 2 * at] = one if sent[at] else zero
     return timings
 
 

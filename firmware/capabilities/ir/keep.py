@@ -86,13 +86,14 @@ def page(text, offset, most):
     if head is None:
         return None
     _, code, count, total = head
-    found = []
+    found = [0] * max(0, min(most, total - offset))  # of its very size
+    place = -offset
     for timing in _timings(text):
-        if offset <= 0:
-            found.append(timing)
-            if len(found) == most:
-                break
-        offset -= 1
+        if place == len(found):
+            break
+        if place >= 0:
+            found[place] = timing
+        place += 1
     return code, count, total, found
 
 

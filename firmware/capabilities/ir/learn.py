@@ -7,7 +7,7 @@ A capture is cut into frames at its pauses. What is no frame is noise; frames th
 held button are one press; a longer pause begins a second press.
 """
 
-from capabilities.ir import codecs, nec
+from capabilities.ir import codecs
 from capabilities.ir.capture import (
     CAPTURED,
     COLLIDED,
@@ -50,7 +50,7 @@ def _frames(timings, idle, full):
             continue
         if at >= size and full:
             break  # it may be cut off
-        if at - start > 2 * _FEWEST - 2 or (found and nec.is_repeat(_cut(timings, start, at))):
+        if at - start > 2 * _FEWEST - 2 or (found and _held(timings, start, at)):
             found.append((start, at, space))
             space = 0
         else:
@@ -61,6 +61,15 @@ def _frames(timings, idle, full):
             space += timings[at]
         start = at + 1
     return found, noisy
+
+
+def _held(timings, start, end):
+    """Whether this is NEC's short frame. Only what has its length loads what knows."""
+    if end - start != 3:
+        return False
+    from capabilities.ir import nec
+
+    return nec.is_repeat(_cut(timings, start, end))
 
 
 def _equal(timings, first, second, tolerance):
@@ -125,15 +134,18 @@ def _decode(timings, frame):
 
 
 def _cut(timings, start, end):
-    return [timings[at] for at in range(start, min(end, len(timings)))]
+    size = max(0, min(end, len(timings)) - start)
+    found = [0] * size  # of its very size
+    for at in range(size):
+        found[at] = timings[start + at]
+    return found
 
 
 def _compare(timings, first, frame, fields, tolerance):
     """What `frame` is beside the first of the capture, which says `fields` or what nobody knows."""
     protocol = fields["protocol"] if fields else ""
-    if protocol in ("", "nec", "necext", "lg") and nec.is_repeat(_cut(timings, frame[0], frame[0] + 4)):
-        if frame[1] - frame[0] == 3:
-            return _HELD
+    if protocol in ("", "nec", "necext", "lg") and _held(timings, frame[0], frame[1]):
+        return _HELD
     if _equal(timings, first, frame, tolerance):
         return _SAME
     if protocol == "jvc" and _equal(timings, (first[0] + 2, first[1]), frame, tolerance):

@@ -4,6 +4,7 @@ Must never block, nor load what it takes to learn and to keep before it is used.
 learning began; what came of it is in the state, and whole in the answer of ir_learned.
 """
 
+import gc
 import sys
 import time
 
@@ -96,13 +97,13 @@ class Learner(Infrared):
 
     def method(self, action):
         """What does an action, or None. Learned commands are actions without a method of their own."""
+        self._loaded = True  # what it will load; with the next tick it goes
         if action in self.ACTIONS:
             return getattr(self, action)
         return lambda params: self._send_kept(action[3:], params)
 
     def _send_kept(self, name, params):
         job = self._plan("plan", name, params)
-        self._loaded = True  # from now on: what sends it
         return self.ir_send(job) if isinstance(job, dict) else self.send_train(*job)
 
     def state(self):
@@ -174,6 +175,7 @@ class Learner(Infrared):
         timings, full = heard
         if timings is None:
             return self._noise or self._load("capture").Capture("timeout")
+        gc.collect()  # of all that was heard meanwhile, so that what judges finds room in one place
         order = self._order
         idle, tolerance = order.get("idle", 10) * 1000, order.get("tolerance", 25)
         capture = self._load("learn").judge(timings, idle, tolerance, full, self.capture)

@@ -35,8 +35,8 @@ class Receiver:
     def start(self):
         """Listen from now on. Returns the level of the pin."""
         gc.collect()
-        # In pieces, for which there is room in a heap that has been in use for long.
-        self._heard = [array("H", bytes(256)) for _ in range(MOST >> 7)]
+        # In pieces, as Timings are, and for the same reason.
+        self._heard = [array("H", bytes(128)) for _ in range(MOST >> 6)]
         self.edges = 0
         self._last = self._ticks_us()
         if hasattr(gc, "threshold") and self._threshold is None:
@@ -54,7 +54,7 @@ class Receiver:
 
     def us(self, at):
         """The us from edge `at` - 1 to edge `at`."""
-        took = self._heard[at >> 7][at & 127]
+        took = self._heard[at >> 6][at & 63]
         return took if took < 32768 else (took & 32767) << 4
 
     def quiet(self):
@@ -68,7 +68,7 @@ class Receiver:
             took = self._ticks_diff(now, self._last)
             if took > 32767:  # to 16 us then, up to half a second
                 took = 32768 | min(took >> 4, 32767)
-            self._heard[edges >> 7][edges & 127] = took
+            self._heard[edges >> 6][edges & 63] = took
         self._last = now
         self.edges = edges + 1
 

@@ -16,6 +16,7 @@ _SCALAR = b"0123456789-+.eEtrufalsn"  # what numbers, true, false and null are m
 # CPython finds out in one call whether there is anything but these.
 _PLAIN = bytes(range(32, 92)) + bytes(range(93, 256))
 _translate = getattr(bytes, "translate", None)
+_isascii = getattr(bytes, "isascii", None)
 
 
 def _refuse():
@@ -23,15 +24,17 @@ def _refuse():
 
 
 def _check_utf8(data):
+    # ASCII, which nearly all is, is told without a copy, for which a small heap may have no room.
+    if _isascii(data) if _isascii else data and max(data) < 128:
+        return
     # MicroPython's own decoder lets overlong forms and surrogates through.
     try:
-        text = str(data, "utf-8")
+        str(data, "utf-8")
     except UnicodeError:
         raise HxtpError(FRAME_UTF8_INVALID) from None
-    if len(text) != len(data):
-        i = 0
-        while i < len(data):
-            i = _character(data, i)
+    i = 0
+    while i < len(data):
+        i = _character(data, i)
 
 
 def _character(data, i):
@@ -52,21 +55,21 @@ def _character(data, i):
     return i + 1 + more
 
 
-def _is_plain(data):
-    # Without control characters and escapes each string ends at the next quote, and is right.
-    return (not _translate(data, None, _PLAIN)) if _translate else min(data) >= 32 and b"\\" not in data
-
-
 def scan(data, start):
     """Return {name: raw value} of the one JSON object in data[start:], all as bytes.
 
     Raises FRAME_UTF8_INVALID or FRAME_JSON_INVALID. Duplicate names at any depth,
     a backslash in a top-level name, nesting over 16 and anything behind the object
-    are refused. Memory: a copy for the checks and one of each top-level value.
+    are refused. Memory: one copy of each top-level value; on CPython, and for text beyond ASCII, one of all.
     """
-    text = data[start:] if start else data
+    text = data[start:] if _translate else memoryview(data)[start:]
     _check_utf8(text)
-    plain = text and _is_plain(text)
+    # Without control characters and escapes each string ends at the next quote, and is right.
+    plain = text and (
+        (not _translate(text, None, _PLAIN))
+        if _translate
+        else min(text) >= 32 and data.find(b"\\", start) < 0
+    )
     del text
     try:
         return _members(data, _space(data, start), plain)

@@ -34,15 +34,23 @@ def dumps(value):
         text = repr(value)
         return ("%.20f" % value).rstrip("0").rstrip(".") if "e" in text else text
     if isinstance(value, dict):
-        members = [_string(key) + ":" + dumps(value[key]) for key in sorted(value)]
-        return "{" + ",".join(members) + "}"
+        return _joined("{", [_string(key) + ":" + dumps(value[key]) for key in sorted(value)], "}")
     if isinstance(value, (list, tuple)):
         # A few at a time: the texts of a long list would take several times the memory of all its text.
         texts = []
         for at in range(0, len(value), _AT_ONCE):
             texts.append(",".join([dumps(item) for item in value[at : at + _AT_ONCE]]))
-        return "[" + ",".join(texts) + "]"
+        return _joined("[", texts, "]")
     raise TypeError("no JSON form: " + str(type(value)))
+
+
+def _joined(first, texts, last):
+    # In one step: a small heap has room for the whole once, and seldom for a second that is a sign longer.
+    if not texts:
+        return first + last
+    texts[0] = first + texts[0]
+    texts[-1] += last
+    return ",".join(texts)
 
 
 def _string(text):

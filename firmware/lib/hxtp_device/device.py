@@ -9,11 +9,12 @@ import sys
 
 from umqtt.simple import MQTTException
 
+from hxtp import envelope
 from hxtp.counter import Counter
 from hxtp.errors import PAYLOAD_TOO_LARGE, HxtpError
 from hxtp.registry import Registry
 from hxtp.session import Identity, Session
-from hxtp.sign import Key
+from hxtp.sign import Key, digest
 from hxtp.topics import SUBSCRIBED, topic
 from hxtp_device import VERSION
 
@@ -48,6 +49,15 @@ ASK_TIME = 600000  # ms between questions to the time server, while no authentic
 HOUR = 3600000  # ms
 DAY = 86400  # s
 KINDS = 32  # of errors that are remembered
+
+
+class Pieces:
+    """What signs for the session: every message leaves in pieces, of which none needs room for the whole."""
+
+    @staticmethod
+    def build(key, fields, body, framed):
+        """As envelope.build, but an envelope.Stream."""
+        return envelope.Stream(key, fields, digest(body), len(body), (body,), framed)
 
 
 class Device:
@@ -204,8 +214,12 @@ class Device:
         self.session = Session(
             identity, Key(settings.secret), counter, self.registry, self._random, store, stream=True
         )
-        self.session.accept_unsigned_action = settings.accept_unsigned_action
-        self.session.serve_cloud_without_hello_ack = settings.serve_cloud_without_hello_ack
+        for name, value in (
+            ("wire", Pieces),
+            ("accept_unsigned_action", settings.accept_unsigned_action),
+            ("serve_cloud_without_hello_ack", settings.serve_cloud_without_hello_ack),
+        ):
+            setattr(self.session, name, value)
         self.link.set_last_will(self._topic + "heartbeat", b"")
         return True
 
@@ -241,6 +255,7 @@ class Device:
         if message:
             self._handled += 1
             self._receive(message, now)
+        del message  # lest it takes room beside the next that leaves
         if session.tick(now):
             raise MQTTException("no authentic answer from the cloud")
         if link.ready():
@@ -275,6 +290,7 @@ class Device:
         if session.refusal:
             print("hxtp: refused", session.refusal)
         if command:
+            gc.collect()  # what is kept of it lies low then, and not amidst what is free
             session.finish(command, self.registry.run(command.action, command.params))
 
     def _ready(self, now):
