@@ -8,6 +8,7 @@ import sys
 
 from host_sim.cloud_client import cli as client
 from host_sim.cloud_client.options import add_options
+from host_sim.commandline import complain
 from host_sim.ir import formats, show
 from host_sim.ir.formats import device
 from host_sim.ir.guess import guess
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
         raise  # nobody reads any more: what runs this ends quietly
     except (FormatError, OSError, UnicodeError) as error:
         told = f"{error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
-        print(f"ir: {_plain(options.file)}: {_plain(told)}", file=sys.stderr)
+        complain("ir", f"{_plain(options.file)}: {_plain(told)}")
         return 1
 
 

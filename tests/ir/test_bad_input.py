@@ -260,7 +260,7 @@ def told(arguments, capsys):
     """(status, the one line on stderr) of the command."""
     status = cli.main(arguments)
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and err.startswith("ir: ")
+    assert out == "" and err.count("\n") == 1 and err.startswith("host_sim ir: ")
     return status, err
 
 
