@@ -27,6 +27,25 @@ class Hanging(Part):
             time.sleep_ms(50)
 Capability = Hanging
 """
+# One that fails four times in its constructor, and hangs there the fifth time.
+HANGING_AS_MADE = """
+import machine
+import time
+from capabilities import Part
+class Hanging(Part):
+    KIND = "hanging"
+    ACTIONS = {}
+    def __init__(self, name, options, context):
+        super().__init__(name, context)
+        with open("starts", "a") as file:
+            file.write("x")
+        with open("starts") as file:
+            if len(file.read()) < 5:
+                machine.reset()
+        while True:
+            time.sleep_ms(50)
+Capability = Hanging
+"""
 RESETTING = """
 import machine
 from capabilities import Part
@@ -141,6 +160,8 @@ def test_a_bug_in_a_capability_leaves_the_prompt_with_its_traceback(board):
     ended(one, "crash")
     assert "RuntimeError: a bug" in "\n".join(one.log)
     assert "10 minutes" in "\n".join(one.log)
+    # The watchdog watched while the part was made, and leaves the prompt alone for longer than those minutes.
+    assert [event["timeout_ms"] for event in one.trace if event.ev == "wdt"] == [30000, 3600000]
 
 
 def make_safe_mode(board, capability):
@@ -156,7 +177,9 @@ def make_safe_mode(board, capability):
     return one
 
 
-@pytest.mark.parametrize("capability", [HANGING, RESETTING], ids=["watchdog", "reset"])
+@pytest.mark.parametrize(
+    "capability", [HANGING, RESETTING, HANGING_AS_MADE], ids=["watchdog", "reset", "watchdog as it is made"]
+)
 def test_five_failed_starts_lead_to_safe_mode_which_touches_no_pin(board, capability):
     one = make_safe_mode(board, capability)
     assert "\n".join(one.log).count("SAFE MODE") == 1

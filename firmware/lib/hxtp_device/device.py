@@ -49,6 +49,7 @@ ASK_TIME = 600000  # ms between questions to the time server, while no authentic
 HOUR = 3600000  # ms
 DAY = 86400  # s
 KINDS = 32  # of errors that are remembered
+MAKING = 5  # s that the watchdog leaves at least for making all parts
 
 
 class Pieces:
@@ -160,7 +161,7 @@ class Device:
 
     def poll(self):
         """One short step of everything. Returns whether there is more to do at once."""
-        if self.state == IDLE and self.settings.watchdog:  # before a part can hang
+        if self.state == IDLE and self.settings.watchdog:
             self.guard.watch(self.settings.watchdog)
         now = self.clock.now()
         for part in self.registry.parts:
@@ -404,11 +405,15 @@ def build(path="hxtp.json"):
         time.sleep_ms,
     )
     try:
+        if given.watchdog:  # before a part can hang while it is made
+            device.guard.watch(max(given.watchdog, MAKING))
         for part in capabilities.load(given.board, device):
             device.add(part)
         device.registry.refresh()  # whether its manifest fits into a message
     except (ValueError, HxtpError) as error:
         raise wrong("the board data: %s" % error.args[-1]) from None
+    finally:
+        device.guard.rest()  # until the first poll; or at the prompt, if there is a mistake
     led = given.board.get("status_led")
     if led is not None:
         try:

@@ -50,7 +50,9 @@ class Guard:
         self._dog = self._machine.WDT(timeout=1000 * seconds)
 
     def rest(self):
-        """The loop was stopped from the prompt. A watchdog cannot be: it gets an hour."""
+        """Nobody feeds now: the loop has not begun, or was stopped from the prompt. A watchdog cannot be
+        stopped: it gets an hour.
+        """
         if self._dog:
             self.watch(3600)
 
