@@ -76,7 +76,8 @@ def register(
             created_at=now,
         )
     )
-    connection.execute(links.insert().values(device_id=device_id, tenant_id=tenant_id, version=1, record={}))
+    link = {"device_id": device_id, "tenant_id": tenant_id, "version": 1, "record": {}, "numbers": {}}
+    connection.execute(links.insert().values(link))
     connection.execute(
         directory.insert().values(kind="device", key=device_id, tenant_id=tenant_id, ref=device_id)
     )

@@ -127,6 +127,7 @@ def _load(
             links.c.version,
             links.c.last_seen,
             links.c.record,
+            links.c.numbers,
             manifests.c.hash.label("manifest_hash"),
         )
         .join(devices, devices.c.id == links.c.device_id)
@@ -145,6 +146,7 @@ def _load(
             tenant_id,
             row.version,
             row.record,
+            row.numbers,
             row.last_seen,
             keys[name],
             row.manifest_hash,
@@ -217,20 +219,28 @@ def save_links(connection: sa.Connection, changed: Sequence[Held]) -> None:
     if not changed:
         return
     tenant_id = changed[0].tenant_id
-    rows, orders = [], []
+    rows, anew, orders = [], [], []  # the second: those whose session is another one
     for held in changed:
         link = held.link
         held.version += 1
-        record = records.dump(held)
-        rows.append(
-            {"of": link.device_id, "version": held.version, "last_seen": link.last_seen, "record": record}
-        )
+        row = {
+            "of": link.device_id,
+            "version": held.version,
+            "last_seen": link.last_seen,
+            "numbers": records.numbers(held),
+        }
+        record = records.another_record(held)
+        if record is None:
+            rows.append(row)
+        else:
+            anew.append({**row, "record": record})
         for order in link.orders:
             columns = records.columns(order)
             if held.stored.get(order.message_id) != columns:
                 held.stored[order.message_id] = columns
                 orders.append(_order_row(order, None))
-    many.change(connection, links, "device_id", tenant_id, rows)
+    for some in (rows, anew):
+        many.change(connection, links, "device_id", tenant_id, some)
     save_orders(connection, tenant_id, orders)
 
 

@@ -6,6 +6,7 @@ Must never hold a message back or let one go: it only turns `hxtp.cloud.Link` in
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from host_sim import fast
@@ -60,6 +61,7 @@ class Held:
     changed: bool = False
     planned: int | None = -1  # what the agenda says; -1: not known
     stored: dict[str, tuple] = field(default_factory=dict)
+    record: tuple | None = None  # what its row says of the session
     manifest: str | None = None
     passed_as: dict[str, str] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)
@@ -76,6 +78,7 @@ def build(
     tenant_id: str,
     version: int,
     record: Mapping[str, Any],
+    numbers: Mapping[str, Any],
     last_seen: int | None,
     keys: Sequence[DeviceKey],
     manifest: str | None,
@@ -86,7 +89,6 @@ def build(
     """A link from what was kept. `keys`: the one that signs first. `manifest`: as in Held. `orders`: with
     what somebody said yes to. The limits are the tenant's.
     """
-    numbers = record.get("keys", {})
     windows, sent, slots = {}, {}, []
     for key in keys:
         kept = numbers.get(str(key.version), {})
@@ -112,6 +114,7 @@ def build(
     link.stale_answered = numbers.get(str(keys[0].version), {}).get("stale_answered")
     link.orders = [order for order, _ in orders]
     held = Held(tenant_id, link, version, keys[0].version, windows, sent)
+    held.record = tuple(record[name] for name in _LINK) if set(_LINK) <= record.keys() else None
     held.stored = {order.message_id: columns(order) for order in link.orders}
     held.manifest = manifest
     held.passed_as = {order.message_id: passed_as for order, passed_as in orders}
@@ -128,17 +131,28 @@ def proves(held: Held, channel: str, payload: bytes, now: int) -> bool:
     return held.proof is not None and held.proof.judge(payload, now, channel).slot is not None
 
 
-def dump(held: Held) -> dict[str, Any]:
-    """The record of a link."""
+def numbers(held: Held) -> dict[str, Any]:
+    """Those of a link, by the version of the key."""
     held.sent[held.signing] = held.link.sent
-    record: dict[str, Any] = {name: getattr(held.link, name) for name in _LINK}
-    record["keys"] = {
+    found: dict[str, Any] = {
         str(version): {"highest": window.highest, "taken": window.taken, "sent": held.sent[version]}
         for version, window in held.windows.items()
     }
     # So that several workers answer together no more than one would. A new key begins anew in this as well.
-    record["keys"][str(held.signing)]["stale_answered"] = held.link.stale_answered
-    return record
+    found[str(held.signing)]["stale_answered"] = held.link.stale_answered
+    return found
+
+
+_session = attrgetter(*_LINK)
+
+
+def another_record(held: Held) -> dict[str, Any] | None:
+    """What has to be kept of the session from now on; None where that is what is kept."""
+    session = _session(held.link)
+    if session == held.record:
+        return None
+    held.record = session
+    return dict(zip(_LINK, session, strict=True))
 
 
 def columns(order: Order) -> tuple:

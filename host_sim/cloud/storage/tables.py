@@ -253,7 +253,9 @@ links = sa.Table(
     _tenant(),
     sa.Column("version", sa.BigInteger, nullable=False),
     _at("last_seen", nullable=True),
-    _json("record"),  # see exchange.records: the session, and by key version the numbers of both directions
+    # See links.records. Apart, because the numbers change with each message and the session does not.
+    _json("record"),  # the session
+    _json("numbers"),  # by key version, of both directions
 )
 
 commands = sa.Table(

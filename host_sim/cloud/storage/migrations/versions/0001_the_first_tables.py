@@ -388,6 +388,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("last_seen", sa.BigInteger(), nullable=True),
         sa.Column("record", JSON, nullable=False),
+        sa.Column("numbers", JSON, nullable=False),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name="fk_links_device_id", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_links_tenant_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("device_id", name="pk_links"),
