@@ -39,6 +39,22 @@ def test_an_oversize_message_is_counted_and_the_next_one_runs():
     assert rig.device.session.refused == {PAYLOAD_TOO_LARGE: 1}
 
 
+def test_a_message_that_finds_no_memory_is_told_with_its_size_and_the_next_one_runs(capsys):
+    rig = Rig().ready()
+    verifier = rig.device.session._verifier
+
+    def parse(data, message):
+        raise MemoryError
+
+    verifier.parse = parse
+    rig.send("cmd", b"{" * 3000)
+    rig.steps(1000)
+    del verifier.parse
+    assert "hxtp: no room for 3000 bytes of message: send less at once" in capsys.readouterr().out
+    assert rig.device.session.refused == {"BUFFER_OVERFLOW": 1}
+    assert rig.order("lamp_set", level=2).state == "acknowledged"
+
+
 def test_each_refusal_is_told_on_the_console(capsys):
     rig = Rig().ready()
     rig.cloud.submit("lamp_set", {"level": 5}, rig.now)

@@ -11,7 +11,7 @@ from umqtt.simple import MQTTException
 
 from hxtp import envelope
 from hxtp.counter import Counter
-from hxtp.errors import PAYLOAD_TOO_LARGE, HxtpError
+from hxtp.errors import BUFFER_OVERFLOW, PAYLOAD_TOO_LARGE, HxtpError
 from hxtp.registry import Registry
 from hxtp.session import Identity, Session
 from hxtp.sign import Key, digest
@@ -288,6 +288,8 @@ class Device:
             session.refuse(PAYLOAD_TOO_LARGE)
         else:
             command = session.receive(channel, message[1], now, message[2])
+        if session.refusal == BUFFER_OVERFLOW:
+            print("hxtp: no room for %d bytes of message: send less at once" % len(message[1]))
         if session.refusal:
             print("hxtp: refused", session.refusal)
         if command:
