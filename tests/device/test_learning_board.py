@@ -130,8 +130,9 @@ def send_raw(one, count):
 
 
 @on_a_device
-def test_a_board_that_has_learned_nothing_sends_1024_raw_timings(small):
-    send_raw(small, 1024)
+def test_a_board_that_has_learned_nothing_sends_512_raw_timings(small):
+    # 1,024 fit, with little to spare: host_sim.soak.raw_limit measures how many.
+    send_raw(small, 512)
     assert "Traceback" not in log(small)
 
 

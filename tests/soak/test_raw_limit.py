@@ -1,4 +1,4 @@
-"""What `raw_limit` has a board learn before it measures: a button of each protocol, such as can be learned."""
+"""What `raw_limit` has a board learn before it measures: a button of each protocol, as it can be learned."""
 
 import pytest
 
