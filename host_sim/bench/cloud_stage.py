@@ -13,7 +13,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPSConnection
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 from ssl import create_default_context
 from typing import Any
@@ -91,18 +91,21 @@ class Stage:
         if self._asking is None:
             tls = create_default_context(cafile=str(self.ca))
             self._asking = HTTPSConnection("127.0.0.1", self.port, timeout=30, context=tls)
+        path = urlsplit(self.url).path + "/metrics"
         try:
-            path = urlsplit(self.url).path + "/metrics"
-            self._asking.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
-            answer = self._asking.getresponse()
-            text = answer.read().decode()
-        except OSError:
-            self._asking.close()  # the next question opens it again
-            raise
+            answer = self._get(path)
+        except OSError:  # it was idle for long
+            self._asking.close()
+            answer = self._get(path)
+        text = answer.read().decode()
         if answer.status != 200:
             raise OSError(f"the cloud does not tell its metrics: {answer.status}")
         told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return tuple(float(told.get(line, 0)) for line in lines)
+
+    def _get(self, path: str) -> HTTPResponse:
+        self._asking.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+        return self._asking.getresponse()
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._ask(path, json.dumps(body).encode())

@@ -155,6 +155,7 @@ class Link(MQTTClient):
                     self._out.insert(0, next(self._pieces))
                 except StopIteration:
                     self._out.pop(0)
+                    self._pieces = None  # which may hold the last of them
                 continue
             # TLS wants the very same bytes again after a write that did not go through.
             sent = self.sock.write(memoryview(packet)[self._sent :] if self._sent else packet)
