@@ -6,7 +6,7 @@ master key what others have to open with the old one.
 
 from host_sim.cloud.rekey import sample
 from host_sim.cloud.security.vault import Vault, VaultError
-from host_sim.cloud.settings import PREFIX, Settings
+from host_sim.cloud.settings import PREFIX, Settings, SettingsError
 from host_sim.cloud.storage.database import Database, DatabaseError
 from host_sim.cloud.storage.migrate import migrate, pending
 from host_sim.cloud.storage.role import check_role
@@ -42,6 +42,15 @@ def open_database(settings: Settings) -> Database:
         database.close()
         raise
     return database
+
+
+def open_existing(settings: Settings) -> Database:
+    """As `open_database`, of a cloud that there is: SettingsError where `data` holds none."""
+    if not settings.database and not settings.database_file().exists():
+        raise SettingsError(
+            f"there is no cloud's data in {settings.data}: give the --data or the --config that it runs with"
+        )
+    return open_database(settings)
 
 
 def open_vault(settings: Settings, database: Database) -> Vault:

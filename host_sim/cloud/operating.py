@@ -67,7 +67,7 @@ def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
     which = call.add_mutually_exclusive_group(required=True)
     which.add_argument("--tenant", metavar="NAME", help="its name, or its slug")
     which.add_argument("--email", metavar="E", help="of a user who belongs to no tenant")
-    call.add_argument("--yes", action="store_true", help="nothing brings it back")
+    call.add_argument("--yes", action="store_true", help="do it; nothing brings it back")
     call.set_defaults(run=_told(_forget))
     call = calls.add_parser("logins", parents=[common], help="tell the broker of all devices again")
     call.set_defaults(run=_told(_logins))
@@ -131,10 +131,10 @@ def _mosquitto(settings: Settings, options: argparse.Namespace) -> str:
 
 def _tier(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.catalogue import tenants
-    from host_sim.cloud.opening import open_database
+    from host_sim.cloud.opening import open_existing
 
     slug = tenants.slug_of(options.tenant)
-    database = open_database(settings)
+    database = open_existing(settings)
     try:
         with database.writing() as connection:
             if not tenants.set_tier(connection, slug, options.wanted):
@@ -155,9 +155,9 @@ def _no_tenant(connection: Any, slug: str) -> Trouble:
 def _forget(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.catalogue import forgetting, tenants
     from host_sim.cloud.images import Images
-    from host_sim.cloud.opening import open_database
+    from host_sim.cloud.opening import open_existing
 
-    database = open_database(settings)
+    database = open_existing(settings)
     try:
         if options.email is not None:
             if not options.yes:
@@ -175,8 +175,8 @@ def _forget(settings: Settings, options: argparse.Namespace) -> str:
         what = f"the tenant {slug} ({row.name}), its {people} people and {devices} devices"
         if not options.yes:
             raise Trouble(f"with --yes {what} are deleted for good, and all that is known of them")
-        for release_id in forgetting.forget_tenant(database, row.id, time.time_ns() // 1000000):
-            Images(settings.data / "firmware", 0).drop(release_id)
+        images = Images(settings.data / "firmware", 0)
+        forgetting.forget_tenant(database, row.id, time.time_ns() // 1000000, images.drop)
     finally:
         database.close()
     return f"{what} are deleted"
@@ -184,9 +184,9 @@ def _forget(settings: Settings, options: argparse.Namespace) -> str:
 
 def _logins(settings: Settings, options: argparse.Namespace) -> str:
     from host_sim.cloud.broker import logins
-    from host_sim.cloud.opening import open_database
+    from host_sim.cloud.opening import open_existing
 
-    database = open_database(settings)
+    database = open_existing(settings)
     try:
         count = logins.renew_all(database, time.time_ns() // 1000000)
     finally:
@@ -195,7 +195,7 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def _rekey(settings: Settings, options: argparse.Namespace) -> str:
-    from host_sim.cloud.opening import open_database, open_vault
+    from host_sim.cloud.opening import open_existing, open_vault
     from host_sim.cloud.rekey import forget_old_keys, rekey, renew_master_key
     from host_sim.cloud.security.vault import VaultError
 
@@ -203,7 +203,7 @@ def _rekey(settings: Settings, options: argparse.Namespace) -> str:
         raise VaultError(
             "master_key holds the keys: change them there, the new one first, and leave --new out"
         )
-    database = open_database(settings)
+    database = open_existing(settings)
     file = settings.key_file()
     try:
         vault = open_vault(settings, database)
@@ -222,10 +222,10 @@ def _rekey(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def _renew_tokens(settings: Settings, options: argparse.Namespace) -> str:
-    from host_sim.cloud.opening import open_database, open_vault
+    from host_sim.cloud.opening import open_existing, open_vault
     from host_sim.cloud.security.tokens import RELOAD_S, Tokens
 
-    database = open_database(settings)
+    database = open_existing(settings)
     try:
         Tokens(database, open_vault(settings, database), settings.token_life_s).renew(options.end_all)
     finally:

@@ -61,21 +61,26 @@ def token_for(
 
 def local_token(settings: Settings, tenant: str | None = None) -> str:
     """A token for programs of whoever holds the cloud's data, as the owner `client@TENANT.localhost`: of the
-    only tenant that there is; of `home`, made now and without a limit of requests, where there is none.
+    only tenant that there is; of `home` or the one that is asked for, made now and without a limit of
+    requests, where there is none.
 
-    Raises what `token_for` raises; ValueError too where there are several tenants.
+    Raises what `token_for` raises; ValueError too where there are several tenants, or not this one.
     """
+    settings.make_data()
+    database = open_database(settings)
+    try:
+        with database.reading() as connection:
+            known = tenants.slugs(connection, 10)
+            wanted = None if tenant is None else tenants.tenant_by_slug(connection, tenants.slug_of(tenant))
+    finally:
+        database.close()
+    if tenant is None and len(known) > 1:
+        raise ValueError(f"there are several tenants, choose one with --tenant: {', '.join(known)}")
     if tenant is None:
-        settings.make_data()
-        database = open_database(settings)
-        try:
-            with database.reading() as connection:
-                known = tenants.slugs(connection, 10)
-        finally:
-            database.close()
-        if len(known) > 1:
-            raise ValueError(f"there are several tenants, choose one with --tenant: {', '.join(known)}")
         tenant = known[0] if known else "home"
+    elif known and wanted is None:
+        slug, names = tenants.slug_of(tenant), ", ".join(known)
+        raise ValueError(f"there is no tenant {slug}; there are: {names}. `cloud token --tenant` makes one")
     return token_for(settings, f"client@{tenants.slug_of(tenant)}.localhost", tenant, tier="unlimited")
 
 

@@ -184,7 +184,11 @@ class Settings:
                 ) from None
 
     def database_url(self) -> str:
-        return self.database or f"sqlite:///{(self.data / 'cloud.db').absolute()}"
+        return self.database or f"sqlite:///{self.database_file().absolute()}"
+
+    def database_file(self) -> Path:
+        """Where SQLite keeps it, unless `database` says something else."""
+        return self.data / "cloud.db"
 
     def base_url(self) -> str:
         """Of the API, without a slash at its end."""
@@ -346,6 +350,10 @@ def _check_urls(settings: Settings) -> None:
             raise SettingsError(
                 "allowed_origins must be web pages' origins, separated by commas: https://dash.example"
             )
+    for name in ("database", "database_owner"):
+        url = getattr(settings, name)
+        if url and _split(url).scheme not in ("postgresql", "postgres", "sqlite"):
+            raise SettingsError(f"{name} must be postgresql://ROLE@HOST/NAME, or sqlite:///FILE")
     if settings.redis:
         parts = _split(settings.redis)
         if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path):

@@ -14,7 +14,7 @@ from host_sim.cloud.catalogue import devices
 from host_sim.cloud.cli import main
 from host_sim.cloud.images import Images
 from host_sim.cloud.opening import open_vault
-from host_sim.cloud.provisioning import token_for
+from host_sim.cloud.provisioning import local_token, token_for
 from host_sim.cloud.rekey import SEALED
 from host_sim.cloud.security.tokens import TokenError, Tokens
 from host_sim.cloud.security.vault import Vault, VaultError, key_file
@@ -324,11 +324,34 @@ def test_one_secret_that_was_damaged_does_not_keep_a_cloud_from_starting(databas
         open_vault(Settings(master_key="cd" * 32), database)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["rekey", "--new"],
+        ["renew-tokens", "--end-all"],
+        ["logins"],
+        ["tier", "--tenant", "home", "--tier", "pro"],
+        ["forget", "--tenant", "home", "--yes"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_folder_without_a_cloud_is_told_and_none_is_made_there(settings, capsys, command):
+    assert main(command) != 0
+    assert f"there is no cloud's data in {settings.data}: give the --data" in capsys.readouterr().err
+    assert not settings.data.exists()
+
+
+def test_a_tenant_that_is_misspelt_is_not_made_where_there_are_others(settings):
+    local_token(settings)
+    with pytest.raises(ValueError, match="there is no tenant hoem; there are: home"):
+        local_token(settings, "hoem")
+    assert local_token(settings, "Home")
+
+
 def test_keys_in_the_environment_are_not_changed_by_a_command(settings, monkeypatch, capsys):
     monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", "ab" * 32)
     assert main(["rekey", "--new"]) == 1
     assert "master_key holds the keys" in capsys.readouterr().err
-    assert main(["rekey"]) == 0
     monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", f"{'cd' * 32},{'ab' * 32}")
     token_for(load(), "me@example.org", "home")
     monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", f"{'ef' * 32},{'cd' * 32}")

@@ -137,6 +137,7 @@ def test_each_setting_is_taken_from_a_file_the_environment_and_but_for_secrets_a
         ({"redis": "redis://:secret@cache.example:6379"}, "redis: over a network it has to be rediss://"),
         ({"redis": "redis://localhost", "redis_ca": __file__}, "redis_ca goes with a redis that has TLS"),
         ({"public_url": "http://cloud.example/api/v1"}, "public_url: over a network it has to be https://"),
+        ({"database": "mysql://a@b/c"}, "database must be postgresql://ROLE@HOST/NAME, or sqlite:///FILE"),
         ({"database_owner": "postgresql://a@b/c"}, "database_owner is for PostgreSQL: set database too"),
         ({"shared_subscriptions": "true"}, "shared_subscriptions is for a broker of your own"),
         ({"broker_auth_secret": "short"}, "broker_auth_secret must have 16 characters or more"),
