@@ -59,7 +59,8 @@ def test_nothing_of_a_tenant_is_left_and_all_of_another_one_is(database, tenant)
     before = _counts(database, other)
     assert set(before.values()) == {1} and _counts(database, tenant) == before
     assert forgetting.sizes(database, tenant) == (1, 1)
-    forgetting.forget_tenant(database, tenant, NOW)
+    dropped = []
+    forgetting.forget_tenant(database, tenant, NOW, dropped.append)
     assert set(_counts(database, tenant).values()) == {0}
     assert _counts(database, other) == before
     with database.reading() as connection:
@@ -78,7 +79,7 @@ def test_its_devices_are_refused_by_workers_that_knew_them(database, tenant):
             return ledger.hold(connection, VAULT, tenant, [made.device_id], cache, NOW)
 
     assert doorman.check_password(made.device_id, password, NOW // 1000) and held()
-    forgetting.forget_tenant(database, tenant, NOW)
+    forgetting.forget_tenant(database, tenant, NOW, str)
     assert not doorman.check_password(made.device_id, password, NOW // 1000)
     assert not doorman.check_password(made.device_id, made.secret.hex(), NOW // 1000)
     assert not held()
@@ -91,7 +92,7 @@ def test_what_a_broker_was_told_of_its_devices_is_taken_back_before_it_is_forgot
         connection.execute(
             broker_logins.update().where(broker_logins.c.device_id == device_id).values(written=1)
         )
-    forgetting.forget_tenant(database, tenant, NOW)
+    forgetting.forget_tenant(database, tenant, NOW, str)
 
     def left():
         with database.reading() as connection:

@@ -5,7 +5,7 @@ goes last: whoever is stopped on the way says it again. Must never leave a devic
 the broker was told stays to be taken back, and the sweeper deletes that row when it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,8 +45,8 @@ def sizes(database: Database, tenant_id: str) -> tuple[int, int]:
         return connection.execute(count[0]).scalar_one(), connection.execute(count[1]).scalar_one()
 
 
-def forget_tenant(database: Database, tenant_id: str, now: int) -> list[str]:
-    """Delete a tenant; the ids of its releases whose images are files of the cloud."""
+def forget_tenant(database: Database, tenant_id: str, now: int, drop: Callable[[str], None]) -> None:
+    """Delete a tenant. `drop(release_id)` deletes the image of a release that is a file of the cloud."""
     with database.writing(tenant_id) as connection:
         _shut(connection, tenant_id, now)
     last = ""
@@ -54,6 +54,11 @@ def forget_tenant(database: Database, tenant_id: str, now: int) -> list[str]:
         for table in (telemetry, commands, state_history, observations):
             _clear(database, tenant_id, table, device_ids)
         last = device_ids[-1]
+    # Before the tenant goes: what fails here can be done again.
+    with database.reading(tenant_id) as connection:
+        images = _images(connection, tenant_id)
+    for release_id in images:
+        drop(release_id)
     with database.writing(tenant_id) as connection:
         if not database.is_sqlite:
             # What is left goes by its references, for which PostgreSQL may read whole tables.
@@ -61,14 +66,16 @@ def forget_tenant(database: Database, tenant_id: str, now: int) -> list[str]:
         hold_links(connection, tenant_id)
         # Who is adding something now ends before this, and nobody adds anything from here on.
         connection.execute(sa.select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
-        stored = sa.select(releases.c.id).where(_of(releases, tenant_id), releases.c.stored)
-        images = list(connection.execute(stored).scalars())
+        images = _images(connection, tenant_id)
+        # Also of a device that somebody registered meanwhile.
+        logins.renew_tenant(connection, tenant_id, now)
         untold = broker_logins.c.written == 0, broker_logins.c.held_until == 0
         connection.execute(broker_logins.delete().where(_of(broker_logins, tenant_id), *untold))
         for table in (agenda, directory):
             connection.execute(table.delete().where(_of(table, tenant_id)))
         connection.execute(tenants.delete().where(tenants.c.id == tenant_id))
-    return images
+    for release_id in images:
+        drop(release_id)
 
 
 def forget_user(database: Database, email: str) -> str | None:
@@ -84,6 +91,11 @@ def forget_user(database: Database, email: str) -> str | None:
         mine = directory.c.kind == "user", directory.c.ref == user_id
         connection.execute(directory.delete().where(*mine))
     return None
+
+
+def _images(connection: sa.Connection, tenant_id: str) -> list[str]:
+    stored = sa.select(releases.c.id).where(_of(releases, tenant_id), releases.c.stored)
+    return list(connection.execute(stored).scalars())
 
 
 def _of(table: sa.Table, tenant_id: str) -> Any:
