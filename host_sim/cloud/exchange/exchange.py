@@ -1,7 +1,7 @@
 """The worker: one thread that takes turns over what arrived, was ordered or has become due.
 
-Everything public may be called from any thread. Must never publish before the commit, nor end because of what
-a device sent or a listener did.
+Everything public but `receive` may be called from any thread. Must never publish before the commit, nor end
+because of what a device sent or a listener did.
 """
 
 import contextlib
@@ -134,7 +134,7 @@ class Exchange:
     # -- what comes in -------------------------------------------------------------------------------------
 
     def receive(self, name: str, payload: bytes) -> None:
-        """A message of the topic `name`."""
+        """A message of the topic `name`. From one thread, which keeps the order of a device's messages."""
         source = self._inbox.sources.get(name) or self._source(name)
         if source is None:
             return

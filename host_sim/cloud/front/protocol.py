@@ -22,9 +22,9 @@ from host_sim.cloud.front.seats import Seats
 
 HEADERS = 100  # of a request
 SOCKET_LINE = 8000  # bytes that the WebSocket's library takes of a line, less the header's name
-SLOWEST = 1024  # bytes a second that a body has to come with
+SLOWEST = 1024  # bytes a second that a body has to come with, and an answer to be read with
 FRAMING = 65536  # bytes that a body may take on the wire beyond twice its own
-UNREAD_S = 60.0  # in which some 48 KB of an answer have to be read, where so much of it waits
+UNREAD_S = 60.0  # over which an answer that waits has to be read with SLOWEST
 LINGER_S = 1.0  # that a refused peer has to read why, which it may not get if it is cut off while it sends,
 LINGER = 1 << 20  # bytes of which are dropped meanwhile
 
@@ -96,11 +96,22 @@ class Http(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+        self._look_again()
 
     def resume_writing(self) -> None:
         self._read_on()
         super().resume_writing()
+
+    def _look_again(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(UNREAD_S, self._look, waiting)
+
+    def _look(self, waited: int) -> None:
+        """Whether the peer reads on, of whose answer so many bytes waited a while ago."""
+        if waited - self.transport.get_write_buffer_size() < SLOWEST * UNREAD_S:
+            self.transport.abort()
+        else:
+            self._look_again()
 
     def _read_on(self) -> None:
         if self._unread is not None:
@@ -146,6 +157,7 @@ class Http(HttpToolsProtocol):
         elif self.cycle is not None and not self.cycle.response_complete:
             self._refuse(_malformed())  # after the answer that is under way
         else:
+            self._read_on()
             super().handle_websocket_upgrade()
 
     def _too_large(self, most: int | None = None) -> ApiError:
