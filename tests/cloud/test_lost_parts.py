@@ -109,7 +109,8 @@ class _Broker:
         """It answers at once."""
 
 
-def test_what_cannot_be_written_is_found_out_before_anybody_relies_on_it(tmp_path):
+def test_what_cannot_be_written_is_found_out_before_anybody_relies_on_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     database = Database(f"sqlite:///{tmp_path / 'cloud.db'}")
     migrate(database)
     for _ in range(2):
@@ -118,3 +119,4 @@ def test_what_cannot_be_written_is_found_out_before_anybody_relies_on_it(tmp_pat
     with contextlib.closing(other), pytest.raises(DatabaseError, match="readonly"):
         other.check_writing()
     database.close()
+    assert not (tmp_path / "file:").exists()

@@ -228,7 +228,8 @@ def reason_of(error: BaseException | None) -> str:
 
 def _sqlite(url: sa.URL, connections: int) -> sa.Engine:
     if url.database and url.database not in IN_MEMORY:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        if not url.database.startswith("file:"):  # of which SQLite makes out the path
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {
             "pool_size": connections,
             "max_overflow": 0,
