@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def _check(house: House) -> None:
         raise TimeoutError("an allocation failed")
 
 
-def _wait(house: House, condition: Callable[[], bool]) -> None:
+def wait(house: House, condition: Callable[[], bool]) -> None:
     """Raises TimeoutError after WAIT, or at once where it is in vain."""
     end = time.monotonic() + WAIT
     while not condition():
@@ -96,14 +97,23 @@ def _wait(house: House, condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def executed(house: House, action: str, **params: Any) -> dict[str, Any]:
+    """What the device answers to a command. Raises TimeoutError as `wait`, and where it was not executed."""
+    ticket = house.gateway.command(house.device, action, params)
+    wait(house, ticket.done)
+    if not ticket.executed:
+        raise TimeoutError(f"{action}: {ticket.error}")
+    return ticket.result.get("result", {})
+
+
 def _batch(house: House, orders: list) -> bool:
     tickets = [house.gateway.command(house.device, *order) for order in orders]
-    _wait(house, lambda: all(ticket.done() for ticket in tickets))
+    wait(house, lambda: all(ticket.done() for ticket in tickets))
     return all(ticket.executed for ticket in tickets)
 
 
 def _works(house: House, kind: str, actions: list) -> bool:
-    _wait(house, lambda: any("READY" in line for line in house.board.log))
+    wait(house, lambda: any("READY" in line for line in house.board.log))
     for first in range(0, COMMANDS, AT_ONCE):
         if first == COMMANDS // AT_ONCE // 2 * AT_ONCE:
             house.broker.stop()
@@ -121,12 +131,7 @@ def _learns(house: House) -> bool:
     gateway, device = house.gateway, house.device
     button = from_fields("power", "nec", address=4, command=8)
 
-    def do(action: str, **params: Any) -> dict:
-        ticket = gateway.command(device, action, params)
-        _wait(house, ticket.done)
-        if not ticket.executed:
-            raise TimeoutError(f"{action}: {ticket.error}")
-        return ticket.result.get("result", {})
+    do = partial(executed, house)
 
     def offered(action: str) -> bool:
         manifest = gateway.device(device).manifest or {"capabilities": []}
@@ -135,23 +140,23 @@ def _learns(house: House) -> bool:
     def learning() -> str:
         return gateway.device(device).state["ir_learning"]
 
-    _wait(house, lambda: offered("ir_learn"))
+    wait(house, lambda: offered("ir_learn"))
     for raw in (False, True):
         do("ir_learn")
-        _wait(house, lambda: learning() == "waiting")
+        wait(house, lambda: learning() == "waiting")
         house.board.edges(RECEIVER, edges.of_timings(button.once))
-        _wait(house, lambda: learning() != "waiting")
+        wait(house, lambda: learning() != "waiting")
         if do("ir_learned").get("decoded") is None:
             return False
         do("ir_keep", name="power", raw=raw)
-        _wait(house, lambda: offered("ir_power"))
+        wait(house, lambda: offered("ir_power"))
         do("ir_power", repeats=1)
         do("ir_learned", name="power")
         do("ir_kept")
         do("ir_rename", name="power", to="off")
-        _wait(house, lambda: offered("ir_off"))
+        wait(house, lambda: offered("ir_off"))
         do("ir_remove", name="off")
-        _wait(house, lambda: not offered("ir_off"))
+        wait(house, lambda: not offered("ir_off"))
     _check(house)
     return True
 

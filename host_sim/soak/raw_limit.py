@@ -10,14 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from host_sim import runtimes
 from host_sim.board import BoardError, edges
 from host_sim.ir.signals import codecs, from_fields
 from host_sim.soak.house import House, Missing
-from host_sim.soak.min_heap import BOARDS, OUT_OF_MEMORY, RECEIVER, _wait
+from host_sim.soak.min_heap import BOARDS, OUT_OF_MEMORY, RECEIVER, executed, wait
 
 STEP, MOST = 64, 1536
 
@@ -36,22 +36,17 @@ def longest(heap: int, learned: bool, tell: Callable[[str], None]) -> int:
     ):
         gateway, device = house.gateway, house.device
 
-        def do(action: str, **params: Any) -> dict:
-            ticket = gateway.command(device, action, params)
-            _wait(house, ticket.done)
-            if not ticket.executed:
-                raise TimeoutError(f"{action}: {ticket.error}")
-            return ticket.result.get("result", {})
+        do = partial(executed, house)
 
         def learning() -> str:
             return (gateway.device(device).state or {}).get("ir_learning", "")
 
-        _wait(house, lambda: gateway.device(device).manifest is not None and learning() == "idle")
+        wait(house, lambda: gateway.device(device).manifest is not None and learning() == "idle")
         for protocol in sorted(codecs.MODULES) if learned else ():
             do("ir_learn")
-            _wait(house, lambda: learning() == "waiting")
+            wait(house, lambda: learning() == "waiting")
             house.board.edges(RECEIVER, edges.of_timings(from_fields("", protocol, **button(protocol)).once))
-            _wait(house, lambda: learning() != "waiting")
+            wait(house, lambda: learning() != "waiting")
             do("ir_learned")
             do("ir_send", encoding=protocol, repeats=1, **button(protocol))
         most = 0
