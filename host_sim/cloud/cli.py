@@ -21,6 +21,7 @@ from host_sim import commandline
 from host_sim.cloud import logs
 from host_sim.cloud.operating import add_commands
 from host_sim.cloud.settings import EMAIL, PREFIX, TIERS, Settings, SettingsError, load
+from host_sim.given import WrongPath, first_line
 from host_sim.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def main(argv: list[str]) -> int:
     return commandline.guarded(
         "cloud",
         lambda: options.run(load(given, getattr(options, "config", None)), options),
-        {SettingsError: 2, Trouble: 1, OSError: 1},
+        {SettingsError: 2, WrongPath: 2, Trouble: 1, OSError: 1},
     )
 
 
@@ -269,7 +270,7 @@ def _user(settings: Settings, options: argparse.Namespace) -> int:
 
     try:
         made = set_password(settings, options.email, _password(options.password_file))
-    except (WeakPassword, UnicodeDecodeError) as error:
+    except WeakPassword as error:
         raise Trouble(str(error)) from None
     told = "made, with this password" if made else "has another password now, and the old tokens have ended"
     print(f"{options.email} {told}")
@@ -294,5 +295,4 @@ def _password(file: str | None) -> str:
         return first
     if file == "-":
         return sys.stdin.readline(MAX_LINE).rstrip("\r\n")
-    with open(file, encoding="utf-8") as stream:
-        return stream.readline(MAX_LINE).rstrip("\r\n")
+    return first_line("--password-file", file, MAX_LINE, "the password")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_sim.cloud.settings import TIERS, Settings, no_password
+from host_sim.cloud.settings import TIERS, Settings, SettingsError, no_password
+from host_sim.given import wrong_folder
 from host_sim.trouble import Trouble
 
 HOST = r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:]{2,39}"
@@ -110,17 +111,20 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> str:
 
 
 def _mosquitto(settings: Settings, options: argparse.Namespace) -> str:
-    from host_sim.cloud.broker.mosquitto import SetupError, set_up
+    from host_sim.cloud.broker.mosquitto import set_up
 
     for name in (options.listen, *options.name):
         if not re.fullmatch(HOST, name):
-            raise SetupError(f"{name!r} is no host's name or address")
+            raise SettingsError(f"{name!r} is no host's name or address")
     if not 1 <= options.mqtt_port <= 65535:
-        raise SetupError("--mqtt-port must be 1 to 65535")
+        raise SettingsError("--mqtt-port must be 1 to 65535")
     folder = options.folder or settings.data / "mosquitto"
-    made = set_up(
-        folder, options.listen, options.mqtt_port, tuple(options.name), options.plugin, options.account
-    )
+    try:
+        made = set_up(
+            folder, options.listen, options.mqtt_port, tuple(options.name), options.plugin, options.account
+        )
+    except OSError as error:
+        raise wrong_folder("--folder", folder, "Mosquitto's files", error) from None
     return (
         f"start Mosquitto:  mosquitto -c {made.config}\n"
         f"start the cloud:  python -m host_sim cloud --config {made.settings}\n"

@@ -22,6 +22,7 @@ from host_sim.cloud_client.client import Client
 from host_sim.cloud_client.options import place_of
 from host_sim.cloud_client.registration import Identity
 from host_sim.files import replace_file
+from host_sim.given import first_line, wrong_folder
 from host_sim.params import plain
 from host_sim.provision import SIMULATED_WIFI
 
@@ -54,7 +55,7 @@ def add_renew(call: argparse.ArgumentParser) -> None:
 
 
 def register(options: argparse.Namespace) -> int:
-    """Make a device and its files. Raises CloudError, OSError."""
+    """Make a device and its files. Raises CloudError, WrongPath, OSError."""
     board, device_type = _board(options.board, options.name)
     folder = options.out or Path("build", "boards", _plain_name(options.name))
     if not options.name.isprintable() or not options.name.strip() or len(options.name) > MAX_NAME:
@@ -66,7 +67,10 @@ def register(options: argparse.Namespace) -> int:
     client = Client(place.session(), place.ca)
     if any(one["name"] == options.name for one in client.devices()):
         raise CloudError(f"there is a device named {options.name} already: choose another name")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise wrong_folder("--out", folder, "a board's files", error) from None
     device = client.register(options.name, options.type or device_type)
     try:
         files = client.board_files(device, board, wifi)
@@ -181,7 +185,8 @@ def _type(file: Path, name: str) -> str:
 
 
 def _wifi(ssid: str | None, password_file: str | None) -> tuple[str, str] | None:
-    """(name, password), asked for where somebody can answer; None for a virtual board. Raises UsageError."""
+    """(name, password), asked for where somebody can answer; None for a virtual board. Raises UsageError,
+    WrongPath."""
     asks = sys.stdin.isatty() and password_file != "-"
     if ssid is None and not password_file and asks:
         print("the board's Wi-Fi (nothing for a virtual board): ", end="", file=sys.stderr, flush=True)
@@ -195,8 +200,7 @@ def _wifi(ssid: str | None, password_file: str | None) -> tuple[str, str] | None
     if password_file == "-":
         password = sys.stdin.readline(256).rstrip("\r\n")
     elif password_file:
-        with open(password_file, encoding="utf-8") as stream:
-            password = stream.readline(256).rstrip("\r\n")
+        password = first_line("--wifi-password-file", password_file, 256, "the Wi-Fi's password")
     elif asks:
         password = getpass.getpass(f"password of {plain(ssid)}: ")
     else:

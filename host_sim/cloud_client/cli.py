@@ -19,6 +19,7 @@ from host_sim.cloud_client import boards, words
 from host_sim.cloud_client.api import CloudError, Unreachable, UsageError
 from host_sim.cloud_client.client import EXECUTED, UNSETTLED, Client, NeedsYes
 from host_sim.cloud_client.options import add_options, place_of
+from host_sim.given import WrongPath
 from host_sim.params import plain
 
 MAX_WAIT = 86400.0  # seconds
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
 
 def guarded(run: Callable[[], int], trouble: int = 1) -> int:
     """What `run` returns. Where it could not, a line on stderr says why; UNREACHABLE or `trouble` then."""
-    failures = {UsageError: 2, Unreachable: UNREACHABLE, CloudError: trouble, OSError: trouble}
+    failures = {UsageError: 2, WrongPath: 2, Unreachable: UNREACHABLE, CloudError: trouble, OSError: trouble}
     return commandline.guarded("client", run, failures, words=words.refusal)
 
 

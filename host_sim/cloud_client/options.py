@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from host_sim.cloud_client.api import Api, CloudError, Session, UsageError, is_local
 from host_sim.files import replace_file
+from host_sim.given import WrongPath, first_line
 from host_sim.trouble import Trouble
 
 CLOUD = "HXTP_CLOUD"
@@ -91,10 +92,9 @@ class Place:
         if self.token_file is None:
             return os.environ.get(TOKEN, "").strip()
         try:
-            with open(self.token_file, encoding="utf-8") as stream:
-                found = stream.readline(MAX_TOKEN + 1).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--token-file {self.token_file}: {_why(error)}") from None
+            found = first_line("--token-file", self.token_file, MAX_TOKEN + 1, "the token").strip()
+        except WrongPath as error:
+            raise UsageError(str(error)) from None
         if not found:
             raise UsageError(f"--token-file {self.token_file} is empty")
         return found

@@ -138,16 +138,31 @@ def test_one_command_sets_mosquitto_up_and_again_keeps_devices_and_certificates(
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, status, told",
     [
-        (("--name", "no host\n"), "no host's name"),
-        (("--mqtt-port", "0"), "1 to 65535"),
-        (("--plugin", "/nowhere.so"), "apt-get install mosquitto"),
+        (("--name", "no host\n"), 2, "no host's name"),
+        (("--mqtt-port", "0"), 2, "1 to 65535"),
+        (("--plugin", "/nowhere.so"), 1, "apt-get install mosquitto"),
+        (("--account", "no-such-account"), 1, "there is no account no-such-account on this machine"),
+        (
+            ("--folder", "a file"),
+            2,
+            "a file cannot hold Mosquitto's files (it is a file): name another folder",
+        ),
+        (("--folder", "a file/in/it"), 2, "a file is a file): name another folder with --folder"),
+        (("--folder", "kept/by/a/folder"), 2, "/pki/ca.pem is a folder): name another folder with --folder"),
     ],
 )
-def test_what_mosquitto_cannot_be_set_up_with_is_said(settings, capsys, arguments, told):
-    assert main(["mosquitto", *arguments]) == 1
-    assert told in capsys.readouterr().err
+def test_what_mosquitto_cannot_be_set_up_with_is_said(
+    settings, tmp_path, monkeypatch, capsys, arguments, status, told
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)  # nobody else can be given files
+    Path("a file").touch()
+    Path("kept/by/a/folder/pki/ca.pem").mkdir(parents=True)
+    assert main(["mosquitto", *arguments]) == status
+    err = capsys.readouterr().err
+    assert told in err and "Errno" not in err
 
 
 def test_a_damaged_list_of_devices_is_not_overwritten(settings, tmp_path, capsys):

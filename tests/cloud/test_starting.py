@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
 
+from host_sim import given
 from host_sim.cloud import certificates, cli, logs
 from host_sim.cloud.security.vault import VaultError, key_file
 from host_sim.cloud.settings import Settings
@@ -92,6 +95,37 @@ def test_without_a_terminal_nobody_is_asked_for_a_password(tmp_path):
     )
     assert ended.returncode == 1 and "use --password-file" in ended.stderr
     assert "Traceback" not in ended.stderr and not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "file, says",
+    [
+        (
+            "nowhere",
+            "--password-file nowhere: there is no such file; name a file whose first line is the password",
+        ),
+        (".", "--password-file .: it is a folder; name a file"),
+        ("binary", "--password-file binary: it is no text in UTF-8; name a file"),
+        ("binary/x", "binary is a file; name a file whose first line is"),
+    ],
+)
+def test_a_password_file_that_is_none_is_told_as_a_mistake_of_the_command_line(
+    tmp_path, monkeypatch, capsys, file, says
+):
+    monkeypatch.chdir(tmp_path)
+    Path("binary").write_bytes(b"\xff\xfe\n")
+    assert cli.main(["user", "--data", "data", "--email", "me@x.example", "--password-file", file]) == 2
+    told = capsys.readouterr().err
+    assert says in told and "Errno" not in told and not Path("data").exists()
+
+
+def test_a_file_that_may_not_be_read_is_told_without_a_number(monkeypatch):
+    monkeypatch.setattr(given, "open", Mock(side_effect=PermissionError(13, "Permission denied", "f")), False)
+    with pytest.raises(given.WrongPath) as wrong:
+        given.first_line("--password-file", "f", 9, "the password")
+    assert str(wrong.value) == (
+        "--password-file f: this account has no access to it; name a file whose first line is the password"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "ab" * 31, "not a key"], ids=["none", "short", "other"])

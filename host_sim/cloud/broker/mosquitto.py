@@ -105,7 +105,7 @@ def set_up(
         raise SetupError(
             f"{PLUGIN} is not there: install Mosquitto 2 (apt-get install mosquitto), or name it: --plugin"
         )
-    account = account or _account()
+    account = _known(account) if account else _account()
     folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     pki = make_pki(folder / "pki", (*names, *NAMES))
@@ -150,6 +150,18 @@ def _account() -> str:
         return pwd.getpwnam("mosquitto").pw_name
     except KeyError:
         return "root"
+
+
+def _known(account: str) -> str:
+    # Only as root does Mosquitto change to it, and only then the files are given to it.
+    try:
+        if os.geteuid() == 0:
+            pwd.getpwnam(account)
+    except KeyError:
+        raise SetupError(
+            f"there is no account {account} on this machine: name another one: --account"
+        ) from None
+    return account
 
 
 def _give(folder: Path, account: str) -> None:

@@ -127,7 +127,7 @@ def test_board_data_are_named_as_they_lie_here_and_stored_as_they_lie_on_the_boa
         (("register", "x", "--board", "pwm-lamp", "--wifi-password", "p"), "unrecognized arguments"),
         (("renew", "nowhere"), "there is no nowhere/hxtp.json"),
         (("renew", "."), "lacks the device's ids or its secret"),
-        (("devices", "--token-file", "nowhere"), "--token-file nowhere: No such file"),
+        (("devices", "--token-file", "nowhere"), "--token-file nowhere: there is no such file"),
         (("devices", "--cloud", "http://cloud.example"), "it has to be https://"),
         (("devices", "--cloud", "https://[::1"), "such as https://127.0.0.1:8443/api/v1"),
     ],
@@ -140,4 +140,29 @@ def test_a_mistake_with_files_and_places_ends_in_one_sentence(run, api, monkeypa
     before = api().get("/devices").json()["count"]
     status, out, err = run(*words)
     assert status in (1, 2) and out == "" and says in err
+    assert api().get("/devices").json()["count"] == before
+
+
+WIFI_FROM = ("--ssid", "a", "--wifi-password-file")
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (
+            (*WIFI_FROM, "nowhere"),
+            "--wifi-password-file nowhere: there is no such file; name a file whose first line is the",
+        ),
+        ((*WIFI_FROM, "."), "--wifi-password-file .: it is a folder; name a file"),
+        (
+            ("--out", "list"),
+            "list cannot hold a board's files (it is a file): name another folder with --out",
+        ),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_told_as_a_mistake_of_the_command_line(run, api, words, says):
+    open("list", "w").close()
+    before = api().get("/devices").json()["count"]
+    status, _, err = run("register", "x", "--board", "pwm-lamp", *words)
+    assert status == 2 and says in err and "Errno" not in err
     assert api().get("/devices").json()["count"] == before
