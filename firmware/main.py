@@ -13,6 +13,7 @@ else:
         del module.build  # 1 kB that is needed once
     except SettingsError as mistake:
         print("hxtp:", mistake)
+        guard.start().healthy()  # resets that come while it waits lead to no safe mode, which would not tell
     except Exception:
         guard.start().again()
         raise

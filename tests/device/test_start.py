@@ -1,10 +1,13 @@
 """boot.py and main.py on a virtual board: what a maker sees when something is missing or broken."""
 
 import json
+import os
+import signal
 
 import pytest
 
 from host_sim.board import VirtualBoard
+from hxtp_device.guard import LIMIT
 from tests.device.cloud import SECRET, hxtp_json
 
 BOARD = "boards/demo-relay.json"
@@ -12,6 +15,19 @@ BROKEN = """
 class Capability:
     def __init__(self, *args):
         raise RuntimeError("a bug")
+"""
+# A mistake that a part finds in its options, told as the settings tell theirs. By then the program dropped
+# the module of the settings, and the part loads it anew: this SettingsError is not the one that main.py knows.
+WRONG = """
+from capabilities import Part
+from hxtp_device.settings import SettingsError
+class Capability(Part):
+    KIND = "mine"
+    ACTIONS = {}
+    def __init__(self, name, options, context):
+        super().__init__(name, context)
+        if options.pop("tone") not in ("deep", "high"):
+            raise SettingsError('"tone" must be deep or high')
 """
 # A part whose program hangs at its very first tick, so that the watchdog bites; and one that resets at once.
 HANGING = """
@@ -59,6 +75,29 @@ class Resetting(Part):
         machine.reset()
 Capability = Resetting
 """
+
+
+MINE = hxtp_json(1883, "boards/mine.json")
+
+
+def parts(**entry):
+    return json.dumps({"device_type": "x", "parts": [entry]})
+
+
+# Files with a mistake, what the console says of it, and what the maker who has read that writes instead.
+MISTAKES = {
+    "no JSON": ({"hxtp.json": "["}, "hxtp.json is no JSON object", {"hxtp.json": MINE}),
+    "an option": (
+        {"boards/mine.json": parts(kind="relay", pin=26, colour="red")},
+        "unknown option 'colour'",
+        {"boards/mine.json": parts(kind="relay", pin=26)},
+    ),
+    "told by a part": (
+        {"boards/mine.json": parts(kind="mine", tone="low"), "capabilities/mine.py": WRONG},
+        "part 'mine': \"tone\" must be deep or high",
+        {"boards/mine.json": parts(kind="mine", tone="deep")},
+    ),
+}
 
 
 @pytest.fixture(params=["cpython", "micropython"])
@@ -196,3 +235,43 @@ def test_after_safe_mode_a_power_cycle_tries_again_at_once(board):
     since = one.last
     one.power_on()
     one.wait_for(lambda event: event.ev == "pin" and event["pin"] == 26, 30, since)
+
+
+def bite(board):
+    """The watchdog's reset, without the hour until it comes: what it sends the board's process."""
+    starts = board.restarts
+    os.kill(board.pid, signal.SIGALRM)
+    board.wait_until(lambda: board.restarts > starts, 30)
+
+
+def idle(board, starts):
+    """Wait until the program has ended at each of so many starts, and the prompt is left."""
+    board.wait_until(lambda: sum("the firmware has ended" in line for line in board.log) == starts, 60)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_after_every_reset_by_the_watchdog_until_it_is_corrected(board, mistake):
+    wrong, told, right = MISTAKES[mistake]
+    one = board(**{"hxtp.json": MINE, "boards/mine.json": parts(kind="relay", pin=26), **wrong})
+    one.start()
+    for starts in range(1, LIMIT + 3):
+        idle(one, starts)
+        assert sum(told in line for line in one.log) == starts, one.log
+        log = "\n".join(one.log)
+        assert "Traceback" not in log and "SAFE MODE" not in log and "10 minutes" not in log
+        if starts > LIMIT + 1:
+            one.place(None, right)
+        bite(one)
+    one.wait_for(lambda event: event.ev == "wifi", 30)
+
+
+def test_what_a_part_raises_beside_a_mistake_is_a_failed_start_and_five_lead_to_safe_mode(board):
+    one = board(**{"hxtp.json": MINE, "boards/mine.json": parts(kind="mine"), "capabilities/mine.py": BROKEN})
+    one.start()
+    for starts in range(1, LIMIT + 1):
+        idle(one, starts)
+        assert sum("RuntimeError: a bug" in line for line in one.log) == starts
+        bite(one)
+    idle(one, LIMIT + 1)
+    assert sum("SAFE MODE" in line for line in one.log) == 1
+    assert sum("RuntimeError: a bug" in line for line in one.log) == LIMIT

@@ -1,8 +1,9 @@
 """What keeps a broken program from breaking the device: watchdog, reset reason, safe mode.
 
 Safe mode begins after five boots in a row that ended in a watchdog, panic or software reset before they
-were healthy; power cuts never count. In it no part is started and no pin is touched, the prompt stays
-reachable, and ten minutes later the device tries once more. It must never raise: main.py begins with it.
+were healthy; power cuts never count, nor does a start that stops at a mistake in the settings. In it no part
+is started and no pin is touched, the prompt stays reachable, and ten minutes later the device tries once
+more. It must never raise: main.py begins with it.
 """
 
 LIMIT = 5

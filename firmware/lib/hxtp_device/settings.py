@@ -22,8 +22,11 @@ _KNOWN = FLAGS + (
 )
 
 
-class SettingsError(Exception):
-    """What is wrong with the settings and what to do, as one sentence."""
+class SettingsError(ValueError):
+    """What is wrong with the settings and what to do, as one sentence.
+
+    A ValueError, since a part that raises it has loaded this module anew, whose class nobody else knows.
+    """
 
 
 class Settings:
