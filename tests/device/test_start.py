@@ -17,7 +17,7 @@ class Capability:
         raise RuntimeError("a bug")
 """
 # A mistake that a part finds in its options, told as the settings tell theirs. By then the program dropped
-# the module of the settings, and the part loads it anew: this SettingsError is not the one that main.py knows.
+# the module of the settings, and the part loads it anew: its SettingsError is none that main.py knows.
 WRONG = """
 from capabilities import Part
 from hxtp_device.settings import SettingsError
