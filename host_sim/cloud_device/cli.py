@@ -12,6 +12,7 @@ from pathlib import Path
 from host_sim import FIRMWARE, commandline
 from host_sim.board import VirtualBoard
 from host_sim.board.cli import run
+from host_sim.board.virtual import runtime_of
 from host_sim.cloud_client import bootstrap
 from host_sim.cloud_client.api import CloudError, UsageError
 from host_sim.cloud_client.client import Client
@@ -83,6 +84,7 @@ def _device_type(board: Path) -> str:
 
 def _locked(options: argparse.Namespace) -> int:
     board = _board(options.board)
+    runtime_of(options.runtime)  # before a device is made that could not run
     folder = options.data or Path("build", "device", board.stem)
     lock = lock_folder(folder)
     try:

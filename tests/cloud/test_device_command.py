@@ -12,6 +12,7 @@ import pytest
 
 from host_sim import ROOT
 from host_sim.cloud.provisioning import token_for
+from host_sim.cloud_device.cli import main
 from host_sim.cloud_device.identity import FILE
 from tests.cloud.waiting import until
 
@@ -119,13 +120,23 @@ def test_a_virtual_board_registers_obeys_and_is_the_same_device_next_time(cloud,
         ({"ca": __file__}, "certificates in PEM form"),
         ({"cloud": "http://example.org"}, "it has to be https://"),
         ({"cloud": "what"}, "such as https://127.0.0.1:8443/api/v1"),
-        ({"token-file": "/nowhere/token"}, "No such file"),
+        ({"token-file": "/nowhere/token"}, "there is no such file"),
     ],
 )
 def test_a_mistake_ends_in_one_sentence_that_says_what_to_write(call, token, options, told):
     done = call(token, **options)
     assert done.returncode in (1, 2) and told in done.stderr
     assert done.stderr.count("\n") == 1 and token not in done.stderr and not done.stdout
+
+
+def test_without_micropython_no_device_is_made_for_it(cloud, api, token, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("host_sim.fetching.CACHE", tmp_path / "nothing was fetched")
+    monkeypatch.setenv("HXTP_TOKEN", token)
+    before = api().get("/devices").json()["count"]
+    given = {"cloud": cloud.settings.base_url(), "ca": cloud.pki.ca, "data": tmp_path / "device"}
+    assert main(["--board", "demo-light", "--runtime", "micropython", *_words(given)]) == 1
+    assert "there is no MicroPython on this machine yet: make runtimes" in capsys.readouterr().err
+    assert api().get("/devices").json()["count"] == before and not (tmp_path / "device").exists()
 
 
 def test_a_token_that_is_missing_or_wrong_is_told(call):
