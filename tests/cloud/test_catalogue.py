@@ -42,9 +42,9 @@ def measured(database, tenant, device):
     """measured([(ms, body)]) stores samples; the same call gives the span of them all."""
 
     def store(told):
-        rows = [(device, at, samples.text_of(json.dumps(body).encode(), body)) for at, body in told]
+        texts = [samples.text_of(json.dumps(body).encode(), body) for _, body in told]
         with database.writing(tenant) as connection:
-            samples.add(connection, tenant, NOW, rows)
+            samples.add(connection, tenant, NOW, [(device, [at for at, _ in told], texts)])
         return Span(tenant, device, 0, 10**12)
 
     return store
@@ -103,7 +103,7 @@ def test_a_number_that_no_double_holds_spoils_its_bucket_alone(database, measure
 )
 def test_a_sample_is_kept_as_it_came_where_the_database_can(database, tenant, device, raw):
     with database.writing(tenant) as connection:
-        samples.add(connection, tenant, 7, [(device, 5, samples.text_of(raw.encode(), json.loads(raw)))])
+        samples.add(connection, tenant, 7, [(device, [5], [samples.text_of(raw.encode(), json.loads(raw))])])
     with database.reading(tenant) as connection:
         (row,) = samples.newest(connection, Span(tenant, device, 0, 10), 2)[0]
     assert (row.sampled_at, row.received_at) == (5, 7)

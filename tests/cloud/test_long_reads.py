@@ -43,9 +43,9 @@ def measured(api, cloud):
     """The telemetry of a device with so many samples that SQLite looks at the clock on its way."""
     registered = api().post("/device/register", json={"device_type": "x"}).json()
     tenant_id, device_id = registered["tenant_id"], registered["device_id"]
-    rows = [(device_id, AT + number, '{"t": 1}') for number in range(1000)]
+    runs = [(device_id, [AT + number], ['{"t": 1}']) for number in range(1000)]
     with cloud.services.database.writing(tenant_id) as connection:
-        samples.add(connection, tenant_id, AT, rows)
+        samples.add(connection, tenant_id, AT, runs)
     return f"/devices/{device_id}/telemetry", tenant_id
 
 
@@ -105,8 +105,8 @@ def test_a_page_that_took_too_long_asks_for_less(api, measured, monkeypatch):
 def test_a_page_of_much_is_shorter_and_goes_on_where_it_ended(database, tenant):
     with database.writing(tenant) as connection:
         device = devices.register(connection, Vault([b"\xab" * 32]), tenant, "x", AT).device_id
-        rows = [(device, AT + number, json.dumps({"t": "x" * 14000})) for number in range(160)]
-        samples.add(connection, tenant, AT, rows)
+        texts = [json.dumps({"t": "x" * 14000})] * 160
+        samples.add(connection, tenant, AT, [(device, list(range(AT, AT + 160)), texts)])
     seen, after, fetched = [], None, []
     span = Span(tenant, device, 0, 2 * AT)
     with database.reading(tenant) as connection:
@@ -158,8 +158,8 @@ def test_numbers_that_no_double_holds_are_summed_up_alike_by_both_databases(
 ):
     with database.writing(tenant) as connection:
         device_id = devices.register(connection, Vault([b"\xab" * 32]), tenant, "x", AT).device_id
-        rows = [(device_id, AT + n, f'{{"x": {number}}}') for n, number in enumerate(numbers)]
-        samples.add(connection, tenant, AT, rows)
+        texts = [f'{{"x": {number}}}' for number in numbers]
+        samples.add(connection, tenant, AT, [(device_id, [AT, AT + 1], texts)])
         span = Span(tenant, device_id, AT, AT + 10)
         for aggregate in AGGREGATES:
             found = summed(connection, span, aggregate, 1000, ("x",))

@@ -18,16 +18,10 @@ def measured(api, cloud):
     """A device with a sample a minute for ten minutes from `at` (ms) on: (path, at)."""
     registered = api().post("/device/register", json={"device_type": "x"}).json()
     tenant_id, device_id, at = registered["tenant_id"], registered["device_id"], 1767225600000
-    rows = [
-        (
-            device_id,
-            at + 60000 * minute,
-            json.dumps({"temperature": 200 + minute, "part": {"lux": minute}}),
-        )
-        for minute in range(10)
-    ]
+    times = [at + 60000 * minute for minute in range(10)]
+    texts = [json.dumps({"temperature": 200 + minute, "part": {"lux": minute}}) for minute in range(10)]
     with cloud.services.database.writing(tenant_id) as connection:
-        samples.add(connection, tenant_id, at + 600000, rows)
+        samples.add(connection, tenant_id, at + 600000, [(device_id, times, texts)])
     return f"/devices/{device_id}/telemetry", at
 
 

@@ -23,6 +23,9 @@ from host_sim.cloud.storage.tables import telemetry
 AGGREGATES = ("avg", "min", "max", "sum", "count")
 
 
+# A device, when each of its samples was taken (ms since 1970), and each one's body as `text_of` gives it.
+Run = tuple[str, list[int], list[str]]
+
 _HUGE = Decimal(2**1024 - 2**970)  # what is smaller is rounded to the largest double
 _COLUMNS = "INSERT INTO telemetry (tenant_id, device_id, sampled_at, received_at, body)"
 _AT_ONCE = 128  # rows of one statement on SQLite
@@ -39,13 +42,12 @@ def text_of(raw: bytes, body: Mapping[str, Any]) -> str:
     return text
 
 
-def add(
-    connection: sa.Connection, tenant_id: str, received_at: int, rows: Sequence[tuple[str, int, str]]
-) -> None:
-    """Store samples: of each the device, when it was taken (ms since 1970), and its body as JSON text.
+def add(connection: sa.Connection, tenant_id: str, received_at: int, runs: Sequence[Run]) -> None:
+    """Store samples that were taken in together.
 
-    The text is one of `text_of`: what a database refuses would undo the whole transaction.
+    Each text is one of `text_of`: what a database refuses would undo the whole transaction.
     """
+    rows = [(name, at, text) for name, times, texts in runs for at, text in zip(times, texts, strict=True)]
     if not rows:
         return
     if connection.dialect.name != "sqlite":

@@ -38,7 +38,7 @@ class Page:
         self.known = known  # by message id
         self.now = now
         self.states: dict[str, Mapping] = {}
-        self.samples: list[tuple[str, int, str]] = []
+        self.samples: list[samples.Run] = []
         self.manifests: dict[str, tuple[str, Mapping]] = {}
         self.named: dict[str, Any] = {}  # the hash of a manifest that is another one than before
         self.firmware: dict[str, str] = {}
@@ -47,7 +47,9 @@ class Page:
 
     def receive(self, one: Held, messages: Iterable[tuple[str, bytes]], outcome: Outcome) -> None:
         link, name, now = one.link, one.link.device_id, self.now
-        named, away, sampled = link.manifest_hash, link.away, len(self.samples)
+        named, away = link.manifest_hash, link.away
+        times: list[int] = []
+        texts: list[str] = []
         for channel, payload in messages:
             if not payload and channel == "heartbeat":
                 self._hint(link, outcome)
@@ -71,7 +73,8 @@ class Page:
                 at = body.get("sampled_at", now)
                 if type(at) is not int or not 0 < at <= now:
                     at = now
-                self.samples.append((name, at, samples.text_of(event.raw, body)))
+                times.append(at)
+                texts.append(samples.text_of(event.raw, body))
                 if self.all_told:
                     self._tell(outcome, kind, name, "", body)
                 continue
@@ -87,7 +90,9 @@ class Page:
             self._tell(outcome, kind, name, "", body)
             if event.ended:
                 self.settle(one, event.ended, outcome)
-        outcome.taken["telemetry"] += len(self.samples) - sampled
+        if times:
+            self.samples.append((name, times, texts))
+            outcome.taken["telemetry"] += len(times)
 
     def _hint(self, link: Link, outcome: Outcome) -> None:
         if not link.away:
