@@ -8,7 +8,7 @@ import sys
 
 from host_sim.cloud_client import cli as client
 from host_sim.cloud_client.options import add_options
-from host_sim.commandline import complain
+from host_sim.commandline import complain, parser_of
 from host_sim.ir import formats, show
 from host_sim.ir.formats import device
 from host_sim.ir.guess import guess
@@ -16,6 +16,13 @@ from host_sim.ir.reading import MOST_CHARACTERS, shown
 from host_sim.ir.signals import FormatError, Signal
 from host_sim.params import plain
 
+EPILOG = """\
+examples:
+  python -m host_sim ir convert tv.ir --to tasmota
+  python -m host_sim ir show tv.ir --name Power
+  python -m host_sim ir send demo-ir tv.ir --name Power
+
+COMMAND --help lists the formats."""
 # A character of UTF-8 has up to four bytes.
 MOST_BYTES = 4 * MOST_CHARACTERS
 
@@ -37,8 +44,10 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m host_sim ir", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = parser_of(
+        "ir", "Translate infrared commands between formats, draw them, or have a device send one.", EPILOG
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     listed = "formats:\n" + "\n".join(f"  {name:<14} {about}" for name, about in formats.NAMES.items())
 
     def add(name: str, run, about: str) -> argparse.ArgumentParser:

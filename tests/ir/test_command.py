@@ -22,6 +22,16 @@ def remote(tmp_path):
     return file, odd
 
 
+def test_the_help_tells_what_it_is_for_and_how_it_is_called(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0 and cli.__doc__ not in " ".join(told.split())
+    assert (
+        "\nTranslate infrared commands between formats, draw them" in told and "ir convert tv.ir --to" in told
+    )
+
+
 def test_a_file_is_translated_and_what_is_lost_is_told(remote, capsys):
     assert cli.main(["convert", "--from", "flipper", "--to", "broadlink", str(remote[0])]) == 0
     out, err = capsys.readouterr()
