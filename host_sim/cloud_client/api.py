@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,12 @@ class Api:
                 "DATA/pki/ca.pem)"
             )
         if isinstance(reason, ssl.SSLError):
-            return f"{self.host} does not speak TLS as expected ({reason.reason or reason}): check --cloud"
+            told = f"{self.host} does not speak TLS as expected ({reason.reason or reason})"
+            # Over a network nothing else would be sent there.
+            near = is_local(urlsplit(self.base).hostname or "")
+            return f"{told}: {f'if it is plain HTTP, try {self._other()}' if near else 'check --cloud'}"
+        if isinstance(reason, ConnectionResetError | BadStatusLine) and self.base.startswith("http:"):
+            return f"{self.host} gives no answer in plain HTTP; it may speak https: try {self._other()}"
         if isinstance(reason, TimeoutError | socket.timeout):
             return f"{self.host} does not answer within {TIMEOUT} s: is the cloud running?"
         if isinstance(reason, ConnectionRefusedError):
@@ -141,6 +146,10 @@ class Api:
         if isinstance(reason, socket.gaierror):
             return f"there is no host {self.host}: check --cloud"
         return f"{self.host} cannot be reached: {reason}"
+
+    def _other(self) -> str:
+        scheme, _, rest = self.base.partition(":")
+        return f"{'http' if scheme == 'https' else 'https'}:{rest}"
 
 
 class Session:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import socket
 import stat
+import threading
 
 import pytest
 
@@ -10,6 +12,7 @@ from host_sim.cloud.provisioning import token_for
 from host_sim.cloud_client import options
 from host_sim.cloud_client.api import CloudError
 from host_sim.cloud_client.client import connect
+from tests.cloud.waiting import WAIT
 
 
 def test_where_the_clouds_data_are_no_token_is_needed(run, cloud, door, monkeypatch):
@@ -70,3 +73,23 @@ def test_a_viewer_is_told_that_a_command_is_not_for_them(run, cloud, door, monke
     assert run("devices")[0] == 0
     status, _, err = run("command", door.id, "light_on")
     assert status == 1 and "PERMISSION_DENIED: " in err and viewer not in err
+
+
+def test_who_takes_https_for_http_or_the_other_way_round_is_told(run, cloud):
+    https = cloud.settings.base_url()
+    http = https.replace("https:", "http:")
+    status, _, err = run("devices", "--cloud", http)
+    assert status == 3 and f"it may speak https: try {https}\n" in err
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with listener.accept()[0] as peer:
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+        status, _, err = run("devices", "--cloud", f"https://{where}")
+        thread.join(WAIT)
+    assert status == 3 and f"if it is plain HTTP, try http://{where}/api/v1\n" in err
