@@ -62,11 +62,17 @@ class Rate:
         """Whether it is as a new one: the whole burst may come."""
         return self._theoretical is None or self._theoretical <= now * 1000
 
-    def spend(self, now: int) -> int:
-        """Count one; the ms to wait before the next one, 0 for none."""
+    def room(self, now: int) -> int:
+        """How many may be spent together: one at least, and with the last of them there is a wait."""
         at = now * 1000
         reached = at if self._theoretical is None else max(self._theoretical, at)
-        self._theoretical = reached + self._interval
+        return max(0, at + self._slack - reached) // self._interval + 1
+
+    def spend(self, now: int, count: int = 1) -> int:
+        """Count so many; the ms to wait before the next one, 0 for none."""
+        at = now * 1000
+        reached = at if self._theoretical is None else max(self._theoretical, at)
+        self._theoretical = reached + count * self._interval
         ahead = self._theoretical - self._slack - at
         return 0 if ahead <= 0 else -(-ahead // 1000)
 

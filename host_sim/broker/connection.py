@@ -145,8 +145,14 @@ class Connection:
         while not self.closing and (packet := next_packet()) is not None:
             if self._grace:
                 self.deadline = now + self._grace
-            work -= handle(self, packet, now)
-            if self.rate is not None and (wait := self.rate.spend(now)):
+            count, spent = 1, handle(self, packet, now)
+            if spent == 1 and type(packet) is Publish:  # to which nobody has subscribed
+                most = work if self.rate is None else min(work, self.rate.room(now))
+                if payloads := self._parser.next_alike(most - 1):
+                    self.broker.unheard(self, packet.topic, payloads)
+                    count = spent = 1 + len(payloads)
+            work -= spent
+            if self.rate is not None and (wait := self.rate.spend(now, count)):
                 self.broker.counts.throttled += 1
                 self._pause(now + wait, now)
                 break

@@ -56,22 +56,22 @@ __all__ = ["NEVER", "Broker", "Connection", "Counts", "Session", "Settings"]
 class Broker:
     """The whole behaviour. See the module's docstring for how to drive it.
 
-    on_message(topic, payload, client_id) sees every message that is passed on, before it is; wills
-    included, "" for those of `publish()`. on_event(now, kind, client_id, detail) sees "connected",
-    "refused", "subscribed", "closed" and, for a persistent session that ends, "discarded". Neither may
-    call back into the broker, and neither ever sees a password.
+    on_messages(topic, payloads, client_id) sees every message that is passed on, before it is, and those that
+    came together in one call; wills included, "" for those of `publish()`. on_event(now, kind, client_id,
+    detail) sees "connected", "refused", "subscribed", "closed" and, for a persistent session that ends,
+    "discarded". Neither may call back into the broker, and neither ever sees a password.
     """
 
     def __init__(
         self,
         authority: Authority | None = None,
         settings: Settings | None = None,
-        on_message: Callable[[str, bytes, str], None] | None = None,
+        on_messages: Callable[[str, list[bytes], str], None] | None = None,
         on_event: Callable[[int, str, str, str], None] | None = None,
     ) -> None:
         self.authority: Authority = authority or OpenAuthority()
         self.settings = settings or Settings()
-        self.on_message = on_message
+        self.on_messages = on_messages
         self.on_event = on_event
         self.counts = Counts()
         self.unmetered: Collection[str] = ()  # the users whom max_packet_rate does not hold for
@@ -150,8 +150,8 @@ class Broker:
         """Pass a message on, and keep it if it says so; to how many sessions. Also for whoever embeds the
         broker.
         """
-        if self.on_message is not None:
-            self.on_message(message.topic, message.payload, client_id)
+        if self.on_messages is not None:
+            self.on_messages(message.topic, [message.payload], client_id)
         if message.retain and not self.retained.keep(message):
             self.counts.not_retained += 1
         receivers = self._tree.match(message.topic)
@@ -297,6 +297,16 @@ class Broker:
         if packet.qos:  # refused ones too: in 3.1.1 there is no way to say no [MQTT-3.3.5-2]
             connection.answer(Puback(packet.packet_id).encode(), now)
         return 1 + receivers
+
+    def unheard(self, connection: Connection, topic: str, payloads: list[bytes]) -> None:
+        """Further messages of QoS 0 like one that has just been passed on, to nobody: in that turn nobody can
+        have subscribed to their topic since.
+        """
+        self.counts.received += len(payloads)
+        if not self.authority.may_publish(connection.username, topic):
+            self.counts.publish_refused += len(payloads)
+        elif self.on_messages is not None:
+            self.on_messages(topic, payloads, connection.client_id)
 
     def _puback(self, connection: Connection, packet: Puback, now: int) -> int:
         connection.session.acknowledge(packet.packet_id)

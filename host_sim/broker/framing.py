@@ -155,6 +155,45 @@ class Parser(Framer):
         plain = bytes(data[pos:end]) if first == 0x30 else None
         return Publish(self._name, bytes(data[start:end]), first >> 1 & 1, False, False, packet_id, plain)
 
+    def next_alike(self, most: int) -> list[bytes]:
+        """The payloads of up to `most` messages that stand next, as long as they are whole, of QoS 0, neither
+        retained nor sent again, and to the topic of the last message. What is no such message stays.
+        """
+        data, pos, field, limit = self._data, self._pos, self._field, self._max
+        if not self._name or PUBLISH in self._by_kind or pos == len(data):
+            return []
+        if type(data) is not bytes:
+            data, pos = bytes(memoryview(data)[pos:]), 0
+        found: list[bytes] = []
+        head = field  # all that stands before a payload; most are as long as the one before
+        length = 0  # of a payload behind this head
+        while len(found) < most:
+            start = pos + len(head)
+            if data[pos:start] != head or not length:
+                if len(data) - pos < 4 or data[pos] != 0x30:
+                    break
+                start, length = pos + 2, data[pos + 1]
+                if length > 127:
+                    more = data[start]
+                    start += 1
+                    if not 0 < more < 128:
+                        break
+                    length += (more - 1) << 7
+                length -= len(field)
+                if length < 0 or data[start : start + len(field)] != field:
+                    break
+                start += len(field)
+                head = data[pos:start]
+            end = start + length
+            if end > len(data) or end - pos > limit:
+                break
+            found.append(data[start:end])
+            pos = end
+        if found:
+            self._need = 2
+            self._data, self._pos = (b"", 0) if pos == len(data) else (data, pos)
+        return found
+
     def _next(self) -> Packet | None:
         frame = self.next_frame()
         if frame is None:

@@ -29,7 +29,7 @@ class BrokerServer:
 
     port 0: the system chooses; `port` tells after `start()`. tls: a server-side SSLContext.
     faults: what happens to messages, and when there are outages; without it bytes pass untouched.
-    on_message and on_event are the core's, called in the loop's thread. Its clock is Unix time
+    on_messages and on_event are the core's, called in the loop's thread. Its clock is Unix time
     at the start and steady from there, so `HxtpAuthority` gets the seconds it needs.
     start() raises OSError when the address cannot be had.
     """
@@ -43,12 +43,12 @@ class BrokerServer:
         authority: Authority | None = None,
         settings: Settings | None = None,
         faults: FaultPlan | None = None,
-        on_message: Callable[[str, bytes, str], None] | None = None,
+        on_messages: Callable[[str, list[bytes], str], None] | None = None,
         on_event: Callable[[int, str, str, str], None] | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self.broker = Broker(authority, settings, on_message, on_event)
+        self.broker = Broker(authority, settings, on_messages, on_event)
         self.faults = faults
         self.outage: str | None = None  # "refuse" or "silent", see cut()
         self.peers: dict[Peer, None] = {}
@@ -233,7 +233,7 @@ class ThreadedBroker:
 
         with ThreadedBroker(authority=…) as broker: … broker.port …
 
-    Takes the same arguments; `on_message` and `on_event` are called in that thread. Starting raises
+    Takes the same arguments; `on_messages` and `on_event` are called in that thread. Starting raises
     what `BrokerServer.start` raises. Every call below waits until the broker has done it.
     """
 

@@ -156,7 +156,9 @@ class Cloud:
         exchange: Exchange
         uplink: Uplink | LocalUplink
         if self.broker is not None:
-            uplink = LocalUplink(self.broker, address, lambda name, payload: exchange.receive(name, payload))
+            uplink = LocalUplink(
+                self.broker, address, lambda name, payloads: exchange.receive(name, *payloads)
+            )
         else:
             uplink = Uplink(
                 address, lambda name, payload: exchange.receive(name, payload), settings.shared_subscriptions

@@ -197,7 +197,7 @@ def test_a_connection_without_a_whole_connect_in_time_is_closed(sent):
 def test_the_owner_sees_every_message_passed_on_and_every_coming_and_going():
     messages, events = [], []
     broker = Broker(
-        on_message=lambda *message: messages.append(message),
+        on_messages=lambda topic, payloads, client: messages.append((topic, *payloads, client)),
         on_event=lambda now, kind, client_id, detail: events.append((now, kind, client_id, detail)),
     )
     network = MemoryNetwork(broker, start=1000)

@@ -65,8 +65,11 @@ any_packet = st.one_of(
 )
 
 
-def parse(parts, max_packet_size=1000):
-    """The packets in a stream given in parts, and the clause of the error that ended it, or None."""
+def parse(parts, max_packet_size=1000, alike=0):
+    """The packets in a stream given in parts, and the clause of the error that ended it, or None.
+
+    After each message up to `alike` like it are read together.
+    """
     parser = Parser(max_packet_size)
     found = []
     try:
@@ -74,6 +77,11 @@ def parse(parts, max_packet_size=1000):
             parser.feed(part)
             while (packet := parser.next_packet()) is not None:
                 found.append(packet)
+                if isinstance(packet, Publish):
+                    payloads = parser.next_alike(alike)
+                    assert len(payloads) <= alike
+                    found += [Publish(packet.topic, payload) for payload in payloads]
+                    assert all(type(payload) is bytes for payload in payloads)
     except ProtocolError as error:
         return found, error.clause
     return found, None
@@ -133,6 +141,9 @@ def test_a_message_to_the_same_topic_is_read_like_any_other(stream, damage, larg
     messages = [packet for packet in got[0] if type(packet) is Publish]
     assert [one.plain() for one in messages] == [one.plain() for one in found if type(one) is Publish]
     assert all(type(one.payload) is bytes for one in messages)
+    for most in (1, 2, 1000):
+        assert parse([bytes(data)], largest, most) == (found, clause)
+        assert parse(sliced(bytes(data), [at for at, _ in damage]), largest, most) == (found, clause)
 
 
 @given(

@@ -94,7 +94,11 @@ def test_everyone_who_is_not_done_has_one_turn_in_each_round():
     broker = broker_of()
     floods = [Peer(broker, Connect(f"f{n}"), Publish(f"t/{n}", b"x").encode() * 1000) for n in range(5)]
     seen = dict.fromkeys(range(5), 0)
-    broker.on_message = lambda topic, payload, client: seen.update({int(topic[2:]): seen[int(topic[2:])] + 1})
+
+    def count(topic, payloads, client):
+        seen[int(topic[2:])] += len(payloads)
+
+    broker.on_messages = count
     for _ in range(5):
         broker.turn(0)
         assert max(seen.values()) - min(seen.values()) <= 1
@@ -249,6 +253,48 @@ def test_a_rate_lets_through_no_more_than_it_says_and_no_less(per_second, burst,
         allowed = burst + (served[last] - served[first]) * per_second / 1000
         assert last - first + 1 <= allowed + 1e-9 or per_second * (1_000_000 // per_second) != 1_000_000
     assert free - now <= 1000 / per_second + 1
+
+
+@given(st.integers(1, 2000), st.integers(1, 50), st.lists(st.integers(0, 300), min_size=1, max_size=20))
+def test_what_is_counted_together_waits_as_long_as_one_by_one(per_second, burst, pauses):
+    together, single = Rate(per_second, burst), Rate(per_second, burst)
+    now = 0
+    for pause in pauses:
+        now += pause
+        count = together.room(now)
+        waits = [single.spend(now) for _ in range(count)]
+        assert waits[:-1] == [0] * (count - 1)
+        assert together.spend(now, count) == waits[-1] > 0
+
+
+def test_messages_that_nobody_hears_are_told_all_and_kept_to_the_same_rate():
+    stream = b"".join(Publish("t" * (1 + n // 40), b"%d" % n).encode() for n in range(120))
+    for limits in ({"max_packet_rate": 10, "max_packet_burst": 30}, {"work_per_turn": 25}, {}):
+        told, heard = {}, {}
+        for name, filters in (("nobody", []), ("somebody", [Subscribe(1, [("#", 0)])])):
+            broker = Broker(settings=Settings(**limits))
+            seen = told[name] = []
+
+            def tell(topic, payloads, client, seen=seen):
+                seen += [(topic, payload, client) for payload in payloads]
+
+            broker.on_messages = tell
+            reader = Peer(broker, Connect("reader"), *filters)
+            writer = Peer(broker, Connect("writer"), stream)
+            heard[name] = []
+            for now in range(0, 15_000, 100):
+                broker.tick(now)
+                run(broker, now)
+                heard[name].append(broker.counts.received)
+                reader.read()
+            assert not writer.closing
+        assert (
+            told["nobody"]
+            == told["somebody"]
+            == [("t" * (1 + n // 40), b"%d" % n, "writer") for n in range(120)]
+        )
+        assert heard["nobody"] == heard["somebody"]
+        assert heard["nobody"][-1] == 120
 
 
 def test_over_its_rate_a_client_waits_and_nobody_else_does():

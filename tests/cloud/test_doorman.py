@@ -102,7 +102,7 @@ def test_while_the_database_hangs_the_broker_serves_those_who_are_there_and_tell
     assert hanging.asked == 1
     assert caplog.text.count("told to come again") == 1
     service = []
-    at.broker.on_message = lambda topic, payload, client_id: service.append(topic)
+    at.broker.on_messages = lambda topic, payloads, client_id: service.extend(topic for _ in payloads)
     here.publish(f"hxtp/{tenant}/device/{made.device_id}/state", b"{}", qos=1)
     at.settle()
     assert service == [f"hxtp/{tenant}/device/{made.device_id}/state"]

@@ -10,7 +10,7 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.security.vault import Vault
 from hxtp import topics
-from hxtp.errors import DEVICE_NOT_FOUND, PAYLOAD_TOO_LARGE, HxtpError
+from hxtp.errors import DEVICE_NOT_FOUND, FRAME_TYPE_INVALID, PAYLOAD_TOO_LARGE, HxtpError
 from tests.cloud.raw_device import RawDevice
 from tests.cloud.waiting import WAIT, until
 
@@ -96,6 +96,10 @@ def test_what_is_longer_than_any_message_is_refused_and_does_not_wait(calm):
     for size in (module.LARGEST, module.LARGEST + 1, 250000):
         exchange.receive(f"{STRANGER}/state", bytes(size))
     assert (exchange.waiting, exchange.refused) == (1, {PAYLOAD_TOO_LARGE: 2})
+    exchange.receive(f"{STRANGER}/telemetry", b"{}", bytes(250000), b"{}")
+    assert (exchange.waiting, exchange.refused) == (3, {PAYLOAD_TOO_LARGE: 3})
+    exchange.receive("hxtp/none", b"{}", b"{}")
+    assert exchange.refused == {PAYLOAD_TOO_LARGE: 3, FRAME_TYPE_INVALID: 2}
 
 
 def test_no_more_bytes_wait_than_may_and_then_there_is_room_again(calm, monkeypatch):
@@ -110,6 +114,18 @@ def test_no_more_bytes_wait_than_may_and_then_there_is_room_again(calm, monkeypa
         exchange.receive(f"{STRANGER}/state", bytes(100))
     until(lambda: sum(map(len, told)) == 20, "as many again")
     assert exchange.dropped == 2
+
+
+@pytest.mark.parametrize(("limit", "value"), [("WAITING", 10), ("WAITING_BYTES", 1000)])
+def test_of_messages_that_come_together_as_many_wait_as_there_is_room_for(calm, monkeypatch, limit, value):
+    monkeypatch.setattr(inbox, limit, value)
+    exchange, told = calm
+    exchange.receive(f"{STRANGER}/telemetry", *[bytes(100)] * 7)
+    exchange.receive(f"{STRANGER}/telemetry", *[bytes(100)] * 7)
+    exchange.receive(f"{STRANGER}/telemetry", *[bytes(100)] * 7)
+    assert (exchange.waiting, exchange.dropped) == (10, 11)
+    exchange.start()
+    until(lambda: sum(map(len, told)) == 10, "those that waited")
 
 
 def test_telemetry_is_told_where_somebody_wants_it_and_stored_in_any_case(database):

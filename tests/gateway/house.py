@@ -41,7 +41,7 @@ class House:
         self.devices: list[Joined] = []
         self.wire: list[tuple[str, bytes]] = []  # all that passed the broker
         self.network = MemoryNetwork(
-            Broker(HxtpAuthority(_Live(self), self._check, SERVICES), on_message=self._saw), start=START
+            Broker(HxtpAuthority(_Live(self), self._check, SERVICES), on_messages=self._saw), start=START
         )
         self.gateway: MemoryGateway | None = None
         self.start_gateway()
@@ -49,8 +49,8 @@ class House:
     def _check(self, device_id: str, password: str, now_s: int) -> bool:
         return self.gateway.hub.store.check_password(device_id, password, now_s)
 
-    def _saw(self, topic: str, payload: bytes, client_id: str) -> None:
-        self.wire.append((topic, payload))
+    def _saw(self, topic: str, payloads: list[bytes], client_id: str) -> None:
+        self.wire += [(topic, payload) for payload in payloads]
 
     def start_gateway(self) -> MemoryGateway:
         """A new one over what the last one stored; the last one just stops, as in a crash."""

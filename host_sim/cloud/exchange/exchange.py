@@ -133,33 +133,37 @@ class Exchange:
 
     # -- what comes in -------------------------------------------------------------------------------------
 
-    def receive(self, name: str, payload: bytes) -> None:
-        """A message of the topic `name`. From one thread, which keeps the order of a device's messages."""
-        source = self._inbox.sources.get(name) or self._source(name)
+    def receive(self, name: str, *payloads: bytes) -> None:
+        """Messages of the topic `name`. From one thread, which keeps the order of a device's messages."""
+        source = self._inbox.sources.get(name) or self._source(name, len(payloads))
         if source is None:
             return
-        if len(payload) > LARGEST:
-            self.refused[PAYLOAD_TOO_LARGE] += 1
-            return
+        if max(map(len, payloads)) > LARGEST:
+            fine = tuple(payload for payload in payloads if len(payload) <= LARGEST)
+            self.refused[PAYLOAD_TOO_LARGE] += len(payloads) - len(fine)
+            if not fine:
+                return
+            payloads = fine
         box, channel = source
-        count = self._inbox.put(box, channel, payload)
-        if not count:
-            self.dropped += 1
-        elif channel not in PATIENT:
+        before, taken = self._inbox.put(box, channel, payloads)
+        self.dropped += len(payloads) - taken
+        if not taken:
+            return
+        if channel not in PATIENT:
             self._hurry()
-        elif count == 1:
+        elif not before:
             self._called.set()
-        elif count >= SHARE and not self._enough.is_set():
+        if before + taken >= SHARE and not self._enough.is_set():
             self._enough.set()
 
-    def _source(self, name: str) -> tuple[Box, str] | None:
-        """The box and the channel of a device's topic; None, and counted, where it is none."""
+    def _source(self, name: str, messages: int) -> tuple[Box, str] | None:
+        """The box and the channel of a device's topic; None, and so many are counted, where it is none."""
         parts = topics.split(name)
         if parts is None or parts[2] not in INBOUND:
-            self.refused[FRAME_TYPE_INVALID] += 1
+            self.refused[FRAME_TYPE_INVALID] += messages
             return None
         if max(len(parts[0]), len(parts[1])) > MAX_ID:
-            self.refused[DEVICE_NOT_FOUND] += 1
+            self.refused[DEVICE_NOT_FOUND] += messages
             return None
         return self._inbox.open(name, *parts)
 

@@ -5,7 +5,9 @@ Must never keep more than may wait, nor change the order in which a device's mes
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 WAITING = 20000  # messages that may wait; more are dropped and counted, and devices send again what matters
 WAITING_BYTES = 64 * 1024 * 1024  # the same for their sizes
@@ -57,20 +59,31 @@ class Inbox:
             source = self.sources[name] = box, channel
         return source
 
-    def put(self, box: Box, channel: str, payload: bytes) -> int:
-        """How many wait now; 0: as many as may wait do already, and this one does not."""
-        size = len(payload)
+    def put(self, box: Box, channel: str, payloads: Sequence[bytes]) -> tuple[int, int]:
+        """How many messages waited before, and how many of these do now: as long as there is room."""
+        size = sum(map(len, payloads))
         with self._lock:
-            count = self.count + 1
-            if count > WAITING or self._size + size > WAITING_BYTES:
-                return 0
-            self.count = count
-            self._size += size
-            if not box.messages:
-                self._full.append(box)
-            box.messages.append((channel, payload))
-            box.size += size
-        return count
+            before = self.count
+            if before + len(payloads) > WAITING or self._size + size > WAITING_BYTES:
+                payloads = self._fitting(payloads)
+                size = sum(map(len, payloads))
+            if payloads:
+                self.count = before + len(payloads)
+                self._size += size
+                if not box.messages:
+                    self._full.append(box)
+                box.messages.extend(zip(repeat(channel), payloads, strict=False))
+                box.size += size
+        return before, len(payloads)
+
+    def _fitting(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
+        count, size = self.count, self._size
+        for number, payload in enumerate(payloads):
+            count += 1
+            size += len(payload)
+            if count > WAITING or size > WAITING_BYTES:
+                return payloads[:number]
+        return payloads
 
     def take(self, most: int) -> list[Arrivals]:
         """Up to so many messages, of those who wait the longest."""

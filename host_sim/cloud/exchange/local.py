@@ -17,13 +17,13 @@ _ENDS = tuple(f"/{channel}" for channel in INBOUND)
 
 
 class LocalUplink:
-    """`receive(topic, payload)` is called on the broker's thread for what devices publish, wills included.
+    """`receive(topic, payloads)` is called on the broker's thread for what devices publish, wills included.
 
     `address`: where others find that broker.
     """
 
     def __init__(
-        self, broker: ThreadedBroker, address: BrokerAddress, receive: Callable[[str, bytes], None]
+        self, broker: ThreadedBroker, address: BrokerAddress, receive: Callable[[str, list[bytes]], None]
     ) -> None:
         self.address = address
         self._broker = broker
@@ -34,13 +34,13 @@ class LocalUplink:
         self._running = False
 
     def start(self) -> "LocalUplink":
-        self._broker.server.broker.on_message = self._message
+        self._broker.server.broker.on_messages = self._messages
         self._running = True
         return self
 
     def stop(self) -> None:
         self._running = False
-        self._broker.server.broker.on_message = None
+        self._broker.server.broker.on_messages = None
 
     def connected(self) -> bool:
         """Whether a message that is published now reaches the broker."""
@@ -72,7 +72,7 @@ class LocalUplink:
             server.broker.publish(Publish(topic, payload, 1))
         server.flush()
 
-    def _message(self, topic: str, payload: bytes, client_id: str) -> None:
+    def _messages(self, topic: str, payloads: list[bytes], client_id: str) -> None:
         # Its own messages are told with an empty client id, and none is on one of the devices' channels.
         if client_id and topic.endswith(_ENDS):
-            self._receive(topic, payload)
+            self._receive(topic, payloads)
