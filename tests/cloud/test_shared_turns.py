@@ -120,9 +120,9 @@ def test_no_more_bytes_wait_than_may_and_then_there_is_room_again(calm, monkeypa
 def test_of_messages_that_come_together_as_many_wait_as_there_is_room_for(calm, monkeypatch, limit, value):
     monkeypatch.setattr(inbox, limit, value)
     exchange, told = calm
-    exchange.receive(f"{STRANGER}/telemetry", *[bytes(100)] * 7)
-    exchange.receive(f"{STRANGER}/telemetry", *[bytes(100)] * 7)
-    exchange.receive(f"{STRANGER}/telemetry", *[bytes(100)] * 7)
+    exchange.receive(f"{STRANGER}/state", *[bytes(100)] * 7)
+    exchange.receive(f"{STRANGER}/state", *[bytes(100)] * 7)
+    exchange.receive(f"{STRANGER}/state", *[bytes(100)] * 7)
     assert (exchange.waiting, exchange.dropped) == (10, 11)
     exchange.start()
     until(lambda: sum(map(len, told)) == 10, "those that waited")
