@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -66,15 +66,18 @@ class Live:
 
 
 @contextlib.asynccontextmanager
-async def opened(session: Session, alive_s: float | None = 20) -> AsyncIterator[Live]:
+async def opened(
+    session: Session, alive_s: float | None = 20, events: Sequence[str] = ("state", "command")
+) -> AsyncIterator[Live]:
     """A connection on which all that happens in the block is told. Raises CloudError.
 
-    `alive_s`: how often it is tried whether the other end is there, and how long it may take to answer; None
-    for one that is on this machine, where what takes long is no reason to end the connection.
+    `events`: of what, of "state", "command", "telemetry" and "presence". `alive_s`: how often it is tried
+    whether the other end is there, and how long it may take to answer; None for one that is on this machine,
+    where what takes long is no reason to end the connection.
     """
     api = session.api
     socket = connect(
-        f"ws{api.base.removeprefix('http')}/ws/state?events=state,command",
+        f"ws{api.base.removeprefix('http')}/ws/state?events={','.join(events)}",
         ssl=api.context if api.base.startswith("https://") else None,
         additional_headers={"Authorization": session.authorization},
         open_timeout=OPEN_S,

@@ -16,6 +16,9 @@ from host_sim.commandline import complain
 from host_sim.params import plain
 
 SHORTEST_S, LONGEST_S = 1.0, 30.0  # before it connects again
+EVENTS = ("state", "command", "telemetry")
+LATE_MS = 5000  # after which it is told when a sample was measured: it had waited for the network
+LAST_MS = 253402300799999  # the end of the year 9999
 FIRST_STATES = 20  # devices of which the state is shown at the beginning
 
 
@@ -34,7 +37,7 @@ async def follow(
     wait_s = 0.0  # before there was a connection
     while True:
         try:
-            async with opened(client.session) as live:
+            async with opened(client.session, events=EVENTS) as live:
                 # After connecting, so that no change falls between.
                 _first(client.session, list(devices.values()))
                 wait_s = SHORTEST_S
@@ -60,8 +63,20 @@ def _show(event: dict[str, Any], devices: dict[str, dict[str, Any]], only: dict[
         return
     if event.get("type") == "state_update":
         _line(one, body(event.get("state")))
+    elif event.get("type") == "telemetry_update":
+        _line(one, _sample(event.get("data"), event.get("timestamp")))
     elif event.get("type") == "command_update":
         _line(one, " ".join(str(event[name]) for name in ("action", "status", "error") if event.get(name)))
+
+
+def _sample(data: Any, told_at: Any) -> str:
+    at = data.get("sampled_at") if isinstance(data, dict) else None
+    if not isinstance(at, int) or not isinstance(told_at, int):
+        return f"telemetry {body(data)}"
+    values = body({name: value for name, value in data.items() if name != "sampled_at"})
+    if not 0 < at < min(told_at, LAST_MS) - LATE_MS:
+        return f"telemetry {values}"
+    return f"telemetry {values}, measured {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at / 1000))}"
 
 
 def _line(one: dict[str, Any], told: str) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import threading
+from time import monotonic_ns
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -141,6 +142,26 @@ def test_a_dashboard_that_asks_is_told_what_becomes_of_commands(cloud, api, lamp
             "acknowledged",
             "light_on",
         )
+
+
+def test_a_dashboard_that_asks_is_told_what_devices_measure(cloud, api, lamp):
+    quiet = dial(cloud, token_of(api()))
+    with dial(cloud, token_of(api()), events="telemetry") as socket, quiet:
+        for one in (socket, quiet):
+            one.send("ping")
+            assert one.recv(WAIT) == "pong"
+        lamp.mqtt.call(
+            lambda: lamp.sim.session.telemetry({"temperature_mdeg": 21500}, monotonic_ns() // 1000000)
+        )
+        told = json.loads(socket.recv(WAIT))
+        assert told.pop("timestamp") > 1704067200000 and told.pop("data")["temperature_mdeg"] == 21500
+        assert told == {"type": "telemetry_update", "device_id": lamp.id}
+        quiet.send("ping")
+        while (heard := quiet.recv(WAIT)) != "pong":
+            assert json.loads(heard)["type"] == "state_update"  # nothing of it to who did not ask
+
+
+def test_events_that_there_are_not_are_refused(cloud, api):
     with dial(cloud, token_of(api()), events="everything") as socket:
         assert closed(socket) == 4400
 

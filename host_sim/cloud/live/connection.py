@@ -1,7 +1,7 @@
 """One connection: a dashboard until its first authentic signed message, a signed session from then on.
 
-    dashboard     is told `state_update`, and `command_update` or `presence_update` where it asked for that;
-                  "ping" is answered
+    dashboard     is told `state_update`, and `command_update`, `telemetry_update` or `presence_update` where
+                  it asked for that; "ping" is answered
     signed        is told signed acks, errors, states and telemetry, and nothing else (HX3-TRANS-13)
 
 What does not count is never answered. Must never read on while a message is still being dealt with, send
@@ -41,7 +41,7 @@ IDLE = 4408
 TOO_MANY = 4429
 FAILED = 1011
 
-EVENTS = ("state", "command", "presence")  # what a dashboard may ask for
+EVENTS = ("state", "command", "telemetry", "presence")  # what a dashboard may ask for
 PENDING = 256  # commands of a client whose end is awaited
 
 
@@ -113,7 +113,7 @@ class Connection:
             elif self._early is not None:
                 self._early[notice.body["id"]] = notice
         elif signer is None:
-            if notice.kind in ("state", "presence") and notice.kind in self._events:
+            if notice.kind in self._events:
                 self._put(Out(notice.kind, notice.device_id, notice.body, notice.at))
         elif notice.kind == "presence":
             return  # no SDK knows it
@@ -300,6 +300,13 @@ def _unsigned(item: Out) -> dict[str, Any]:
             "type": "presence_update",
             "device_id": item.device_id,
             **item.body,
+            "timestamp": item.at,
+        }
+    if item.kind == "telemetry":
+        return {
+            "type": "telemetry_update",
+            "device_id": item.device_id,
+            "data": item.body,
             "timestamp": item.at,
         }
     if item.kind == "pong json":

@@ -28,8 +28,8 @@ _CODES = {401: connection.UNAUTHENTICATED, 403: connection.FORBIDDEN, 429: conne
 async def state(websocket: WebSocket) -> None:
     """What devices tell, as it happens.
 
-    `?token=` or the Authorization header: a token, or an API key with read:devices. `?events=state,command`:
-    what a dashboard is told, states alone by default.
+    `?token=` or the Authorization header: a token, or an API key with read:devices.
+    `?events=state,command,telemetry,presence`: what a dashboard is told, states alone by default.
     """
     # A close code reaches a browser only over a connection that was accepted.
     await websocket.accept()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from time import monotonic_ns
 
 import pytest
 
@@ -88,7 +89,9 @@ def test_what_devices_tell_is_watched(watching, api, door):
     assert '"brightness": ' in watching.stdout.readline()  # as it was
     api().command(door.id, "light_brightness", {"brightness": 7})
     seen = ""
-    while not ('"brightness": 7' in seen and "  light_brightness acknowledged" in seen):
+    door.mqtt.call(lambda: door.sim.session.telemetry({"lux": 215}, monotonic_ns() // 1000000))
+    wanted = '"brightness": 7', "  light_brightness acknowledged", '  telemetry {"lux": 215}\n'
+    while not all(one in seen for one in wanted):
         line = watching.stdout.readline()
         assert line and "  Front door  " in line, seen + line
         seen += line

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 
@@ -43,7 +44,7 @@ def _follow(monkeypatch, *ways):
             return one
 
     @contextlib.asynccontextmanager
-    async def opened(session):
+    async def opened(session, events):
         way = left.pop(0)
         if isinstance(way, BaseException):
             raise way
@@ -70,6 +71,29 @@ def test_watching_goes_on_when_the_cloud_is_back(monkeypatch, capsys):
         "it is shut down; connecting again in 1 s" in err
         and "nobody is there; connecting again in 2 s" in err
     )
+
+
+def test_telemetry_is_shown_with_when_it_was_measured_where_that_was_earlier(monkeypatch, capsys):
+    at = 1767225600000
+
+    def sample(**data):
+        return {"type": "telemetry_update", "device_id": "d1", "data": data, "timestamp": at}
+
+    seen = [
+        {"sampled_at": at - 900, "t": 1},
+        {"sampled_at": at - 86400000, "t": 2},
+        {"t": 3},
+        {"sampled_at": "x"},
+    ]
+    _follow(monkeypatch, [*(sample(**one) for one in seen), _Over()])
+    told = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()[1:]]
+    day = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at / 1000 - 86400))
+    assert told == [
+        'lamp  telemetry {"t": 1}',
+        f'lamp  telemetry {{"t": 2}}, measured {day}',
+        'lamp  telemetry {"t": 3}',
+        'lamp  telemetry {"sampled_at": "x"}',
+    ]
 
 
 def test_watching_ends_where_it_would_be_in_vain(monkeypatch):
