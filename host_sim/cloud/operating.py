@@ -70,7 +70,9 @@ def add_commands(calls: Any, common: argparse.ArgumentParser) -> None:
     which.add_argument("--email", metavar="E", help="of a user who belongs to no tenant")
     call.add_argument("--yes", action="store_true", help="do it; nothing brings it back")
     call.set_defaults(run=_told(_forget))
-    call = calls.add_parser("logins", parents=[common], help="tell the broker of all devices again")
+    call = calls.add_parser(
+        "logins", parents=[common], help="write all devices into Mosquitto's list again (dynamic_security)"
+    )
     call.set_defaults(run=_told(_logins))
     call = calls.add_parser("rekey", parents=[common], help="seal all secrets anew with the first master key")
     which = call.add_mutually_exclusive_group()
@@ -192,10 +194,24 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
 
     database = open_existing(settings)
     try:
+        if not settings.dynamic_security:
+            raise _written_nowhere(settings)
         count = logins.renew_all(database, time.time_ns() // 1000000)
     finally:
         database.close()
     return f"the workers will tell the broker of {count} devices"
+
+
+def _written_nowhere(settings: Settings) -> SettingsError:
+    asks = (
+        "the broker of these settings asks the cloud who may come in"
+        if settings.broker
+        else "the embedded broker looks up in the database who may come in"
+    )
+    return SettingsError(
+        f"{asks}: there is no list to write again, and nothing was done. For a Mosquitto that is told of "
+        "devices give the settings of its workers, with dynamic_security: --config FILE"
+    )
 
 
 def _rekey(settings: Settings, options: argparse.Namespace) -> str:

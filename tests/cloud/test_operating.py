@@ -400,9 +400,18 @@ def test_renewed_tokens_leave_the_old_ones_until_they_are_ended(
     until(lambda: owner.get("/devices").status_code == 401, "the token to end", every=0.1)
 
 
-def test_the_broker_is_told_of_all_devices_again(cloud, on_this_cloud, capsys):
+def test_a_mosquitto_is_told_of_all_devices_again_and_other_brokers_need_not_be(
+    cloud, on_this_cloud, monkeypatch, capsys
+):
     before = _wanted(cloud)
     assert before
+    for broker, says in (("", "the embedded broker looks up"), ("mqtts://c@b.example", "asks the cloud who")):
+        monkeypatch.setenv("HXTP_CLOUD_BROKER", broker)
+        assert main(["logins"]) == 2
+        told = capsys.readouterr()
+        assert says in told.err and "nothing was done" in told.err and told.out == ""
+    assert _wanted(cloud) == before
+    monkeypatch.setenv("HXTP_CLOUD_DYNAMIC_SECURITY", "true")
     assert main(["logins"]) == 0
     assert f"of {len(before)} devices" in capsys.readouterr().out
     assert _wanted(cloud) == {name: wanted + 1 for name, wanted in before.items()}
