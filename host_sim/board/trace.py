@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from host_sim.counted import counted
+
 RESET_CAUSES = {1: "power-on", 2: "reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 
 
@@ -105,7 +107,7 @@ def describe(event: Event) -> str | None:
         case "rmt":
             total = sum(us for _, us in pulses_us(event)) / 1000
             carrier = f" at {event['carrier'][0]} Hz" if event["carrier"] else ""
-            return f"GPIO{pin} sends {len(event['pulses'])} pulses in {total:.1f} ms{carrier}"
+            return f"GPIO{pin} sends {counted(len(event['pulses']), 'pulse')} in {total:.1f} ms{carrier}"
         case "wifi":
             return "Wi-Fi " + event["state"]
         case "input":

@@ -6,6 +6,7 @@ It must never round a pulse away: in a frame every pulse is at least one column 
 from collections.abc import Iterable, Sequence
 
 from host_sim.board.trace import Event, pulses_us
+from host_sim.counted import counted
 
 HIGH, LOW = "▔", "▁"
 SHADES = " ▁▂▃▄▅▆▇█"
@@ -37,7 +38,8 @@ def frame(pulses: Sequence[tuple[int, float]], *, width: int = 72, carrier: int 
             label = label.ljust(len(drawn)) + text + " "
         drawn += (HIGH if level else LOW) * columns
     rows.append((drawn, label))
-    lines = [f"{len(pulses)} pulses, {total / 1000:.2f} ms" + (f", carrier {carrier} Hz" if carrier else "")]
+    of = f", carrier {carrier} Hz" if carrier else ""
+    lines = [f"{counted(len(pulses), 'pulse')}, {total / 1000:.2f} ms{of}"]
     for drawn, label in rows:
         lines.append(drawn)
         if label.strip():

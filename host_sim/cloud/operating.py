@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from host_sim.cloud.settings import TIERS, Settings, SettingsError, no_password
+from host_sim.counted import counted
 from host_sim.given import wrong_folder
 from host_sim.trouble import Trouble
 
@@ -148,7 +149,8 @@ def _tier(settings: Settings, options: argparse.Namespace) -> str:
     finally:
         database.close()
     most = settings.per_minute(options.wanted)
-    return f"{slug} may make {f'{most} requests' if most else 'any number of requests'} a minute from now on"
+    requests = counted(most, "request") if most else "any number of requests"
+    return f"{slug} may make {requests} a minute from now on"
 
 
 def _no_tenant(connection: Any, slug: str) -> Trouble:
@@ -178,7 +180,8 @@ def _forget(settings: Settings, options: argparse.Namespace) -> str:
             if row is None:
                 raise _no_tenant(connection, slug)
         people, devices = forgetting.sizes(database, row.id)
-        what = f"the tenant {slug} ({row.name}), its {people} people and {devices} devices"
+        of_it = f"its {counted(people, 'person', 'people')} and {counted(devices, 'device')}"
+        what = f"the tenant {slug} ({row.name}), {of_it}"
         if not options.yes:
             raise Trouble(f"with --yes {what} are deleted for good, and all that is known of them")
         images = Images(settings.data / "firmware", 0)
@@ -199,7 +202,7 @@ def _logins(settings: Settings, options: argparse.Namespace) -> str:
         count = logins.renew_all(database, time.time_ns() // 1000000)
     finally:
         database.close()
-    return f"the workers will tell the broker of {count} devices"
+    return f"the workers will tell the broker of {counted(count, 'device')}"
 
 
 def _written_nowhere(settings: Settings) -> SettingsError:
@@ -230,13 +233,18 @@ def _rekey(settings: Settings, options: argparse.Namespace) -> str:
         if options.new:
             count = renew_master_key(database, file)
             return (
-                f"{count} secrets are sealed with the new key, the first in {file}\n"
+                f"{counted(count, 'secret is', 'secrets are')} sealed with the new key, the first in {file}\n"
                 "copy this file to every worker, then: python -m host_sim cloud rekey --forget"
             )
         if options.forget:
             count = forget_old_keys(database, file)
-            return f"everything is sealed with the first key, and {count} others are forgotten"
-        return f"{rekey(database, vault)} secrets were sealed with an old key, and are not any more"
+            forgotten = counted(count, "other is", "others are")
+            return f"everything is sealed with the first key, and {forgotten} forgotten"
+        one, several = (
+            "secret was sealed with an old key, and is",
+            "secrets were sealed with an old key, and are",
+        )
+        return f"{counted(rekey(database, vault), one, several)} not any more"
     finally:
         database.close()
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from host_sim.conformance.case import Case, Failed, KitError, Outcome, Result, Skipped
+from host_sim.counted import counted
 
 LIMIT = 30.0  # seconds a case may take, its peer's opening and closing included
 OPTIONS = {"slow"}  # features that are an option of the kit's, not of what is tested
@@ -249,7 +250,7 @@ async def run_mutants(
         row = MutantRow(mutant.name, mutant.what, [each.id for each in caught])
         clauses = tuple(sorted({clause for each in caught for clause in each.clauses}))
         status = Outcome.PASSED if caught else Outcome.FAILED
-        message = "" if caught else f"not caught by any of {len(mutant.cases)} cases"
+        message = "" if caught else f"not caught by any of {counted(len(mutant.cases), 'case')}"
         if wrong:
             message = f"the mutation itself does not work: {wrong}"
         result = Result(replace(case, clauses=clauses), status, message, time.monotonic() - started)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from host_sim.board.trace import Event, pulses_us
 from host_sim.board.waveform import HIGH, LOW, frame
+from host_sim.counted import counted
 
 WIDTH = 80
 BARS = "▁▂▃▄▅▆▇█"
@@ -151,7 +152,9 @@ def activity(events: Sequence[Event]) -> list[str]:
             moved = fade(mine, pin)
             lines += [] if moved is None else [*moved.drawing, f"duty {moved.last:.1f} %"]
         elif kind == "neopixel":
-            lines.append(f"GPIO{pin}  {len(mine)} frames of colours, the last {mine[-1]['data'][:48]}")
+            lines.append(
+                f"GPIO{pin}  {counted(len(mine), 'frame')} of colours, the last {mine[-1]['data'][:48]}"
+            )
         else:
             start = mine[0].t_us
             said = (

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 from capabilities.ir import codecs
 from host_sim.board import waveform
+from host_sim.counted import counted
 from host_sim.ir import bits
 from host_sim.ir.signals import UNMODULATED, Signal
 
@@ -32,7 +33,7 @@ def readings(signal: Signal) -> list[Reading]:
 def summary(signal: Signal) -> str:
     """What a signal is, in one line."""
     fields = readings(signal)[0][2]
-    return _says(fields) if fields else f"{len(signal.once)} raw timings"
+    return _says(fields) if fields else counted(len(signal.once), "raw timing")
 
 
 def text(signal: Signal, width: int = 72, *, colour: bool = False) -> str:
@@ -97,7 +98,7 @@ def draw(signal: Signal) -> tuple[str, int]:
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
             f'<text x="{LEFT}" y="18" font-size="14" fill="#111111">{escape(_shorter(title, 108))}</text>',
             f'<text x="{LEFT}" y="34" font-size="11" fill="#444444">{carrier}, {sum(timings)} µs, '
-            f"{len(timings)} marks and spaces{again}</text>",
+            f"{counted(len(timings), 'mark', 'marks and spaces')}{again}</text>",
             *body,
             "</svg>\n",
         ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from capabilities.ir import codecs, jvc, nec
+from host_sim.counted import counted
 
 CARRIER = 38000
 DUTY = 33
@@ -172,7 +173,7 @@ def as_numbers(signal: Signal, pressed: Press, *, repeats: bool = True, toggle: 
     if not pressed.exact:
         lost.append(f"{signal.name}: its exact timings; the protocol's own are sent instead")
     if pressed.repeats and not repeats:
-        lost.append(f"{signal.name}: that it is held for {pressed.repeats} repeats")
+        lost.append(f"{signal.name}: that it is held for {counted(pressed.repeats, 'repeat')}")
     if pressed.fields.get("toggle") and not toggle:
         lost.append(f"{signal.name}: its toggle bit")
     return lost

@@ -135,7 +135,7 @@ def test_an_operator_says_yes_and_then_tokens_keys_and_devices_end_while_the_clo
     assert image.exists()
     command = ["--data", str(cloud.settings.data), "forget", "--tenant", "Gone"]
     assert main(command) == 1
-    assert "its 1 people and 1 devices are deleted for good" in capsys.readouterr().err
+    assert "its 1 person and 1 device are deleted for good" in capsys.readouterr().err
     assert owner.get("/devices").json()["count"] == 1
     told = []
     with contextlib.ExitStack() as stack:

@@ -23,6 +23,7 @@ from host_sim.cloud.settings import Settings, load
 from host_sim.cloud.storage.database import Database
 from host_sim.cloud.storage.migrate import differences
 from host_sim.cloud.storage.tables import broker_logins, device_keys, metadata, signing_keys
+from host_sim.counted import counted
 from host_sim.files import StoreError, lock_folder, replace_file
 from tests.cloud.waiting import until
 
@@ -263,7 +264,7 @@ def test_the_master_key_is_renewed_under_a_running_cloud(cloud, api, device, on_
     assert owner.command(lamp.id, "light_off")["status"] == "acknowledged"
     other = device()
     assert main(["rekey", "--forget"]) == 0
-    assert "1 others are forgotten" in capsys.readouterr().out
+    assert "1 other is forgotten" in capsys.readouterr().out
     assert len(key_file(file)) == 1
     assert main(["rekey"]) == 0
     assert capsys.readouterr().out.startswith("0 secrets")
@@ -371,7 +372,7 @@ def test_keys_in_the_environment_are_not_changed_by_a_command(settings, monkeypa
     token_for(load(), "me@example.org", "home")
     monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", f"{'ef' * 32},{'cd' * 32}")
     assert main(["rekey"]) == 0
-    assert "1 secrets were sealed with an old key" in capsys.readouterr().out
+    assert "1 secret was sealed with an old key, and is not any more" in capsys.readouterr().out
     monkeypatch.setenv("HXTP_CLOUD_MASTER_KEY", "ef" * 32)
     token_for(load(), "me@example.org", "home")
 
@@ -413,7 +414,7 @@ def test_a_mosquitto_is_told_of_all_devices_again_and_other_brokers_need_not_be(
     assert _wanted(cloud) == before
     monkeypatch.setenv("HXTP_CLOUD_DYNAMIC_SECURITY", "true")
     assert main(["logins"]) == 0
-    assert f"of {len(before)} devices" in capsys.readouterr().out
+    assert counted(len(before), "device") in capsys.readouterr().out
     assert _wanted(cloud) == {name: wanted + 1 for name, wanted in before.items()}
 
 

@@ -97,7 +97,7 @@ def test_every_pin_that_moved_is_told_to_who_sends_by_hand():
     )  # fmt: skip
     told = "\n".join(lines)
     assert "GPIO26  high at 0 ms, low at 250 ms" in told and "duty 60.0 %" in told
-    assert "GPIO18  1 frames of colours, the last 00ff00" in told and "carrier 38000 Hz" in told
+    assert "GPIO18  1 frame of colours, the last 00ff00" in told and "carrier 38000 Hz" in told
 
 
 def written(colour: bool | None, encoding: str = "utf-8") -> str:

@@ -10,6 +10,7 @@ from host_sim.broker.core import Broker
 from host_sim.broker.packets import Publish
 from host_sim.conformance.case import Skipped
 from host_sim.conformance.listening import Heard
+from host_sim.counted import counted
 
 CHANNELS = ("hello", "state", "cmd_ack", "heartbeat", "telemetry", "manifest", "ota_status")
 
@@ -52,7 +53,8 @@ def hint_at(broker: Broker, client_id: str, command_topic: str) -> str | None:
         has = ", ".join(sorted(session.subscriptions))[:200] or "nothing"
         return f"it has not subscribed to {command_topic}, but to {has}"
     if session.inflight:
-        return f"PUBACK is missing: {len(session.inflight)} messages that it got at QoS 1 are unacknowledged"
+        one, several = "message that it got at QoS 1 is", "messages that it got at QoS 1 are"
+        return f"PUBACK is missing: {counted(len(session.inflight), one, several)} unacknowledged"
     return None
 
 

@@ -12,6 +12,7 @@ from host_sim.conformance import clauses
 from host_sim.conformance.case import Outcome, Result
 from host_sim.conformance.reports.style import STYLE
 from host_sim.conformance.running import Run
+from host_sim.counted import counted
 
 MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "–", Outcome.XFAILED: "!"}
 WORST = (Outcome.FAILED, Outcome.XFAILED, Outcome.PASSED, Outcome.SKIPPED)
@@ -73,8 +74,9 @@ def _matrix(results: list[Result]) -> Iterator[str]:
     known = clauses.texts()
     if not found:
         return
-    share = f" of {len(known)}" if known else ""
-    yield f"<h2>Clauses</h2><p class=dim>The cases of this run name {len(found)}{share} clauses.</p>"
+    of = f"{len(found)} of " if known else ""
+    total = counted(len(known or found), "clause")
+    yield f"<h2>Clauses</h2><p class=dim>The cases of this run name {of}{total}.</p>"
     yield "<div class=wide><table class=matrix><tr><th>clause<th>result<th>cases</tr>"
     for clause, named in found.items():
         worst = min((result.status for result in named), key=WORST.index)

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from host_sim.conformance.case import Case, Outcome, Result
 from host_sim.conformance.running import Run
+from host_sim.counted import counted
 
 MARKS = {
     Outcome.PASSED: "ok",
@@ -57,8 +58,9 @@ class Terminal:
             told = f"caught by {', '.join(by[:3])}{more}" if by else self._paint("NOT CAUGHT", "31")
             self._put(f"  {row.name:<34} {told}\n")
         totals = ", ".join(f"{count} {name}" for name, count in run.totals().items())
-        rest = f" of {run.planned}" if len(run.results) != run.planned else ""
-        self._put(f"{plain(run.subject)}: {totals}; {len(run.results)}{rest} cases in {run.seconds:.1f} s\n")
+        of = f"{len(run.results)} of " if len(run.results) != run.planned else ""
+        cases = f"{of}{counted(run.planned, 'case')}"
+        self._put(f"{plain(run.subject)}: {totals}; {cases} in {run.seconds:.1f} s\n")
 
     def _paint(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text

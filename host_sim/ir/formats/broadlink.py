@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from host_sim.counted import counted
 from host_sim.ir.reading import Entry, attempt, check_name, json_value, named_lines, repeated, shown
 from host_sim.ir.signals import (
     CARRIER,
@@ -75,7 +76,7 @@ def _signal(name: str, code: str) -> Signal:
     size = int.from_bytes(packet[2:4], "little")
     body = packet[4 : 4 + size]
     if len(body) < size:
-        raise FormatError(f"{name}: {size} bytes announced, {len(body)} there")
+        raise FormatError(f"{name}: {counted(size, 'byte')} announced, {len(body)} there")
     units, at = [], 0
     while at < size:
         if body[at]:

@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from host_sim.counted import counted
 from host_sim.ir import bits
 from host_sim.ir.formats import unspoken
 from host_sim.ir.reading import Entry, attempt, shown
@@ -41,7 +42,7 @@ def _lsb(*pairs: tuple[int, int]) -> str:
 def _signal(row: list[str]) -> Signal:
     name = row[0]
     if len(row) != 5:
-        raise FormatError(f"{name}: {len(row)} columns, and there are 5")
+        raise FormatError(f"{name}: {counted(len(row), 'column')}, and there are 5")
     try:
         device, sub, function = map(int, row[2:])
     except ValueError:

@@ -12,6 +12,7 @@ import pytest
 
 from host_sim import ROOT
 from host_sim.__main__ import main
+from host_sim.counted import counted
 from host_sim.params import describe
 
 
@@ -57,6 +58,20 @@ def test_a_device_is_shown_with_what_its_actions_take(run, door):
 )
 def test_what_a_parameter_may_be_is_told_in_words(rule, told):
     assert describe(rule) == told
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ((0, "device"), "0 devices"),
+        ((1, "device"), "1 device"),
+        ((2, "device"), "2 devices"),
+        ((1, "person", "people"), "1 person"),
+        ((2, "person", "people"), "2 people"),
+    ],
+)
+def test_one_thing_is_told_as_one(words, told):
+    assert counted(*words) == told
 
 
 def test_ctrl_c_while_a_command_is_imported_ends_quietly(monkeypatch, capsys):
