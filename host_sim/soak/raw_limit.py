@@ -2,7 +2,7 @@
 
 `python -m host_sim.soak.raw_limit [HEAP]` (kB, 128 by default) prints it for a board that has learned nothing
 since its start, and for one that has learned, told and sent a button of each protocol. Over TLS to Mosquitto,
-as min_heap. It must never decide by time alone: a refusal is what the console tells.
+as min_heap. It must never decide by time alone: a refusal is what the answer or the console tells.
 """
 
 import argparse
@@ -53,8 +53,9 @@ def longest(heap: int, learned: bool, tell: Callable[[str], None]) -> int:
         for count in range(STEP, MOST + 1, STEP):
             try:
                 sent = do("ir_send_raw", freq_khz=38, raw=[500 + at % 700 for at in range(count)])
-            except TimeoutError:
-                if not any(sign in line for line in house.board.log for sign in OUT_OF_MEMORY):
+            except TimeoutError as problem:
+                told = [str(problem), *house.board.log]  # the answer may be here before the console's line
+                if not any(sign in line for line in told for sign in OUT_OF_MEMORY):
                     raise
                 break
             most = count

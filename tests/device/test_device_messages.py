@@ -55,6 +55,30 @@ def test_a_message_that_finds_no_memory_is_told_with_its_size_and_the_next_one_r
     assert rig.order("lamp_set", level=2).state == "acknowledged"
 
 
+def test_a_command_whose_parameters_find_no_memory_is_answered_and_the_next_one_runs(capsys):
+    # HX3-CMD-36
+    rig = Rig().ready()
+    verifier = rig.device.session._verifier
+    judge = verifier.judge
+
+    def params():
+        raise MemoryError
+
+    def judge_alone(*message):
+        judged = judge(*message)
+        judged.params = params
+        return judged
+
+    verifier.judge = judge_alone
+    order = rig.order("lamp_set", level=5)
+    verifier.judge = judge
+    assert order.error == "BUFFER_OVERFLOW" and order.attempts == 1 and rig.lamp.runs == 0
+    out = capsys.readouterr().out
+    assert "bytes of message: send less at once" in out and "hxtp: refused BUFFER_OVERFLOW" in out
+    assert rig.order("lamp_set", level=2).state == "acknowledged"
+    assert rig.lamp.runs == 1 and rig.device.errors == {}
+
+
 def test_each_refusal_is_told_on_the_console(capsys):
     rig = Rig().ready()
     rig.cloud.submit("lamp_set", {"level": 5}, rig.now)

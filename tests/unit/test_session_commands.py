@@ -238,19 +238,89 @@ def test_refused_messages_leave_the_state_as_it_was_and_get_no_answer():
     assert world.lamp.done == [50]
 
 
-def test_memory_that_runs_out_while_a_body_is_read_is_a_refusal():
-    # HX3-VAL-16
+def no_memory():
+    raise MemoryError
+
+
+def without_memory(world, message):
+    """Give the device a message whose body finds no memory."""
+    verifier = world.device._verifier
+    judge = verifier.judge
+
+    def greedy(payload, time, channel):
+        judged = judge(payload, time, channel)
+        judged.params = no_memory
+        return judged
+
+    verifier.judge = greedy
+    try:
+        assert world.to_device(message) is None
+    finally:
+        verifier.judge = judge
+
+
+def test_a_command_that_there_is_no_memory_to_read_is_nacked_and_not_executed():
+    # HX3-CMD-10, HX3-CMD-36
     world = ready()
+    order = world.order("light_on", {"brightness": 7})
+    without_memory(world, world.cloud.take(world.time()))
+    assert world.device.refusal == "BUFFER_OVERFLOW" and world.device.refused == {}
+    world.device.take(world.now)  # the nack is lost
+    world.wait(10000)
+    world.pump()  # there would be memory now, but what was once told stays true
+    assert order.state == "failed" and order.error == "BUFFER_OVERFLOW" and order.attempts == 2
+    assert world.lamp.done == [] and world.device.refusal is None
+    order = world.order("light_on", {"brightness": 8})
+    world.pump()
+    assert world.lamp.done == [8] and order.state == "acknowledged"
 
-    class Greedy:
-        code = None
-        type = "command"
-        authentic = True
 
-        def params(self):
-            raise MemoryError
+def test_a_command_that_was_executed_is_never_told_to_have_found_no_memory():
+    # HX3-CMD-11, HX3-CMD-36
+    world = ready()
+    order = world.order("light_on", {"brightness": 7})
+    world.to_device(world.cloud.take(world.time()))
+    world.device.take(world.now)  # the ack is lost
+    world.wait(10000)
+    without_memory(world, world.cloud.take(world.time()))
+    world.pump()
+    assert world.lamp.done == [7] and order.state == "acknowledged"
 
-    world.device._verifier.judge = lambda payload, time, channel: Greedy()
+
+def test_a_command_that_still_runs_is_not_told_to_have_found_no_memory():
+    # HX3-CMD-13, HX3-CMD-36
+    world = ready()
+    forger = Forger(world)
+    message = forger.send("command", {"action": "light_on"}, message_id="one", deliver=False)
+    command = world.device.receive(message[0], message[1], world.now)
+    without_memory(world, forger.send("command", {"action": "light_on"}, message_id="one", deliver=False))
+    assert world.device.take(world.now) is None
+    world.device.finish(command, {"ack_status": "executed"})
+    assert opened(world.device.take(world.now)).params()["ack_status"] == "executed"
+
+
+def test_a_command_whose_result_finds_no_place_is_not_executed_until_it_comes_again():
+    # HX3-CMD-10, HX3-VAL-16
+    world = ready()
+    order = world.order("light_on", {"brightness": 7})
+    world.device.results.add = lambda *entry: no_memory()
+    assert world.to_device(world.cloud.take(world.time())) is None
+    del world.device.results.add
+    assert world.device.refused == {"BUFFER_OVERFLOW": 1} and world.lamp.done == []
+    assert world.device.take(world.now) is None
+    world.wait(10000)
+    world.pump()
+    assert world.lamp.done == [7] and order.state == "acknowledged"
+
+
+def test_an_answer_to_hello_that_there_is_no_memory_to_read_is_refused():
+    # HX3-VAL-16
+    world = World()
+    world.device.connected(world.now)
+    world.to_cloud(world.device.take(world.now))
     before = device_snapshot(world.device)
-    assert world.device.receive("cmd", b"{}", world.now) is None
+    without_memory(world, world.cloud.take(world.time()))
     assert world.device.refused == {"BUFFER_OVERFLOW": 1} and device_snapshot(world.device) == before
+    world.wait(5000)  # hello is said again
+    world.pump()
+    assert world.device.state == "READY"

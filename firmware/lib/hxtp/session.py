@@ -121,7 +121,7 @@ class Session:
         self.results = Results()
         self.state = OFFLINE
         self.refused = {}
-        self.refusal = None  # of the last message, if it was refused
+        self.refusal = None  # of the last message, if it was refused or found no memory
         self.heartbeat = HEARTBEAT * 1000
         self._memory = memory or Memory()
         self._key = key
@@ -255,7 +255,7 @@ class Session:
         """Take one message. Returns a Command to run (then call `finish`), or None.
 
         A refusal is counted in `refused` by its code, named in `refusal`, answers nothing and changes
-        nothing else.
+        nothing else. An accepted command that finds no memory is nacked (HX3-CMD-36), `refusal` names it too.
         """
         self.refusal = None
         if self.state == OFFLINE:
@@ -290,7 +290,6 @@ class Session:
             raise HxtpError(PROTOCOL_NOT_READY)
         if message.type != "command":
             raise HxtpError(UNKNOWN_ACTION)
-        params = message.params()
         if self.state == UNANSWERED:
             self._memory.save_floor(message.sequence)
         self._verifier.accept(message)
@@ -303,15 +302,20 @@ class Session:
             elif known[2] is not None:
                 self.outbox.ack(message.message_id, known[2])
             return None
+        command = nack = None
         try:
+            params = message.params()
             action = action_of(message, params, self.accept_unsigned_action)
+            command = Command(message.message_id, action, params)
         except HxtpError as refusal:
             nack = failed(refusal.code)
-            self.results.add(message.message_id, message.payload_hash, nack)
+        except MemoryError:  # nothing was executed yet, so that may be told
+            self.refusal = BUFFER_OVERFLOW
+            nack = failed(BUFFER_OVERFLOW)
+        self.results.add(message.message_id, message.payload_hash, nack)
+        if nack:
             self.outbox.ack(message.message_id, nack)
-            return None
-        self.results.add(message.message_id, message.payload_hash)
-        return Command(message.message_id, action, params)
+        return command
 
     def finish(self, command, ack):
         """A command was run; `ack` is what `Registry.run` returned. Its ack is stored and queued."""
