@@ -135,7 +135,12 @@ def test_a_page_of_scenes_or_rules_ends_where_there_is_too_much_in_it(database, 
 
 def test_a_page_is_bounded_and_a_cursor_has_a_form(api, filled):
     for path in filled:
-        for wrong in ({"limit": 0}, {"limit": 1001}, {"cursor": "x"}, {"cursor": "1." + "x" * 65}):
+        for wrong in (
+            {"limit": 0},
+            {"limit": 1001},
+            {"cursor": "x"},
+            {"cursor": f"{filled[path]}.1.{'x' * 65}"},
+        ):
             answer = api().get(path, params=wrong)
             assert (answer.status_code, answer.json()["error"]) == (400, "BAD_REQUEST"), (path, wrong)
 
@@ -143,6 +148,21 @@ def test_a_page_is_bounded_and_a_cursor_has_a_form(api, filled):
 def test_a_cursor_of_another_tenant_shows_nothing_of_it(api, filled):
     cursor = api().get("/devices", params={"limit": 1}).json()["next_cursor"]
     assert api("owner", "other").get("/devices", params={"cursor": cursor}).json()["devices"] == []
+
+
+def test_a_cursor_of_another_list_is_refused_and_told_of_which_it_is(api, filled):
+    cursors = {path: api().get(path, params={"limit": 1}).json()["next_cursor"] for path in filled}
+    for path, following in zip(filled, [*list(filled)[1:], *filled], strict=False):
+        answer = api().get(path, params={"cursor": cursors[following]})
+        told = answer.json()
+        assert (answer.status_code, told["error"]) == (400, "BAD_REQUEST")
+        of_others = f"`next_cursor` of a list of {filled[following]}, and here is one of {filled[path]}"
+        assert of_others in told["message"], path
+    for wrong in (cursors["/homes"], "1767225600000.7"):  # the second is of telemetry
+        answer = api().get("/device/x/commands", params={"cursor": wrong})
+        assert answer.status_code == 400 and "`next_cursor` of the page before" in answer.json()["message"]
+    answer = api(None).get("/devices", params={"cursor": cursors["/homes"]})
+    assert answer.status_code == 401
 
 
 def test_a_history_of_commands_and_one_of_states_come_in_pages(api, device):

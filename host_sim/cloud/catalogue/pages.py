@@ -17,10 +17,14 @@ AT_ONCE = 64  # rows that are fetched together
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`limit` rows behind `after`: the time (ms) and name of the last row that is known; None: the first."""
+    """`limit` rows behind `after`: the time (ms) and name of the last row that is known; None: the first.
+
+    `of`: what the list is of, for who asked for a page of it.
+    """
 
     limit: int
     after: tuple[int, str] | None = None
+    of: str = ""
 
 
 def rows_of(connection: sa.Connection, query: Any, at: Any, name: Any, page: Page | None) -> list[Any]:

@@ -51,8 +51,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "one to four names, parted by dots, of 1 to 64 letters, digits, _ or - each",
         "indoor.temperature",
     ),
-    paging.CURSOR: (_CURSOR, f"{MS}.{DEVICE}"),
-    r"^[0-9]{1,15}\.[0-9]{1,15}$": (_CURSOR, f"{MS}.7"),
+    paging.CURSOR: (_CURSOR, f"devices.{MS}.{DEVICE}"),
+    r"^commands\.[0-9]{1,15}\.[0-9]{1,15}$": (_CURSOR, f"commands.{MS}.7"),
     r"^[0-9]{1,15}\.[0-9]{1,18}$": (_CURSOR, f"{MS}.7"),
     r"^[0-9]{1,18}$": (_CURSOR, "7"),
 }

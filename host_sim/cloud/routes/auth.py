@@ -15,7 +15,7 @@ from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.description.examples import API_KEY, USER, shown
 from host_sim.cloud.errors import ApiError, conflict, errors, not_found
-from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.security import roles
 from host_sim.cloud.times import iso
 
@@ -112,6 +112,7 @@ class Keys(Paged):
     """A page of API keys."""
 
     api_keys: list[ApiKey]
+    next_cursor: str | None = cursor_of("api_keys")
 
 
 class KeyEnded(BaseModel):
@@ -190,7 +191,7 @@ def logout(
 
 @router.get("/auth/api-keys", responses=LINKED, response_model_exclude_unset=True)
 def list_keys(
-    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("viewer")
+    request: Request, response: Response, page: Page = page_of("api_keys"), caller: Caller = scoped("viewer")
 ) -> Keys:
     """List API keys: one's own, and for an admin those of the tenant."""
     with services_of(request).database.reading(caller.tenant_id) as connection:

@@ -14,7 +14,7 @@ from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.auth import Name
-from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["authentication"])
@@ -60,6 +60,7 @@ class Clients(Paged):
     """A page of app clients."""
 
     clients: list[Client]
+    next_cursor: str | None = cursor_of("clients")
 
 
 class ClientEnded(BaseModel):
@@ -72,7 +73,7 @@ class ClientEnded(BaseModel):
 
 @router.get("/auth/clients", responses=LINKED, response_model_exclude_unset=True)
 def list_clients(
-    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("user")
+    request: Request, response: Response, page: Page = page_of("clients"), caller: Caller = scoped("user")
 ) -> Clients:
     """List app clients: one's own, and for an admin those of the tenant."""
     with services_of(request).database.reading(caller.tenant_id) as connection:

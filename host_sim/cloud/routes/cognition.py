@@ -19,7 +19,7 @@ from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import cognition
 from host_sim.cloud.routes.forms import Id, Name
 from host_sim.cloud.routes.intent import Commanding, Outcome
-from host_sim.cloud.routes.paging import LINKED, PAGE, RECENT, Paged, following
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, following, page_of
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["cognition"])
@@ -115,6 +115,7 @@ class Rules(Paged):
     """A page of rules, the oldest first."""
 
     rules: list[Rule]
+    next_cursor: str | None = cursor_of("rules")
 
 
 class RuleDone(BaseModel):
@@ -155,6 +156,7 @@ class Proposals(Paged):
     """A page of proposals, the newest first."""
 
     proposals: list[Proposal]
+    next_cursor: str | None = cursor_of("proposals")
 
 
 class Dismissed(BaseModel):
@@ -191,7 +193,7 @@ def list_proposals(
     request: Request,
     response: Response,
     state: Annotated[State | None, Query(examples=["proposed"])] = None,
-    page: Page = RECENT,
+    page: Page = page_of("proposals", 500, 50),
     before: Annotated[int | None, Query(ge=0, le=1 << 53, description="ms since 1970")] = None,
     caller: Caller = scoped("user", "read:devices"),
 ) -> Proposals:
@@ -243,7 +245,7 @@ def dismiss(
 def list_rules(
     request: Request,
     response: Response,
-    page: Page = PAGE,
+    page: Page = page_of("rules"),
     caller: Caller = scoped("viewer", "read:devices"),
 ) -> Rules:
     """List rules, the oldest first: that is the order in which they are looked at."""

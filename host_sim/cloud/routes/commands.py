@@ -31,7 +31,7 @@ Key = Annotated[
     ),
 ]
 BATCH = 256  # devices
-CURSOR = f"{MS}.7"
+CURSOR = f"commands.{MS}.7"
 
 
 class Command(Body):
@@ -249,7 +249,7 @@ def history(
     cursor: Annotated[
         str | None,
         Query(
-            pattern=r"^[0-9]{1,15}\.[0-9]{1,15}$",
+            pattern=r"^commands\.[0-9]{1,15}\.[0-9]{1,15}$",
             description="`next_cursor` of the page before",
             examples=[CURSOR],
         ),
@@ -261,12 +261,12 @@ def history(
     with services.database.reading(caller.tenant_id) as connection:
         if devices.find(connection, caller.tenant_id, device_id) is None:
             raise not_found("device")
-        after = tuple(map(int, cursor.split("."))) if cursor else None
+        after = tuple(map(int, cursor.split(".")[1:])) if cursor else None
         rows, more = commands.history(connection, caller.tenant_id, device_id, limit, before, after)
     shown: dict[str, Any] = {"commands": [_shown(row) for row in rows]}
     if more:
         last = rows[-1]
-        shown["next_cursor"] = f"{last.created_at}.{last.number}"
+        shown["next_cursor"] = f"commands.{last.created_at}.{last.number}"
         linked(response, limit, shown["next_cursor"], before=before)
     return shown
 

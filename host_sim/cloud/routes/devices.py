@@ -16,7 +16,7 @@ from host_sim.cloud.catalogue import devices, keys
 from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import AWAY, DeviceId, Id, Name
-from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.services import Services
 from host_sim.cloud.times import iso
 
@@ -86,6 +86,7 @@ class Devices(Paged):
     """A page of devices, the oldest first."""
 
     devices: list[Device]
+    next_cursor: str | None = cursor_of("devices")
 
 
 class Revoked(BaseModel):
@@ -178,7 +179,7 @@ def register(
 def list_devices(
     request: Request,
     response: Response,
-    page: Page = PAGE,
+    page: Page = page_of("devices"),
     caller: Caller = scoped("viewer", "read:devices"),
 ) -> Devices:
     """All devices of the tenant, the oldest first."""

@@ -15,7 +15,7 @@ from host_sim.cloud.catalogue.tenants import Taken, TooMany
 from host_sim.cloud.description.examples import GROUP, shown
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import ONE_OR_SOME, DeviceId, GroupSlug, Id, Name, Slug, Text
-from host_sim.cloud.routes.paging import LINKED, SHORT_PAGE, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["groups"])
@@ -84,13 +84,14 @@ class Groups(Paged):
     """A page of groups."""
 
     groups: list[Group]
+    next_cursor: str | None = cursor_of("groups")
 
 
 @router.get("/groups", responses=LINKED, response_model_exclude_unset=True)
 def list_groups(
     request: Request,
     response: Response,
-    page: Page = SHORT_PAGE,
+    page: Page = page_of("groups", 100),
     caller: Caller = scoped("user", "read:groups"),
 ) -> Groups:
     """List groups."""

@@ -14,7 +14,7 @@ from host_sim.cloud.catalogue.tenants import TooMany
 from host_sim.cloud.description.examples import HOME, ROOM, shown
 from host_sim.cloud.errors import conflict, errors, not_found
 from host_sim.cloud.routes.forms import HomeId, Name, RoomId
-from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["homes"])
@@ -77,6 +77,7 @@ class Homes(Paged):
     """A page of homes."""
 
     homes: list[Home]
+    next_cursor: str | None = cursor_of("homes")
 
 
 class Room(BaseModel):
@@ -92,6 +93,7 @@ class Rooms(Paged):
     """A page of a home's rooms."""
 
     rooms: list[Room]
+    next_cursor: str | None = cursor_of("rooms")
 
 
 @router.post("/homes", status_code=201, responses=errors("LIMIT_REACHED"))
@@ -109,7 +111,10 @@ def create_home(request: Request, body: NewHome, caller: Caller = scoped("admin"
 
 @router.get("/homes", responses=LINKED, response_model_exclude_unset=True)
 def list_homes(
-    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("viewer", "read:homes")
+    request: Request,
+    response: Response,
+    page: Page = page_of("homes"),
+    caller: Caller = scoped("viewer", "read:homes"),
 ) -> Homes:
     """List homes."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
@@ -166,7 +171,7 @@ def list_rooms(
     home_id: HomeId,
     request: Request,
     response: Response,
-    page: Page = PAGE,
+    page: Page = page_of("rooms"),
     caller: Caller = scoped("viewer", "read:homes"),
 ) -> Rooms:
     """List rooms."""

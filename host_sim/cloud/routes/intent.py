@@ -17,7 +17,7 @@ from host_sim.cloud.gate.way import gated
 from host_sim.cloud.intents import router as intents
 from host_sim.cloud.routes.commands import Key
 from host_sim.cloud.routes.forms import ONE_OR_SOME, Id, Name
-from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, following
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, following, page_of
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["intent"])
@@ -203,6 +203,7 @@ class Scenes(Paged):
     """A page of scenes, the oldest first."""
 
     scenes: list[Scene]
+    next_cursor: str | None = cursor_of("scenes")
 
 
 class SceneDone(BaseModel):
@@ -216,7 +217,7 @@ class SceneDone(BaseModel):
 def list_scenes(
     request: Request,
     response: Response,
-    page: Page = PAGE,
+    page: Page = page_of("scenes"),
     caller: Caller = scoped("viewer", "read:devices"),
 ) -> Scenes:
     """List scenes, the oldest first."""

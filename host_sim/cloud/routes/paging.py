@@ -2,6 +2,7 @@
 
 A list without `limit` gives as many as it may, so a client that knows nothing of pages gets what it always
 got. Where there are more, the answer has the member `next_cursor` and the header `Link: <…>; rel="next"`.
+A cursor begins with what its list is of, and no list takes the cursor of another one.
 """
 
 from collections.abc import Sequence
@@ -9,12 +10,12 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from host_sim.cloud.catalogue.pages import Page
 
 MOST = 1000  # of a page
-CURSOR = r"^[0-9]{1,15}\.[A-Za-z0-9_.:-]{1,64}$"
+CURSOR = r"^[a-z_]{1,16}\.[0-9]{1,15}\.[A-Za-z0-9_.:-]{1,64}$"
 # For a route's `responses`.
 LINKED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -32,31 +33,48 @@ class Paged(BaseModel):
     """The route has `response_model_exclude_unset`, so that `next_cursor` is there only where it is given."""
 
     count: int = Field(description="of this page", examples=[1])
-    next_cursor: str | None = Field(
-        None,
-        description="gives the next page as `cursor`; not there on the last",
-        examples=["1767225600000.9f86d081884c7d659a2feaa0c55ad015"],
-    )
+    next_cursor: str | None = None  # `cursor_of` in each list's own
 
 
-def _page(most: int, usual: int | None = None) -> Any:
+def cursor_of(of: str) -> Any:
+    """The member `next_cursor` of a page of this list."""
+    told = "gives the next page as `cursor`; not there on the last"
+    return Field(None, description=told, examples=[_example(of)])
+
+
+def page_of(of: str, most: int = MOST, usual: int | None = None) -> Any:
+    """A route's parameter: the Page that is asked for. `of`: what the list is of, small letters and _.
+
+    `most`: rows of a page; `usual`: where the request names no number.
+    """
+
+    def of_this_list(cursor: str | None) -> str | None:
+        named = cursor.partition(".")[0] if cursor is not None else of
+        if named != of:
+            raise ValueError(
+                f"this is `next_cursor` of a list of {named}, and here is one of {of}: "
+                "give that of the page before, or none for the first page"
+            )
+        return cursor
+
     def page(
         limit: Annotated[int, Query(ge=1, le=most, description="of a page")] = usual or most,
         cursor: Annotated[
-            str | None, Query(pattern=CURSOR, description="`next_cursor` of the page before")
+            str | None,
+            Query(pattern=CURSOR, description="`next_cursor` of the page before", examples=[_example(of)]),
+            AfterValidator(of_this_list),
         ] = None,
     ) -> Page:
         if cursor is None:
-            return Page(limit)
-        at, _, name = cursor.partition(".")
-        return Page(limit, (int(at), name))
+            return Page(limit, of=of)
+        _, at, name = cursor.split(".", 2)
+        return Page(limit, (int(at), name), of)
 
     return Depends(page)
 
 
-PAGE = _page(MOST)
-SHORT_PAGE = _page(100)  # of things that each have a list of their own
-RECENT = _page(500, 50)  # of what happened
+def _example(of: str) -> str:
+    return f"{of}.1767225600000.9f86d081884c7d659a2feaa0c55ad015"
 
 
 def parted(
@@ -76,7 +94,7 @@ def following(
     """`next_cursor` where there are more rows than those that are shown; as `parted`."""
     if not more:
         return {}
-    cursor = f"{shown[-1].created_at}.{getattr(shown[-1], name)}"
+    cursor = f"{page.of}.{shown[-1].created_at}.{getattr(shown[-1], name)}"
     linked(response, page.limit, cursor, **asked)
     return {"next_cursor": cursor}
 

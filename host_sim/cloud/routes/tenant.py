@@ -16,7 +16,7 @@ from host_sim.cloud.catalogue.pages import Page
 from host_sim.cloud.description.examples import shown
 from host_sim.cloud.errors import bad_request, conflict, errors, not_found
 from host_sim.cloud.routes.forms import WHOLE
-from host_sim.cloud.routes.paging import LINKED, PAGE, Paged, parted
+from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
 from host_sim.cloud.times import iso
@@ -128,6 +128,7 @@ class Members(Paged):
     """A page of the tenant's people."""
 
     users: list[Member]
+    next_cursor: str | None = cursor_of("users")
 
 
 class Removed(BaseModel):
@@ -186,7 +187,7 @@ def change_settings(request: Request, body: Changes, caller: Caller = scoped("ow
 
 @router.get("/tenant/users", responses=LINKED, response_model_exclude_unset=True)
 def list_users(
-    request: Request, response: Response, page: Page = PAGE, caller: Caller = scoped("admin")
+    request: Request, response: Response, page: Page = page_of("users"), caller: Caller = scoped("admin")
 ) -> Members:
     """The people of the tenant."""
     with services_of(request).database.reading(caller.tenant_id) as connection:
