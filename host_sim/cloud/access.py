@@ -26,6 +26,7 @@ from host_sim.cloud.security import roles
 from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
 from host_sim.cloud.storage.database import FAILURES
+from host_sim.cloud.storage.patience import patience
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def failed(connection: HTTPConnection, error: ApiError) -> ApiError:
     return services_of(connection).failures.count(address_of(connection)) or error
 
 
+@patience()  # it is not always a request that asks
 def _remember(services: Services, credential: str, cheaply: bool = False) -> Caller:
     mark = services.database.remembered.mark()
     found = _identify(services, credential, cheaply)

@@ -34,7 +34,8 @@ from host_sim.cloud.metrics import Metrics
 from host_sim.cloud.routes import ROUTERS, live
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.services import Services
-from host_sim.cloud.storage.database import names_what_is_gone, reason_of
+from host_sim.cloud.storage.database import Unsure, names_what_is_gone, reason_of
+from host_sim.cloud.storage.patience import Patience, patience
 from hxtp_device import VERSION
 
 log = logging.getLogger(__name__)
@@ -122,8 +123,9 @@ EXPOSED = [
 
 
 class Frame:
-    """Around every request: its id, the version headers, the limit of its body, its line in the log, and the
-    last resort. `fixed`: the methods of each path without parameters; `sockets`: the paths of WebSockets.
+    """Around every request: its id, the version headers, the limit of its body, how long it waits for the
+    database, its line in the log, and the last resort. `fixed`: the methods of each path without parameters;
+    `sockets`: the paths of WebSockets.
     """
 
     def __init__(
@@ -174,7 +176,8 @@ class Frame:
             if methods is not None and scope["method"] not in methods:
                 # Else it might be taken for /device/{device_id}, with that word as the id.
                 return await _answer(_no_method(methods), scope["state"])(scope, receive, framed)
-            await self.app(scope, _limited(scope, receive), framed)
+            with patience() as mine:
+                await self.app(scope, _limited(scope, receive, mine), framed)
         except Exception:
             log.exception("request %s failed", request_id)
             if status is None:
@@ -213,13 +216,15 @@ class Frame:
         await _answer(error, scope["state"])(scope, receive, framed)
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
+def _limited(scope: Scope, receive: Receive, mine: Patience) -> Receive:
     most = MAX_UPLOAD if scope["path"].endswith("/firmware/upload") else MAX_BODY
     count = 0
 
     async def limited() -> Message:
         nonlocal count
         message = await receive()
+        if message.get("body"):
+            mine.begin()  # a slow client's time is not the database's
         count += len(message.get("body", b""))
         if count > most:
             # This kind is the only one that passes through whoever reads the body.
@@ -289,21 +294,26 @@ async def _gone(request: Request, error: Any) -> Response:
     return _answer(api_error, request.scope["state"])
 
 
+AGAIN = "try again; GET /api/v1/health/ready tells when it works"
+
+
 async def _busy(request: Request, error: Any) -> Response:
     """No connection of the database became free."""
-    log.error("request %s found the database busy", request.scope["state"]["request_id"])
-    api_error = ApiError(503, "GATEWAY_ERROR", "the database is busy", "try again", {"Retry-After": "5"})
+    if _seldom.now("busy"):
+        log.error("request %s found the database busy", request.scope["state"]["request_id"])
+    api_error = ApiError(503, "GATEWAY_ERROR", "the database is busy", AGAIN, {"Retry-After": "5"})
     return _answer(api_error, request.scope["state"])
 
 
 async def _away(request: Request, error: Any) -> Response:
-    """The database cannot be reached, or did not do it: later it may."""
+    """The database cannot be reached, or did not do it or not in time: later it may."""
     reason = reason_of(error)
     if _seldom.now(reason):
         log.error("request %s: the database failed: %s", request.scope["state"]["request_id"], reason)
-    api_error = ApiError(
-        503, "GATEWAY_ERROR", "the database does not answer now", "try again", {"Retry-After": "5"}
-    )
+    text, hint = "the database does not answer now", AGAIN
+    if isinstance(error, Unsure) and request.method != "GET":
+        text, hint = f"{text}, and perhaps this was done", "see whether it was before you try again"
+    api_error = ApiError(503, "GATEWAY_ERROR", text, hint, {"Retry-After": "5"})
     return _answer(api_error, request.scope["state"])
 
 

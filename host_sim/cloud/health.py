@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,7 @@ from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.settings import Settings
 from host_sim.cloud.shared_redis import connect
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of
+from host_sim.cloud.storage.patience import patience
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ class _Probe:
     def _work(self, run: "Future[float]") -> None:
         began = time.perf_counter()
         try:
-            self._ask()
+            with patience():  # what leads nowhere is not held on to: something else may
+                self._ask()
         except Exception as error:  # whatever it is, the part does not work
             # What SQLAlchemy says holds the statement; of the others their text.
             text = "" if isinstance(error, FAILURES) else str(error).partition("\n")[0]
@@ -124,6 +126,7 @@ class Health:
         self._exchange = exchange
         self._loop = loop
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "health")
         self._report: Report | None = None
         self._good_until = 0.0
         self._count: int | None = None
@@ -149,6 +152,10 @@ class Health:
                 self._report = self._measure()
                 self._good_until = time.monotonic() + FRESH_S
             return self._report
+
+    async def told(self) -> Report:
+        """`report`, on an event loop: its threads for requests may all be waiting for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.report)
 
     def _measure(self) -> Report:
         runs = {name: probe.begin() for name, probe in self._probes.items()}

@@ -16,6 +16,7 @@ from typing import Any
 from host_sim.broker.authority import Unable
 from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.seldom import Seldom
+from host_sim.cloud.storage.patience import patience
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class _Clerk:
 
     def _answer(self, answer: "Future[Any]", question: Callable[[], Any]) -> None:
         try:
-            answer.set_result(question())
+            with patience():
+                found = question()
+            answer.set_result(found)
         except Exception as error:  # it belongs to whoever asked
             answer.set_exception(error)
 

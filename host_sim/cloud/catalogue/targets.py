@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from host_sim.cloud.catalogue.manifests import capability
 from host_sim.cloud.links.records import NONE
 from host_sim.cloud.storage.database import FAILURES, Database, one_of
+from host_sim.cloud.storage.patience import patience
 from host_sim.cloud.storage.remembered import ALONE_S, HOLD_S
 from host_sim.cloud.storage.tables import devices, manifests
 
@@ -76,6 +77,7 @@ class Targets:
             del self._used[tenant_id]
         return used[1]
 
+    @patience()
     def renew(self, tenant_id: str, names: set[str]) -> None:
         """Read them again, so that they go on being known."""
         try:

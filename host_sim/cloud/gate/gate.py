@@ -31,12 +31,13 @@ from host_sim.cloud.links import ledger
 from host_sim.cloud.links.orders import Acceptance, Content, IdUsed, Unavailable
 from host_sim.cloud.security import hashing
 from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.patience import left
 from hxtp.cloud import LIFE
 from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, HxtpError
 
 CONFIRM_MS = 30000  # for a sensitive command
 DRY_RUN_MS = 60000  # for a critical one
-ACCEPT_S = 20  # that an order may take to become durable
+ACCEPT_S = 20  # that an order may take to become durable, where whoever asks waits that long
 
 
 @dataclass(slots=True)
@@ -391,17 +392,17 @@ async def _done(future: Acceptance) -> None:
             waiter.set_result(None)
 
     future.add_done_callback(lambda unused: loop.call_soon_threadsafe(tell))
-    timer = loop.call_later(ACCEPT_S, tell)
+    timer = loop.call_later(left(ACCEPT_S), tell)
     try:
         await waiter
     finally:
         timer.cancel()
 
 
-def _result(order: Acceptance, timeout: float = ACCEPT_S) -> str:
+def _result(order: Acceptance, most: float = ACCEPT_S) -> str:
     """The id of a command that is stored now; any other is withdrawn. Raises ApiError."""
     try:
-        return order.within(timeout)
+        return order.within(left(most))
     except IdUsed:
         raise _used() from None
     except HxtpError as refusal:

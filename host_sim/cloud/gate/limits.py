@@ -16,6 +16,7 @@ from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.shared_redis import connect
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of
 from host_sim.cloud.storage.locks import forget
+from host_sim.cloud.storage.patience import patience
 from host_sim.cloud.storage.tables import counts
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class DatabaseCounter:
         self._database = database
         self._swept = 0.0
 
+    @patience()  # whoever connects by WebSocket is counted too
     def add(self, name: str, window: int, length_s: int) -> int:
         with self._database.writing(quiet=True) as connection:
             if time.monotonic() - self._swept > HOUR:

@@ -18,6 +18,7 @@ from host_sim.cloud.gate.way import RATE_LIMIT, REQUEST, ROLE_AND_SCOPE, TENANT,
 from host_sim.cloud.live.signed import Signer, normalized
 from host_sim.cloud.security import roles
 from host_sim.cloud.services import Services
+from host_sim.cloud.storage.patience import patience
 from hxtp import envelope
 from hxtp.cloud import ACKNOWLEDGED, DISPATCHED, QUEUED
 from hxtp.errors import HxtpError
@@ -36,6 +37,7 @@ class Ordered:
     ended: Mapping[str, Any] | None
 
 
+@patience()
 def order(services: Services, credential: str, signer: Signer, message: envelope.Message) -> Ordered:
     """Send the command of an authentic message. Raises ApiError.
 

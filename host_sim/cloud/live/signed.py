@@ -18,6 +18,7 @@ from host_sim.cloud.catalogue import clients, devices, nonces
 from host_sim.cloud.links import keyring
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import TENANT_SETTINGS
+from host_sim.cloud.storage.patience import patience
 from host_sim.profiles import PROFILES, json_full
 from host_sim.profiles.auto import progress
 from host_sim.profiles.canonical import finite
@@ -91,6 +92,7 @@ def setting(caller: Caller, name: str) -> Any:
     return caller.user.settings.get(name, TENANT_SETTINGS[name])
 
 
+@patience()
 def receive(services: Services, caller: Caller, seat: Seat, data: bytes) -> Verdict:
     """Judge one message in the order of the spec. One that counts has been remembered, in `seat` too."""
     now = services.now()
@@ -193,6 +195,7 @@ def _signers(
     return found
 
 
+@patience()
 def trusted(services: Services, caller: Caller, seat: Seat) -> bool:
     """Whether the program of this connection may still be told what happens."""
     if seat.signer is None:

@@ -102,12 +102,12 @@ class Changelog(BaseModel):
 @router.get(
     "/health", responses=errors("DEGRADED"), response_model=HealthAnswer, response_model_exclude_none=True
 )
-def health(request: Request) -> Any:
+async def health(request: Request) -> Any:
     """Full health check. Each part is asked, for 2 s at most, and what is told is at most 1 s old.
 
     What is needed and does not work makes the answer 503 with `status` "degraded" and `checks`.
     """
-    report: Report = request.app.state.health.report()
+    report: Report = await request.app.state.health.told()
     _require(report)
     services = {
         name: {"status": one.status, "latency_ms": one.latency_ms} for name, one in report.services.items()
@@ -127,12 +127,12 @@ async def live() -> Simple:
 
 
 @router.get("/health/ready", responses={**shown(200, status="ready"), **errors("DEGRADED")})
-def ready(request: Request) -> Simple:
+async def ready(request: Request) -> Simple:
     """Readiness probe, for load balancers: as `/health`, in one word, but `ready` without Redis too.
 
     Workers go on without Redis, and it is all of them that lack it.
     """
-    report: Report = request.app.state.health.report()
+    report: Report = await request.app.state.health.told()
     if not report.serves:
         _require(report)
     return Simple(status="ready")
@@ -153,9 +153,9 @@ def _require(report: Report) -> None:
 
 
 @router.get("/status")
-def status(request: Request) -> StatusAnswer:
+async def status(request: Request) -> StatusAnswer:
     """System status. `degraded` where `/health` is not well."""
-    works = request.app.state.health.report().works
+    works = (await request.app.state.health.told()).works
     return StatusAnswer(
         system=SYSTEM,
         status="operational" if works else "degraded",

@@ -15,6 +15,7 @@ import math
 import os
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -23,10 +24,10 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from host_sim.cloud.settings import LOCAL, NETWORK
-from host_sim.cloud.storage import trips
+from host_sim.cloud.storage import patience, trips
 from host_sim.cloud.storage.remembered import Remembered
 from host_sim.cloud.storage.tables import counts
 from host_sim.trouble import Trouble
@@ -34,6 +35,9 @@ from host_sim.trouble import Trouble
 # By which a network that lets nothing pass any more is noticed within half a minute; a URL may say else.
 SILENCE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30000}
 LOCK_S = 10  # seconds that a transaction waits for another
+PLACE_S = 30  # that it waits for a connection of the pool
+TURN_S = 4 * LOCK_S  # that a turn of the exchange waits for answers: longer than the server lets it work
+CONNECT_S = 2  # the least that the driver waits for a connection
 POOL = 12  # connections of a process, besides the one of its exchange
 ASK_S = 30  # after which a connection that nobody used is asked whether it is one
 IN_MEMORY = (None, "", ":memory:")  # of SQLite: each engine would have a database of its own
@@ -51,6 +55,13 @@ _SEE_BY_KEYS = f"{_SEE}, set_config('enable_seqscan', 'off', true)"
 
 class DatabaseError(Trouble):
     """The database cannot be used; says why and what to do, without a password."""
+
+
+class Unsure(OperationalError):
+    """The connection was lost, or waited for in vain, while it was asked to commit: it may have done so."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__(None, None, error.orig or error, hide_parameters=True, connection_invalidated=True)
 
 
 class Database:
@@ -77,6 +88,7 @@ class Database:
         in_memory = self.is_sqlite and self.url.database in IN_MEMORY
         self._own = self.engine if in_memory else make(self.url, 1)
         self._turns = self._own.execution_options(hxtp_writes=True)
+        self._places = threading.BoundedSemaphore(POOL)
         self.remembered = Remembered()
 
     def use_passwords(self, file: Path | None) -> None:
@@ -90,7 +102,7 @@ class Database:
                 options["passfile"] = str(file)
 
         for engine in (self.engine, self._own):
-            sa.event.listen(engine, "do_connect", connecting)
+            sa.event.listen(engine, "do_connect", connecting, insert=True)  # before who connects
 
     def when_turning(self, connected: Callable[[Any], None]) -> None:
         """Call `connected` with each connection of the driver's that `turning` is going to use."""
@@ -101,9 +113,19 @@ class Database:
         self._own.dispose()
 
     @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """A connection of the pool is free. Here and not in the pool, which does not ask who waits."""
+        if not self._places.acquire(timeout=patience.left(PLACE_S)):
+            raise sa.exc.TimeoutError("no connection of the pool became free")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    @contextlib.contextmanager
     def reading(self, tenant_id: str | None = None, user_id: str | None = None) -> Iterator[sa.Connection]:
         """A transaction that changes nothing."""
-        with self._readers.connect() as connection:
+        with self._place(), self._readers.connect() as connection:
             if tenant_id or user_id:
                 self.see(connection, tenant_id, user_id)
             yield connection
@@ -114,15 +136,21 @@ class Database:
     def writing(
         self, tenant_id: str | None = None, user_id: str | None = None, quiet: bool = False
     ) -> Iterator[sa.Connection]:
-        """A transaction that is committed where the block ends without an exception.
+        """A transaction that is committed where the block ends without an exception. Raises Unsure.
 
         `quiet`: it changes nothing that anybody keeps in `remembered`.
         """
         try:
-            with self._writers.begin() as connection:
+            with self._place(), self._writers.connect() as connection, connection.begin() as transaction:
                 if tenant_id or user_id:
                     self.see(connection, tenant_id, user_id)
                 yield connection
+                try:
+                    transaction.commit()
+                except DBAPIError as error:
+                    if error.connection_invalidated:
+                        raise Unsure(error) from None
+                    raise
         finally:  # also where it is not known whether it was committed
             if not quiet:
                 self.remembered.forget()
@@ -133,7 +161,8 @@ class Database:
 
         `writes`: whether on SQLite others may not write meanwhile.
         """
-        with (self._turns if writes else self._own).begin() as connection, trips.on(connection):
+        engine = self._turns if writes else self._own
+        with patience.patience(TURN_S), engine.begin() as connection, trips.on(connection):
             yield connection
 
     def see(self, connection: sa.Connection, tenant_id: str | None, user_id: str | None = None) -> None:
@@ -278,11 +307,22 @@ def _postgresql(url: sa.URL, connections: int) -> sa.Engine:
         max_overflow=0,
         connect_args={
             **{name: value for name, value in SILENCE.items() if name not in url.query},
-            "connect_timeout": LOCK_S,
             "options": f"-c lock_timeout={LOCK_S}s -c statement_timeout={3 * LOCK_S}s "
             f"-c idle_in_transaction_session_timeout={6 * LOCK_S}s",
         },
     )
+
+    named = url.query.get("host") or url.host or ""
+    hosts = len(named.split(",") if isinstance(named, str) else named)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connecting(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        seconds = patience.left(LOCK_S * hosts)
+        if seconds < CONNECT_S:
+            raise psycopg.OperationalError("nobody waits any longer for a connection")
+        # For each of the hosts, one after the other.
+        options["connect_timeout"] = int(seconds / hosts)
+        return patience.Connection.connect(*arguments, **options)
 
     @sa.event.listens_for(engine, "checkin")
     def given_back(driver: Any, record: Any) -> None:
