@@ -26,6 +26,7 @@ from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.broker.dynsec import DynSec
 from host_sim.cloud.broker.keeper import Keeper
 from host_sim.cloud.broker.porter import Porter
+from host_sim.cloud.broker.usher import Usher
 from host_sim.cloud.exchange.exchange import LARGEST, Exchange
 from host_sim.cloud.exchange.local import LocalUplink
 from host_sim.cloud.exchange.uplink import BrokerAddress, Uplink
@@ -198,6 +199,8 @@ class Cloud:
             self.services.logins = Keeper(database, vault, dynsec).start()
             self._stack.callback(self.services.logins.stop)
         self._stack.callback(Sweeper(database, settings).start().stop)
+        if self.broker is not None:
+            self._stack.callback(Usher(database, self._present, self._expel).start().stop)
         self.services.live = self._live(exchange)
         self._serve()
 
@@ -234,6 +237,13 @@ class Cloud:
         if self.services.logins is not None:
             self.services.logins.wake()
         return self.broker is not None and self.broker.forget(f"hxtp-{device_id}")
+
+    def _present(self) -> list[str]:
+        """The devices that have a session with the embedded broker: each has its id for a user name."""
+        assert self.broker is not None
+        core = self.broker.server.broker
+        names = self.broker.call(lambda: [session.username for session in core.sessions.values()])
+        return [name for name in names if name is not None and name not in core.unmetered]
 
     def _broker(self, doorman: Doorman) -> BrokerAddress:
         settings = self.settings

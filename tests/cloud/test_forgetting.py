@@ -3,15 +3,18 @@
 import contextlib
 import io
 
+import pytest
 import sqlalchemy as sa
 
 from host_sim.cloud.broker import logins
 from host_sim.cloud.broker.doorman import Doorman
+from host_sim.cloud.broker.usher import Usher
 from host_sim.cloud.catalogue import devices, forgetting, tenants
 from host_sim.cloud.cli import main
 from host_sim.cloud.images import Images
 from host_sim.cloud.links import ledger
 from host_sim.cloud.settings import Settings
+from host_sim.cloud.storage.database import FAILURES, Database
 from host_sim.cloud.storage.tables import broker_logins, metadata, releases
 from host_sim.cloud.sweeper import Sweeper
 from hxtp.sign import mqtt_password
@@ -85,6 +88,29 @@ def test_its_devices_are_refused_by_workers_that_knew_them(database, tenant):
     assert not held()
 
 
+def test_at_the_embedded_broker_those_who_are_gone_are_shown_out_and_nobody_else(database, tenant):
+    with database.writing(tenant) as connection:
+        made = [devices.register(connection, VAULT, tenant, "x", NOW).device_id for _ in range(2)]
+    with database.writing() as connection:
+        other = tenants.add_tenant(connection, "Other", NOW)[0]
+    with database.writing(other) as connection:
+        theirs = devices.register(connection, VAULT, other, "x", NOW).device_id
+    out = []
+    usher = Usher(database, lambda: [*made, theirs], lambda device_id: bool(out.append(device_id)))
+    assert usher.look() == out == []
+    forgetting.forget_tenant(database, tenant, NOW, str)
+    assert usher.look() == out == sorted(made)
+
+
+def test_nobody_is_shown_out_where_the_database_does_not_say_who_is_there(tmp_path):
+    out = []
+    with contextlib.closing(Database(f"sqlite:///{tmp_path / 'empty.db'}")) as broken:
+        usher = Usher(broken, lambda: ["somebody"], lambda device_id: bool(out.append(device_id)))
+        with pytest.raises(FAILURES):
+            usher.look()
+    assert out == []
+
+
 def test_what_a_broker_was_told_of_its_devices_is_taken_back_before_it_is_forgotten(database, tenant):
     with database.writing(tenant) as connection:
         for _ in range(2):
@@ -149,7 +175,7 @@ def test_an_operator_says_yes_and_then_tokens_keys_and_devices_end_while_the_clo
         }
         assert not image.exists()
         assert api(None).get("/devices", headers={"Authorization": f"Bearer {key}"}).status_code == 401
-        cloud.services.cut_off(lamp.id)
+        # Nobody tells the running cloud: it finds out, and cuts the device off.
         until(lambda: lamp.mqtt.refusals, "the refusal of its next login")
     assert main([*command, "--yes"]) == 1
     assert "there is no tenant gone" in capsys.readouterr().err
