@@ -66,6 +66,14 @@ def test_a_refusal_tells_an_admin_which_step_refused_and_what_was_passed(send, s
     assert told["message"] and told["request_id"]
 
 
+def test_a_device_that_is_not_there_is_refused_as_what_the_request_names(api):
+    gone = api().post("/device/register", json={"device_type": "x"}).json()["device_id"]
+    api().post(f"/device/{gone}/revoke").raise_for_status()
+    for device_id, code in (("nope", "NOT_FOUND"), (gone, "DEVICE_REVOKED")):
+        told = api("admin").post(f"/devices/{device_id}/command", json={"action": "light_on"}).json()
+        assert (told["error"], told["steps"], told["step"]) == (code, BEFORE[:-1], "request")
+
+
 def test_the_steps_are_for_admins_and_for_the_plural_path(send):
     for told in (
         send(role="user").json(),
@@ -141,8 +149,7 @@ def test_a_refused_command_is_counted_once_wherever_it_was_refused(cloud, api, l
         ("RATE_LIMIT_EXCEEDED", "rate_limit"): 2,
         ("BAD_REQUEST", "request"): 2,
         ("PARAMS_INVALID", "request"): 1,
-        ("NOT_FOUND", "request"): 1,
-        ("NOT_FOUND", "manifest"): 2,
+        ("NOT_FOUND", "request"): 3,
         ("ACTION_NOT_IN_MANIFEST", "manifest"): 3,
         ("CONFIRMATION_REQUIRED", "safety_class"): 1,
     }

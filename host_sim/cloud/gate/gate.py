@@ -26,7 +26,7 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.gate.judge import ASKS, Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
-from host_sim.cloud.gate.way import DEVICE_LIMIT, DRY_RUN, MANIFEST, REQUEST, SIGNED, Way
+from host_sim.cloud.gate.way import DEVICE_LIMIT, DRY_RUN, REQUEST, SIGNED, Way
 from host_sim.cloud.links import ledger
 from host_sim.cloud.links.orders import Acceptance, Content, IdUsed, Unavailable
 from host_sim.cloud.security import hashing
@@ -81,7 +81,7 @@ class Gate:
 
         `way`: what it has passed before.
         """
-        way = _entered(way)
+        way = way or Way(REQUEST)
         with self._told(way):
             passed = self._pass(caller, device_id, asked, way)
             if not asked.dry_run and passed.safety in ASKS:
@@ -96,7 +96,7 @@ class Gate:
 
     async def accept(self, caller: Caller, device_id: str, asked: Asked, way: Way | None = None) -> str:
         """As `command`, on an event loop: a thread is taken only where the database has to be asked."""
-        way = _entered(way)
+        way = way or Way(REQUEST)
         target = self._targets.known(caller.tenant_id, device_id)
         if due := self._targets.due(caller.tenant_id):
             asyncio.get_running_loop().run_in_executor(None, self._targets.renew, caller.tenant_id, due)
@@ -134,7 +134,7 @@ class Gate:
         begun: list[tuple[str, Acceptance | _Asking | ApiError, Way]] = []
         known = self._targets.read(caller.tenant_id, [device_id for device_id, _ in wanted])
         for device_id, asked in wanted:
-            way = Way(MANIFEST)
+            way = Way(REQUEST)
             try:
                 passed = judge(known.get(device_id), device_id, asked, way)
                 if not asked.dry_run and passed.safety in ASKS:
@@ -219,7 +219,6 @@ class Gate:
             wanted = _content(device_id, row.action, row.params, row.life)
             return _same(row.message_id, known[row.message_id], wanted)
         asked = Asked(row.action, row.params, ttl_s=row.life and row.life / 1000, coerce=False)
-        way.at(MANIFEST)
         passed = self._pass(caller, device_id, asked, way)
         if not passed.has(row.passed_as):
             # This yes was asked for when it was of another class, or the device took no dry run of it.
@@ -372,14 +371,6 @@ def _used() -> ApiError:
 
 def _nobody(code: str, step: str) -> None:
     """Nobody wants to know of a refusal."""
-
-
-def _entered(way: Way | None) -> Way:
-    """The way of a command that comes to the gate."""
-    if way is None:
-        return Way(MANIFEST)
-    way.at(MANIFEST)
-    return way
 
 
 async def _done(future: Acceptance) -> None:

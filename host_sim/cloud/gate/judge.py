@@ -69,14 +69,15 @@ class Passed:
 
 
 def judge(target: Target | None, device_id: str, asked: Asked, way: steps.Way | None = None) -> Passed:
-    """Whether the device may be asked for this. `way`: is at the manifest. Raises ApiError."""
-    way = way or steps.Way(steps.MANIFEST)
+    """Whether the device may be asked for this. `way`: is at the request. Raises ApiError."""
+    way = way or steps.Way(steps.REQUEST)
     if asked.action.startswith(RESERVED):
         raise _restricted(f"names beginning {RESERVED} are the protocol's own")
     if target is None:
         raise not_found("device")
     if target.revoked:
         raise conflict("DEVICE_REVOKED", "Device is revoked", "register it anew")
+    way.at(steps.MANIFEST)
     if target.awaited:
         raise ApiError(
             404,
