@@ -27,6 +27,7 @@ from host_sim.cloud.security.tokens import TokenError
 from host_sim.cloud.services import Services
 from host_sim.cloud.storage.database import FAILURES
 from host_sim.cloud.storage.patience import patience
+from host_sim.counted import counted
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ def count(services: Services, one: Caller) -> tuple[dict[str, str], ApiError | N
     refusal = ApiError(
         429,
         "RATE_LIMIT_EXCEEDED",
-        f"{most} requests a minute are allowed in the tier {tier}",
+        f"{counted(most, 'request a minute is', 'requests a minute are')} allowed in the tier {tier}",
         f"try again in {taken.reset_s} s",
     )
     return taken.headers(), None if taken.allowed else refusal

@@ -127,6 +127,7 @@ def test_a_refused_command_is_counted_once_wherever_it_was_refused(cloud, api, l
     monkeypatch.setattr(cloud.settings, "pro_per_minute", 1)
     limited = api("owner", "limited", "pro")
     assert [limited.post(path, json=body).status_code for _ in range(3)] == [404, 429, 429]
+    assert "1 request a minute is allowed in" in limited.get("/devices").json()["message"]
     assert api().post(path, json={}).status_code == 400
     assert api().post(path, content=b"{").status_code == 400
     lost = {**body, "capability": "nothing that there is"}
