@@ -26,6 +26,7 @@ GROUPS = {
         "rest_to_ack_batch_postgresql",
         "rest_to_ack_room_postgresql",
     ),
+    "first_command": ("first_command",),
     "ingest": ("ingest", "ingest_exchange"),
     "scale": (
         "hello_storm",

@@ -46,6 +46,7 @@ AIMS = {
     "rest_to_ack_postgresql": Aim(800),
     "rest_to_ack_batch_postgresql": Aim(2000),
     "rest_to_ack_room_postgresql": Aim(2000),
+    "first_command": Aim(60, most=True),
     "ingest": Aim(1 / 3, of_floor=True),
     "ingest_exchange": Aim(1 / 3, of_floor=True),
 }

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from host_sim import ROOT, fast
-from host_sim.bench import fleet, fuzz, load, plot, rows, sizes, timing, verify, verify_sdk
+from host_sim.bench import first_command, fleet, fuzz, load, plot, rows, sizes, timing, verify, verify_sdk
 from host_sim.bench import micropython as on_micropython
 from host_sim.bench.__main__ import GROUPS, main
 from host_sim.broker.authority import OpenAuthority
@@ -34,6 +34,7 @@ ROWS = {
     "rest_to_ack_postgresql",
     "rest_to_ack_batch_postgresql",
     "rest_to_ack_room_postgresql",
+    "first_command",
     "ingest",
     "ingest_exchange",
     "hello_storm",
@@ -115,6 +116,18 @@ def test_the_load_counts_only_what_arrives():
     with ThreadedBroker(authority=OpenAuthority()) as broker:
         assert load.run(broker.port, 10 * load.BATCH) > 0
         assert broker.counts.sent == 10 * load.BATCH + 1
+
+
+def test_a_newcomer_is_measured_by_the_commands_of_the_page():
+    page = (ROOT / "docs" / "cloud.md").read_text(encoding="utf-8").splitlines()
+    for words in (first_command.CLOUD, first_command.DEVICE, first_command.COMMAND):
+        assert f".venv/bin/python -m host_sim {words}" in page
+
+
+def test_a_program_that_a_newcomer_starts_in_vain_says_why(tmp_path):
+    run = first_command._Run(tmp_path)
+    with run._started("cloud --port nonsense") as process, pytest.raises(OSError, match="--port must be a whole number"):
+        run._read(process, "API https://")
 
 
 def test_the_devices_of_the_fleet_are_ready():
