@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from host_sim.cloud.exchange.turn import Turn
+from host_sim.cloud.links.orders import NewOrder
 from host_sim.cloud.storage import database as storage
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import POOL, Database, Unsure
@@ -90,9 +92,9 @@ def test_every_request_is_answered_and_all_works_when_the_database_is_back(cloud
     with ThreadPoolExecutor(MANY) as pool:
         for one in _many(pool, owner):
             _told(one.result(WAIT))
-    assert cloud.services.database.engine.pool.checkedout() == 0
     frost.end()
     until(lambda: owner.get("/devices").is_success, "the database", every=0.1)
+    until(lambda: cloud.services.database.engine.pool.checkedout() == 0, "all connections to be given back")
     assert owner.get("/homes").json()["count"] == 0, "it was told that none was made"
 
 
@@ -142,15 +144,21 @@ def test_a_command_whose_commit_was_not_answered_is_told_with_its_id_and_is_ther
 ):
     owner, lamp = api("owner"), device()
     assert owner.command(lamp.id, "light_brightness", {"brightness": 1})["status"] == "acknowledged"
-    commit = trips._Trip.commit
+    run, commit, ordered = Turn.run, trips._Trip.commit, []
+
+    def noted(turn, connection, work, *rest):
+        ordered.extend(item for item in work if isinstance(item, NewOrder))
+        return run(turn, connection, work, *rest)
 
     def freeze(trip) -> None:
-        frost.begin()
+        if ordered:  # and not for whatever else was due
+            frost.begin()
         commit(trip)
 
     body = {"action": "light_brightness", "params": {"brightness": 2}}
     with monkeypatch.context() as for_now:
         for_now.setattr(storage, "TURN_S", 0.5)
+        for_now.setattr(Turn, "run", noted)
         for_now.setattr(trips._Trip, "commit", freeze)
         told = _told(owner.post(f"/device/{lamp.id}/command", json=body))
     assert "perhaps the command is stored" in told["message"]

@@ -17,7 +17,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,13 @@ class Database:
             raise DatabaseError(f"{self.name}: use sqlite:///FILE or postgresql://ROLE@HOST/NAME")
         check_network(self.url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        make = _sqlite if self.is_sqlite else _postgresql
+        self._passwords: dict[str, str] = {}  # of libpq's parameters, those that say where they are
+
+        def make(url: sa.URL, connections: int) -> sa.Engine:
+            if self.is_sqlite:
+                return _sqlite(url, connections)
+            return _postgresql(url, connections, self._passwords)
+
         self.engine = make(self.url, POOL)
         self._writers = self.engine.execution_options(hxtp_writes=True)
         self._readers = self.engine.execution_options(postgresql_readonly=True)
@@ -95,14 +101,10 @@ class Database:
         """Take the role's password from this file, of libpq's form, or from where libpq looks for a file, and
         not from PGPASSWORD: that is another role's. Before anything is asked.
         """
-
-        def connecting(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
-            options.setdefault("password", "")  # which libpq takes for none, and yet for said
-            if file is not None:
-                options["passfile"] = str(file)
-
-        for engine in (self.engine, self._own):
-            sa.event.listen(engine, "do_connect", connecting, insert=True)  # before who connects
+        said = self.url.password or self.url.query.get("password")
+        self._passwords["password"] = str(said or "")  # which libpq takes for none, and yet for said
+        if file is not None:
+            self._passwords["passfile"] = str(file)
 
     def when_turning(self, connected: Callable[[Any], None]) -> None:
         """Call `connected` with each connection of the driver's that `turning` is going to use."""
@@ -298,7 +300,7 @@ def _sqlite(url: sa.URL, connections: int) -> sa.Engine:
     return engine
 
 
-def _postgresql(url: sa.URL, connections: int) -> sa.Engine:
+def _postgresql(url: sa.URL, connections: int, passwords: Mapping[str, str]) -> sa.Engine:
     engine = sa.create_engine(
         url,
         json_serializer=json_text,
@@ -322,7 +324,7 @@ def _postgresql(url: sa.URL, connections: int) -> sa.Engine:
             raise psycopg.OperationalError("nobody waits any longer for a connection")
         # For each of the hosts, one after the other.
         options["connect_timeout"] = int(seconds / hosts)
-        return patience.Connection.connect(*arguments, **options)
+        return patience.Connection.connect(*arguments, **{**options, **passwords})
 
     @sa.event.listens_for(engine, "checkin")
     def given_back(driver: Any, record: Any) -> None:
