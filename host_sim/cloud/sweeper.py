@@ -86,7 +86,7 @@ def _before(column: Any, bound: int | None, *which: Any) -> Any:
 
 
 OF_DEVICES: tuple[tuple[sa.Table, Which], ...] = (
-    (telemetry, lambda at: _before(telemetry.c.sampled_at, at.telemetry)),
+    (telemetry, lambda at: _before(telemetry.c.last_at, at.telemetry)),
     (commands, lambda at: _before(commands.c.created_at, at.history, commands.c.state.not_in(UNSETTLED))),
     (device_keys, lambda at: _before(_KEY_ENDED, at.history, device_keys.c.slot == "retired")),
     (state_history, lambda at: state_history.c.slot >= at.states_kept),

@@ -16,6 +16,7 @@ from host_sim.cloud.catalogue import (
     nonces,
     places,
     samples,
+    sums,
     tenants,
 )
 from host_sim.cloud.catalogue.samples import Span
@@ -52,7 +53,7 @@ def measured(database, tenant, device):
 
 def summed(database, span, aggregate, bucket, *field):
     with database.reading(span.tenant_id) as connection:
-        return samples.summed(connection, span, aggregate, bucket, field or None)
+        return sums.summed(connection, span, aggregate, bucket, field or None)
 
 
 def test_pages_of_samples_miss_none_and_show_none_twice(database, measured):

@@ -61,8 +61,8 @@ def sweeper(database, clock):
 
 def test_nothing_is_deleted_by_a_clock_that_was_just_set(database, made, clock, sweeper):
     with database.writing(made.tenant_id) as connection:
-        row = {"tenant_id": made.tenant_id, "device_id": made.id, "body": {}}
-        connection.execute(telemetry.insert().values(sampled_at=NOW, received_at=NOW, **row))
+        row = {"tenant_id": made.tenant_id, "device_id": made.id, "samples": [[NOW, {}]]}
+        connection.execute(telemetry.insert().values(first_at=NOW, last_at=NOW, received_at=NOW, **row))
 
     def left():
         with database.reading(made.tenant_id) as connection:

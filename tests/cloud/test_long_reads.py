@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from host_sim.cloud.at_once import AtOnce
 from host_sim.cloud.catalogue import cognition, devices, samples
-from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
+from host_sim.cloud.catalogue.samples import Span, newest
+from host_sim.cloud.catalogue.sums import AGGREGATES, summed
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.routes import telemetry
 from host_sim.cloud.security.vault import Vault
@@ -55,10 +56,15 @@ def test_a_page_begins_where_its_cursor_says_without_reading_what_lies_before(cl
     with cloud.services.database.reading(measured[1]) as connection:
         sa.event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
         assert [row.sampled_at - AT for row in newest(connection, span, 2, (AT + 500, 1))[0]] == [499, 498]
-        statement, values = told[-1]
-        (step,) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-    assert "ix_telemetry_device_id_sampled_at (device_id=? AND sampled_at>? AND sampled_at<?)" in step.detail
-    assert AT + 501 in values and 2 * AT not in values
+        asked = [one for one in told if one[0].startswith("SELECT")]
+        steps = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in asked
+        ]
+    index = "USING INDEX ix_telemetry_device_id_last_at (device_id=? AND last_at>? AND last_at<?)"
+    across, behind = steps
+    assert [step.detail for step in behind] == [f"SEARCH telemetry {index}"], "it sorts nothing"
+    assert any(index in step.detail for step in across)
+    assert all(AT + 500 in values and 2 * AT not in values for _, values in asked)
 
 
 SUM = {"aggregate": "sum", "field": "t", "from": AT, "to": AT + 1000}

@@ -81,9 +81,10 @@ def sample(add, tenant):
             tables.telemetry,
             tenant_id=of or tenant,
             device_id=device_id,
-            sampled_at=at,
+            first_at=at - 1,
+            last_at=at,
             received_at=NOW,
-            body={},
+            samples=[[at - 1, {}], [at, {}]],
         )
 
     return one
@@ -111,7 +112,7 @@ def test_samples_and_ended_commands_go_with_their_age(sweep, lamp, sample, comma
         command(lamp, state, YOUNG)
     swept = sweep()
     assert (swept["telemetry"], swept["commands"]) == (1, 3)
-    assert there(tables.telemetry.c.sampled_at) == [YOUNG, NOW]
+    assert there(tables.telemetry.c.last_at) == [YOUNG, NOW]
     assert there(tables.commands.c.created_at) == [OLD] * 2 + [YOUNG] * 5
     assert there(tables.commands.c.action)[:2] == ["acknowledged", "dispatched"]
 
@@ -120,7 +121,7 @@ def test_for_ever_is_for_ever(sweep, lamp, sample, command, there):
     sample(lamp, 1)
     command(lamp, "failed", 1)
     assert not {"telemetry", "commands"} & set(sweep(telemetry_days=0, history_days=0))
-    assert there(tables.telemetry.c.sampled_at) == [1]
+    assert there(tables.telemetry.c.last_at) == [1]
 
 
 def test_what_was_revoked_or_is_over_goes_and_what_holds_stays(database, sweep, tenant, lamp, add, there):
@@ -241,7 +242,8 @@ def test_every_device_of_every_tenant_is_looked_at(database, sweep, tenant, samp
             for device_id in made:
                 connection.execute(
                     tables.telemetry.insert().values(
-                        tenant_id=one, device_id=device_id, sampled_at=OLD, received_at=OLD, body={}
+                        **{"tenant_id": one, "device_id": device_id, "first_at": OLD, "last_at": OLD},
+                        **{"received_at": OLD, "samples": [[OLD, {}]]},
                     )
                 )
     assert sweep()["telemetry"] == 15
@@ -262,7 +264,7 @@ def test_a_transaction_deletes_few_rows_and_others_write_in_between(
 
     monkeypatch.setattr(Sweeper, "_pause", pause)
     assert sweep()["telemetry"] == 10
-    assert paused == [6, 3] and there(tables.telemetry.c.sampled_at) == [NOW, NOW]
+    assert paused == [6, 3] and there(tables.telemetry.c.last_at) == [NOW, NOW]
 
 
 def test_one_worker_does_it_and_another_goes_on_where_that_has_died(
@@ -298,7 +300,7 @@ def test_a_worker_that_was_held_up_leaves_it_to_the_one_that_went_on(
         yield from devices_of(tenant_id)
 
     monkeypatch.setattr(one, "_devices", slowly)
-    assert one.sweep() == {} and there(tables.telemetry.c.sampled_at) == [OLD]
+    assert one.sweep() == {} and there(tables.telemetry.c.last_at) == [OLD]
 
 
 @pytest.mark.parametrize("ended", [True, False])

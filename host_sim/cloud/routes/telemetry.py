@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from host_sim.cloud.access import scoped, services_of
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices
-from host_sim.cloud.catalogue.samples import AGGREGATES, Span, newest, summed
+from host_sim.cloud.catalogue.samples import LATEST, Span, newest
+from host_sim.cloud.catalogue.samples import Sample as Stored
+from host_sim.cloud.catalogue.sums import AGGREGATES, summed
 from host_sim.cloud.description.examples import DEVICE, MOMENT, MS
 from host_sim.cloud.errors import bad_request, not_found
 from host_sim.cloud.routes.forms import DeviceId
@@ -20,7 +22,6 @@ from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["telemetry"])
 
-LATEST = 253402300799999  # ms: the end of the year 9999
 DAY_MS = 24 * 3600 * 1000
 BUCKETS = 2000
 CURSOR = f"{MS}.7"
@@ -163,7 +164,7 @@ def _bounded(connection: sa.Connection, span: Span, less: str) -> Iterator[None]
         raise bad_request(message, f"ask for {less}; or try again when less is going on") from None
 
 
-def _page(device_id: str, page: list[Any], more: bool) -> Telemetry:
+def _page(device_id: str, page: list[Stored], more: bool) -> Telemetry:
     return Telemetry(
         device_id=device_id,
         samples=[

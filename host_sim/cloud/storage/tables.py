@@ -335,16 +335,18 @@ state_history = sa.Table(
     _at("updated_at"),
 )
 
-telemetry = sa.Table(
+telemetry = sa.Table(  # a row is a run: samples of a device that were taken in together
     "telemetry",
     metadata,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     _tenant(),
     sa.Column("device_id", sa.String(ID), sa.ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
-    _at("sampled_at"),
+    _at("first_at"),  # when the earliest of them was taken
+    _at("last_at"),
     _at("received_at"),
-    _json("body"),
-    sa.Index("ix_telemetry_device_id_sampled_at", "device_id", "sampled_at"),
+    _json("samples"),  # [[when it was taken, its body], …] in the order in which they came
+    # In the order in which a page reads, with what says which runs it needs not read.
+    sa.Index("ix_telemetry_device_id_last_at", "device_id", "last_at", "id", "first_at"),
 )
 
 groups = sa.Table(

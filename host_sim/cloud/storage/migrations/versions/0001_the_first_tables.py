@@ -476,9 +476,10 @@ def upgrade() -> None:
         ),
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
         sa.Column("device_id", sa.String(length=36), nullable=False),
-        sa.Column("sampled_at", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("body", JSON, nullable=False),
+        sa.Column("samples", JSON, nullable=False),
         sa.ForeignKeyConstraint(
             ["device_id"], ["devices.id"], name="fk_telemetry_device_id", ondelete="CASCADE"
         ),
@@ -488,12 +489,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_telemetry"),
     )
     with op.batch_alter_table("telemetry", schema=None) as batch_op:
-        batch_op.create_index("ix_telemetry_device_id_sampled_at", ["device_id", "sampled_at"], unique=False)
+        batch_op.create_index(
+            "ix_telemetry_device_id_last_at", ["device_id", "last_at", "id", "first_at"], unique=False
+        )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("telemetry", schema=None) as batch_op:
-        batch_op.drop_index("ix_telemetry_device_id_sampled_at")
+        batch_op.drop_index("ix_telemetry_device_id_last_at")
 
     op.drop_table("telemetry")
     op.drop_table("states")
