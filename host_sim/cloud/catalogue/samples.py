@@ -56,11 +56,12 @@ def add(connection: sa.Connection, tenant_id: str, received_at: int, runs: Seque
     if not rows:
         return
     if connection.dialect.name != "sqlite":
-        # One statement whatever the number of rows, and four lists to hand over.
+        # One statement whatever the number of rows, and four lists to hand over. Those of text in the binary
+        # form: in the other one every quote of the JSON would have to be escaped.
         trips.send(
             connection,
             f"{_COLUMNS} SELECT %s, one.device_id, one.first_at, one.last_at, %s, one.samples::jsonb"
-            " FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[])"
+            " FROM unnest(%b::text[], %s::bigint[], %s::bigint[], %b::text[])"
             " AS one (device_id, first_at, last_at, samples)",
             (tenant_id, received_at, *map(list, zip(*rows, strict=True))),
         )
