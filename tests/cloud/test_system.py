@@ -236,8 +236,8 @@ def test_prometheus_reads_what_happened(api, device, cloud):
     until(lambda: any(key[0] == "hxtp_device_refusals_total" for key in _numbers(api)), "the refusal")
     numbers = _numbers(api)
     assert numbers[("hxtp_commands_total", ("state", "acknowledged"))] >= 1
-    for code in ("ACTION_NOT_IN_MANIFEST", "NOT_FOUND"):
-        assert numbers[("hxtp_gate_refusals_total", ("code", code), ("step", "manifest"))] >= 1
+    for code, step in (("ACTION_NOT_IN_MANIFEST", "manifest"), ("NOT_FOUND", "request")):
+        assert numbers[("hxtp_gate_refusals_total", ("code", code), ("step", step))] >= 1
     assert numbers[("hxtp_device_messages_total", ("kind", "hello"))] >= 1
     assert numbers[("hxtp_broker_connected",)] == 1
     assert numbers[("hxtp_exchange_turns_total",)] >= 1
