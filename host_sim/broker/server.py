@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from host_sim.broker.authority import Authority
@@ -295,12 +296,20 @@ class ThreadedBroker:
         return self.call(self.server.forget, client_id)
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run a function of the server or its core in the broker's thread, and return what it returns."""
+        """Run a function of the server or its core in the broker's thread, and return what it returns.
 
-        async def run() -> Any:
-            return function(*args)
+        Raises RuntimeError where the broker has stopped.
+        """
+        done: Future[Any] = Future()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        def run() -> None:
+            try:
+                done.set_result(function(*args))
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result(10)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
