@@ -91,6 +91,7 @@ class Exchange:
         self._put_back = False  # it was, and not everything was looked at since
         self._unstored = -math.inf  # when the last turn could not be stored; not so since another was
         self._seldom, self._rarely = Seldom(), Seldom(60)
+        self._spent = 0.0  # seconds of its processor time, told by itself: one that has ended has no clock
         self._passed = time.monotonic()  # when the thread last began to look for work
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
 
@@ -125,11 +126,8 @@ class Exchange:
         return time.monotonic() - self._unstored
 
     def processor_s(self) -> float:
-        """Seconds of processor time that the thread has spent; 0 once it has ended, or where nobody tells."""
-        told = getattr(time, "pthread_getcpuclockid", None)
-        if told is None or not self._thread.is_alive() or self._thread.ident is None:
-            return 0.0
-        return time.clock_gettime(told(self._thread.ident))
+        """Seconds of processor time that the thread had spent by the end of its last transaction."""
+        return self._spent
 
     # -- what comes in -------------------------------------------------------------------------------------
 
@@ -362,6 +360,7 @@ class Exchange:
     def _tell(self, outcome: Outcome) -> None:
         """Let it be known what was committed."""
         self.turns += 1
+        self._spent = time.thread_time()
         self._unstored = -math.inf
         if outcome.redeclared:
             self._database.remembered.forget()
