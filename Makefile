@@ -7,8 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 
 # Percent of branches of firmware/lib/hxtp below which `make test` fails; tests/unit alone has to reach them.
 COVERAGE_MIN ?= 100
-# Processes that run the tests; 0 runs them in one, in order.
-JOBS ?= 2
+# Processes that run the tests, one more than the cores of a small machine since many tests wait; 0: one, in order.
+JOBS ?= 3
 # What pytest is given besides, e.g. `make test ARGS="-k frame -x"`.
 ARGS ?=
 
