@@ -85,14 +85,16 @@ def _rows(runs: Iterable[Run]) -> list[tuple[str, int, int, str]]:
         if len(times) == 1:
             rows.append((device_id, times[0], times[0], f"[[{times[0]},{texts[0]}]]"))
             continue
-        first, last = min(times), max(times)
-        if len(times) <= RUN and last - first <= SPAN_MS and sum(map(len, texts)) <= LONGEST:
-            rows.append((device_id, first, last, _joined(times, texts, first == last)))
-            continue
-        for begin, end in _parts(times, texts):
-            part = times[begin:end]
-            first, last = min(part), max(part)
-            rows.append((device_id, first, last, _joined(part, texts[begin:end], first == last)))
+        for begin in range(0, len(times), RUN):
+            some, bodies = times[begin : begin + RUN], texts[begin : begin + RUN]
+            first, last = min(some), max(some)
+            if last - first <= SPAN_MS and sum(map(len, bodies)) <= LONGEST:
+                rows.append((device_id, first, last, _joined(some, bodies, first == last)))
+                continue
+            for start, end in _parts(some, bodies):
+                part = some[start:end]
+                first, last = min(part), max(part)
+                rows.append((device_id, first, last, _joined(part, bodies[start:end], first == last)))
     return rows
 
 
@@ -104,11 +106,11 @@ def _joined(times: list[int], texts: list[str], alike: bool) -> str:
 
 
 def _parts(times: list[int], texts: list[str]) -> Iterator[tuple[int, int]]:
-    """Where each row begins and ends, for samples that are too many for one."""
+    """Where each row begins and ends, for samples that are too long or too far apart for one."""
     begin, first, last, size = 0, times[0], times[0], 0
     for number, (at, text) in enumerate(zip(times, texts, strict=True)):
         first, last, size = min(first, at), max(last, at), size + len(text)
-        if number > begin and (number - begin == RUN or last - first > SPAN_MS or size > LONGEST):
+        if number > begin and (last - first > SPAN_MS or size > LONGEST):
             yield begin, number
             begin, first, last, size = number, at, at, len(text)
     yield begin, len(times)
