@@ -35,7 +35,7 @@ from host_sim.cloud.routes import ROUTERS, live
 from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.services import Services
 from host_sim.cloud.storage.database import Unsure, names_what_is_gone, reason_of
-from host_sim.cloud.storage.patience import Patience, patience
+from host_sim.cloud.storage.patience import Patience, nobodys, patience
 from hxtp_device import VERSION
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class Frame:
             if methods is not None and scope["method"] not in methods:
                 # Else it might be taken for /device/{device_id}, with that word as the id.
                 return await _answer(_no_method(methods), scope["state"])(scope, receive, framed)
-            with patience() as mine:
+            with nobodys(), patience() as mine:
                 await self.app(scope, _limited(scope, receive, mine), framed)
         except Exception:
             log.exception("request %s failed", request_id)
@@ -210,7 +210,8 @@ class Frame:
             await send(message)
 
         if scope["path"] in self.sockets:
-            return await self.app(scope, receive, framed)
+            with nobodys():  # what it asks has its own each time
+                return await self.app(scope, receive, framed)
         there = ", ".join(sorted(self.sockets))
         error = ApiError(404, "NOT_FOUND", "there is no WebSocket", f"it is at {there}")
         await _answer(error, scope["state"])(scope, receive, framed)

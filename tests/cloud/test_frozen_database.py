@@ -2,6 +2,7 @@
 whoever asks is told soon, and nothing is lost that says it was kept.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from host_sim.cloud.app import Frame
 from host_sim.cloud.exchange.turn import Turn
 from host_sim.cloud.links.orders import NewOrder
 from host_sim.cloud.storage import database as storage
@@ -214,6 +216,22 @@ def test_patience_within_patience_ends_no_later():
         outer.begin()
         assert left(1000) <= 1
     assert left(1000) == 1000
+
+
+def test_what_comes_over_a_connection_has_its_own_patience_and_not_that_of_what_came_before():
+    told = []
+
+    async def app(scope, receive, send):
+        told.append(left(1000))
+
+    frame = Frame(app, None, {}, {"/ws/state"})
+    with patience(0):  # as asyncio may hand on the context of the connection's last request
+        for kind, path in (("http", "/devices"), ("websocket", "/ws/state")):
+            scope = {"type": kind, "method": "GET", "path": path, "headers": []}
+            asyncio.run(frame(scope, None, None))
+        assert left(1000) == 0
+    request, socket = told
+    assert 0 < request <= SHORT_S and socket == 1000
 
 
 def test_what_the_database_refuses_to_commit_is_not_in_doubt(tmp_path):

@@ -56,6 +56,18 @@ def patience(seconds: float | None = None) -> Iterator[Patience]:
         _patience.reset(token)
 
 
+@contextlib.contextmanager
+def nobodys() -> Iterator[None]:
+    """The block has none, in whatever context it is run: what comes next over a connection may be read in the
+    context of a request that has ended (https://github.com/python/cpython/issues/140947).
+    """
+    token = _patience.set(None)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
 def left(most: float) -> float:
     """Seconds that may be waited now, of `most`."""
     mine = _patience.get()
