@@ -2,7 +2,9 @@
 
 import itertools
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sim.cloud.catalogue import cognition as catalogue
+from host_sim.cloud.gate import trials
 from host_sim.cloud.intents.rules import fits, holds
 from host_sim.cloud.storage.tables import users
 from host_sim.device import Lamp
@@ -169,6 +172,35 @@ def test_what_needs_a_yes_is_not_run_by_a_rule_and_no_token_is_kept(api, device,
         .json()
     )
     assert told["results"][0]["dry_run_token"]  # for who asks himself
+
+
+def test_a_rule_runs_however_long_the_device_of_another_one_was_waited_for(
+    api, lamp, device, word, monkeypatch
+):
+    gone = device(parts=lambda: [_Dangerous()])
+    gone.mqtt.stop()
+    when = [{"member": "x", "op": "==", "value": 1}]
+    _rule(api(), word, gone, when, automatic=True)
+    _rule(api(), word, lamp, when, automatic=True, action="light_brightness", brightness=29)
+    wait, waited = trials.wait, []
+
+    def wait_for_a_minute(*given, **more):
+        waited.append(60)
+        return wait(*given, **more)
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(waited))
+    monkeypatch.setattr("host_sim.cloud.storage.patience.time", clock)
+    monkeypatch.setattr(trials, "wait", wait_for_a_minute)
+    monkeypatch.setattr(trials, "TRIAL_MS", 50)
+    away, there = _proposal(api, _observe(api(), word, lamp, x=1))["proposes"]
+    assert waited and away["outcome"]["results"][0]["code"] == "DEVICE_OFFLINE"
+    assert there["outcome"]["status"] == "SUCCESS"
+    command = api().settled(there["outcome"]["results"][0]["command_id"])
+    assert command["status"] == "acknowledged" and lamp.sim.parts[0].brightness == 29
+
+
+class _Dangerous(Lamp):
+    actions: ClassVar = {**Lamp.actions, "light_on": (1, "Switch the light on", {}, "critical")}
 
 
 class _Guarded(Lamp):

@@ -24,6 +24,7 @@ from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.links.orders import Acceptance
 from host_sim.cloud.notices import Notice
 from host_sim.cloud.storage.database import Database
+from host_sim.cloud.storage.patience import renew
 from hxtp import errors
 from hxtp.cloud import ACKNOWLEDGED, FAILED, OUTCOME_UNKNOWN
 from hxtp.registry import DRY_RUN
@@ -112,6 +113,7 @@ class Trials:
                     await run_in_threadpool(self._look, trial)
         finally:
             self._waiting.pop(trial.command_id, None)
+        renew()  # a device's time is not the database's
 
     @contextlib.contextmanager
     def thread(self, tenant_id: str) -> Iterator[None]:
@@ -147,6 +149,7 @@ class Trials:
         finally:
             for trial in trials:
                 self._waiting.pop(trial.command_id, None)
+        renew()
 
     def _patience(self) -> float:
         return LOOK_S if self._shared else TRIAL_MS / 1000

@@ -68,6 +68,13 @@ def nobodys() -> Iterator[None]:
         _patience.reset(token)
 
 
+def renew() -> None:
+    """Somebody waited for something else than the database: his patience with that begins anew."""
+    mine = _patience.get()
+    if mine is not None:
+        mine.begin()
+
+
 def left(most: float) -> float:
     """Seconds that may be waited now, of `most`."""
     mine = _patience.get()
