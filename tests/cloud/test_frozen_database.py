@@ -9,6 +9,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -19,7 +20,7 @@ from host_sim.cloud.links.orders import NewOrder
 from host_sim.cloud.storage import database as storage
 from host_sim.cloud.storage import trips
 from host_sim.cloud.storage.database import POOL, Database, Unsure
-from host_sim.cloud.storage.patience import left, patience
+from host_sim.cloud.storage.patience import Connection, left, patience
 from tests.cloud.waiting import WAIT, until
 
 SHORT_S = 3.0  # a request's patience here
@@ -207,6 +208,26 @@ def test_who_waits_for_a_connection_waits_no_longer_than_it_has_patience(tmp_pat
             stack.enter_context(database.reading())
         with patience(0.01), pytest.raises(sa.exc.TimeoutError), database.reading():
             """Nobody gets here."""
+
+
+@pytest.mark.parametrize("seconds", [2.5, 10])
+def test_no_server_of_several_is_waited_for_without_an_end(monkeypatch, seconds):
+    given = []
+
+    def connect(*unused, **options):
+        given.append(options["connect_timeout"])
+        raise psycopg.OperationalError("it is not there")
+
+    monkeypatch.setattr(Connection, "connect", connect)
+    database = Database("postgresql://app@/cloud?host=/a,/b,/c")
+    with (
+        contextlib.closing(database),
+        patience(seconds),
+        pytest.raises(OperationalError),
+        database.reading(),
+    ):
+        """Nobody gets here."""
+    assert given and all(2 <= one <= max(2, seconds / 3) for one in given), "0 is for no end"
 
 
 def test_patience_within_patience_ends_no_later():

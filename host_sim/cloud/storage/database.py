@@ -17,7 +17,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -217,16 +217,20 @@ def check_network(url: sa.URL) -> None:
     """Raises DatabaseError where a PostgreSQL on another machine could be anybody, or be listened to."""
     if url.get_backend_name() != "postgresql":
         return
-    named = url.query.get("host") or url.host or os.environ.get("PGHOST", "")
-    hosts = named.split(",") if isinstance(named, str) else named
     mode = url.query.get("sslmode") or os.environ.get("PGSSLMODE", "")
     # A host may carry its port there; what begins like these is a socket in a folder.
-    away = [host for host in hosts if host and host[0] not in "/@" and host not in LOCAL]
+    away = [host for host in _hosts(url) if host and host[0] not in "/@" and host not in LOCAL]
     if away and mode not in VERIFIED:
         raise DatabaseError(
             f"the database at {away[0]}: {NETWORK} postgresql://ROLE@HOST/NAME?sslmode=verify-full "
             "(with sslrootcert=FILE for a CA of your own, sslrootcert=system for the system's)"
         )
+
+
+def _hosts(url: sa.URL) -> Sequence[str]:
+    """Where a PostgreSQL may be, tried one after the other; an empty one is where libpq looks by itself."""
+    named = url.query.get("host") or url.host or os.environ.get("PGHOST", "")
+    return named.split(",") if isinstance(named, str) else named
 
 
 def _driver(url: str) -> str:
@@ -314,16 +318,15 @@ def _postgresql(url: sa.URL, connections: int, passwords: Mapping[str, str]) -> 
         },
     )
 
-    named = url.query.get("host") or url.host or ""
-    hosts = len(named.split(",") if isinstance(named, str) else named)
+    hosts = len(_hosts(url))
 
     @sa.event.listens_for(engine, "do_connect")
     def connecting(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
         seconds = patience.left(LOCK_S * hosts)
         if seconds < CONNECT_S:
             raise psycopg.OperationalError("nobody waits any longer for a connection")
-        # For each of the hosts, one after the other.
-        options["connect_timeout"] = int(seconds / hosts)
+        # For each of the hosts. What is below 1 would be no end at all.
+        options["connect_timeout"] = max(CONNECT_S, int(seconds / hosts))
         return patience.Connection.connect(*arguments, **{**options, **passwords})
 
     @sa.event.listens_for(engine, "checkin")
