@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from semver import Version
+from sqlalchemy.exc import OperationalError
 
 from host_sim.cloud.catalogue import releases
 from host_sim.cloud.images import Images, TooLarge
+from host_sim.cloud.routes import firmware
 from host_sim.cloud.routes.firmware import MAX_IMAGE, images_of
+from host_sim.cloud.storage.database import Unsure
 
 IMAGE = bytes(range(256)) * 300
 _types = itertools.count(1)
@@ -208,6 +211,24 @@ def test_an_upload_that_is_too_large_or_empty_or_no_form_leaves_nothing(api, kin
     assert _upload(api, kind).status_code == 201
     assert _upload(api, kind).status_code == 409
     assert len(files()) == len(before) + 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_release_that_may_be_stored_keeps_its_image(api, kind, cloud, monkeypatch, kept):
+    def images():
+        return {one.name for one in (cloud.settings.data / "firmware").glob("*.bin")}
+
+    def add(*given):
+        error = OperationalError(None, None, OSError())
+        raise Unsure(error) if kept else error
+
+    assert _upload(api, kind).status_code == 201
+    before = images()
+    with monkeypatch.context() as for_now:
+        for_now.setattr(firmware, "_add", add)
+        told = _upload(api, kind, "1.0.1")
+    assert told.status_code == 503 and ("perhaps this was done" in told.json()["message"]) == kept
+    assert len(images() - before) == kept
 
 
 def test_a_release_elsewhere_is_redirected_to(api, kind):

@@ -32,6 +32,7 @@ from host_sim.cloud.routes.firmware_forms import (
 )
 from host_sim.cloud.security.tokens import ISSUER, TokenError
 from host_sim.cloud.services import Services
+from host_sim.cloud.storage.database import Unsure
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["firmware"])
@@ -152,6 +153,8 @@ def _store(services: Services, caller: Caller, form: Form, file: UploadFile) -> 
             signature=form.signature,
         )
         return _add(services, caller, release_id, image, "uploaded")
+    except Unsure:  # there may be a release of it
+        raise
     except BaseException:
         images.drop(release_id)
         raise
