@@ -3,6 +3,7 @@
 It must never show what a file holds, nor leave anybody with a number of the system's.
 """
 
+import sys
 from pathlib import Path
 
 from host_sim.trouble import Trouble
@@ -25,6 +26,16 @@ def first_line(option: str, file: str | Path, most: int, holds: str) -> str:
     except OSError as error:
         why = reason(error, file)
     raise WrongPath(f"{option} {file}: {why}; name a file whose first line is {holds}")
+
+
+def line_of_input(option: str, most: int, holds: str) -> str:
+    """The same of standard input, for which `-` was given."""
+    try:
+        line = sys.stdin.readline(most)
+        line.encode()  # in some locales what is none comes as halves of surrogate pairs
+    except UnicodeError:
+        raise WrongPath(f"{option} -: it is no text in UTF-8; give {holds} as its first line") from None
+    return line.rstrip("\r\n")
 
 
 def wrong_folder(option: str, folder: Path, holds: str, error: OSError) -> WrongPath:

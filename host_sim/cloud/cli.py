@@ -11,7 +11,6 @@ import getpass
 import logging
 import re
 import signal
-import sys
 import threading
 import warnings
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ from host_sim import commandline
 from host_sim.cloud import logs
 from host_sim.cloud.operating import add_commands
 from host_sim.cloud.settings import EMAIL, PREFIX, TIERS, Settings, SettingsError, load
-from host_sim.given import WrongPath, first_line
+from host_sim.given import WrongPath, first_line, line_of_input
 from host_sim.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -294,5 +293,5 @@ def _password(file: str | None) -> str:
             ) from None
         return first
     if file == "-":
-        return sys.stdin.readline(MAX_LINE).rstrip("\r\n")
+        return line_of_input("--password-file", MAX_LINE, "the password")
     return first_line("--password-file", file, MAX_LINE, "the password")

@@ -22,7 +22,7 @@ from host_sim.cloud_client.client import Client
 from host_sim.cloud_client.options import place_of
 from host_sim.cloud_client.registration import Identity
 from host_sim.files import replace_file
-from host_sim.given import first_line, wrong_folder
+from host_sim.given import first_line, line_of_input, wrong_folder
 from host_sim.params import plain
 from host_sim.provision import SIMULATED_WIFI
 
@@ -198,7 +198,7 @@ def _wifi(ssid: str | None, password_file: str | None) -> tuple[str, str] | None
     if len(ssid.encode()) > MAX_SSID:
         raise UsageError(f"a Wi-Fi's name has up to {MAX_SSID} bytes")
     if password_file == "-":
-        password = sys.stdin.readline(256).rstrip("\r\n")
+        password = line_of_input("--wifi-password-file", 256, "the Wi-Fi's password")
     elif password_file:
         password = first_line("--wifi-password-file", password_file, 256, "the Wi-Fi's password")
     elif asks:

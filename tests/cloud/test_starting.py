@@ -1,5 +1,6 @@
 """What `python -m host_sim cloud` tells whoever starts it: about its certificate, its logs, its passwords."""
 
+import io
 import json
 import logging
 import os
@@ -117,6 +118,16 @@ def test_a_password_file_that_is_none_is_told_as_a_mistake_of_the_command_line(
     assert cli.main(["user", "--data", "data", "--email", "me@x.example", "--password-file", file]) == 2
     told = capsys.readouterr().err
     assert says in told and "Errno" not in told and not Path("data").exists()
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_password_from_standard_input_that_is_no_text_is_told(tmp_path, monkeypatch, capsys, errors):
+    typed = io.TextIOWrapper(io.BytesIO(b"\xff\xfe long enough\n"), "utf-8", errors)
+    monkeypatch.setattr("sys.stdin", typed)
+    made = ["user", "--data", str(tmp_path / "data"), "--email", "me@x.example", "--password-file", "-"]
+    assert cli.main(made) == 2
+    told = capsys.readouterr().err
+    assert "--password-file -: it is no text in UTF-8" in told and not (tmp_path / "data").exists()
 
 
 def test_a_file_that_may_not_be_read_is_told_without_a_number(monkeypatch):
