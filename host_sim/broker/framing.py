@@ -162,8 +162,9 @@ class Parser(Framer):
         data, pos, field, limit = self._data, self._pos, self._field, self._max
         if not self._name or PUBLISH in self._by_kind or pos == len(data):
             return []
-        if type(data) is not bytes:
+        if type(data) is not bytes:  # from now on it is, however many messages of other topics are in it
             data, pos = bytes(memoryview(data)[pos:]), 0
+            self._data, self._pos = data, pos
         found: list[bytes] = []
         head = field  # all that stands before a payload; most are as long as the one before
         length = 0  # of a payload behind this head

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host_sim.broker import packets, topics
+from host_sim.broker import framing, packets, topics
 from host_sim.broker.framing import Framer, Parser
 from host_sim.broker.packets import (
     Connack,
@@ -289,3 +289,17 @@ def test_what_was_read_does_not_stay_in_memory_for_what_was_not():
     assert framer.waiting() == len(framer._data) == 2
     framer.clear()
     assert framer.waiting() == 0
+
+
+def test_what_has_come_is_not_copied_anew_for_each_message_in_it(monkeypatch):
+    copied = []
+
+    def noted(data):
+        copied.append(len(data))
+        return memoryview(data)
+
+    monkeypatch.setattr(framing, "memoryview", noted, raising=False)
+    stream = b"".join(Publish("ab"[number % 2], b"x").encode() for number in range(1000))
+    found, clause = parse([stream[:3], stream[3:-3], stream[-3:]], alike=10)
+    assert len(found) == 1000 and clause is None
+    assert sum(copied) < 3 * len(stream)
