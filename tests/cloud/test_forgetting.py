@@ -6,7 +6,7 @@ import io
 import pytest
 import sqlalchemy as sa
 
-from host_sim.cloud.broker import logins
+from host_sim.cloud.broker import logins, usher
 from host_sim.cloud.broker.doorman import Doorman
 from host_sim.cloud.broker.usher import Usher
 from host_sim.cloud.catalogue import devices, forgetting, tenants
@@ -96,19 +96,29 @@ def test_at_the_embedded_broker_those_who_are_gone_are_shown_out_and_nobody_else
     with database.writing(other) as connection:
         theirs = devices.register(connection, VAULT, other, "x", NOW).device_id
     out = []
-    usher = Usher(database, lambda: [*made, theirs], lambda device_id: bool(out.append(device_id)))
-    assert usher.look() == out == []
+    one = Usher(database, lambda: [*made, theirs], lambda device_id: bool(out.append(device_id)))
+    assert one.look() == out == []
     forgetting.forget_tenant(database, tenant, NOW, str)
-    assert usher.look() == out == sorted(made)
+    assert one.look() == out == sorted(made)
 
 
 def test_nobody_is_shown_out_where_the_database_does_not_say_who_is_there(tmp_path):
     out = []
     with contextlib.closing(Database(f"sqlite:///{tmp_path / 'empty.db'}")) as broken:
-        usher = Usher(broken, lambda: ["somebody"], lambda device_id: bool(out.append(device_id)))
+        one = Usher(broken, lambda: ["somebody"], lambda device_id: bool(out.append(device_id)))
         with pytest.raises(FAILURES):
-            usher.look()
+            one.look()
     assert out == []
+
+
+def test_it_is_told_once_that_nobody_can_say_who_is_gone_and_not_at_every_look(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(usher, "LOOK_S", 0.001)
+    looks = []
+    with contextlib.closing(Database(f"sqlite:///{tmp_path / 'empty.db'}")) as broken:
+        one = Usher(broken, lambda: looks.append(1) or ["somebody"], lambda device_id: True).start()
+        until(lambda: len(looks) > 3, "some looks")
+        one.stop()
+    assert caplog.text.count("who is at the broker could not be looked up") == 1
 
 
 def test_what_a_broker_was_told_of_its_devices_is_taken_back_before_it_is_forgotten(database, tenant):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
+from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import FAILURES, Database, reason_of
 from host_sim.cloud.storage.patience import patience
 
@@ -57,12 +58,14 @@ class Usher:
         return gone
 
     def _run(self) -> None:
+        seldom = Seldom()
         while not self._ended.wait(LOOK_S):
             try:
                 with patience():
                     gone = self.look()
             except FAILURES as error:
-                log.warning("who is at the broker could not be looked up: %s", reason_of(error))
+                if seldom.now(reason_of(error)):
+                    log.warning("who is at the broker could not be looked up: %s", reason_of(error))
             except Exception:  # a fault of ours; the thread must live
                 log.exception("looking up who is at the broker failed")
             else:
