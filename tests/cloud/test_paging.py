@@ -150,14 +150,14 @@ def test_a_cursor_of_another_tenant_shows_nothing_of_it(api, filled):
     assert api("owner", "other").get("/devices", params={"cursor": cursor}).json()["devices"] == []
 
 
-def test_a_cursor_of_another_list_is_refused_and_told_of_which_it_is(api, filled):
+def test_a_cursor_of_another_list_is_refused_and_told_what_this_one_wants(api, filled):
     cursors = {path: api().get(path, params={"limit": 1}).json()["next_cursor"] for path in filled}
     for path, following in zip(filled, [*list(filled)[1:], *filled], strict=False):
         answer = api().get(path, params={"cursor": cursors[following]})
         told = answer.json()
         assert (answer.status_code, told["error"]) == (400, "BAD_REQUEST")
-        of_others = f"`next_cursor` of a list of {filled[following]}, and here is one of {filled[path]}"
-        assert of_others in told["message"], path
+        of_this = f"the page before of this list, just as it was told, such as {filled[path]}."
+        assert of_this in told["message"], path
     for wrong in (cursors["/homes"], "1767225600000.7"):  # the second is of telemetry
         answer = api().get("/device/x/commands", params={"cursor": wrong})
         assert answer.status_code == 400 and "`next_cursor` of the page before" in answer.json()["message"]

@@ -11,7 +11,19 @@ from host_sim.cloud.description.examples import DEVICE, DIGEST, HOME, MS
 from host_sim.cloud.routes import firmware_forms, forms, paging, telemetry
 from host_sim.cloud.settings import EMAIL
 
-_CURSOR = "`next_cursor` of the page before, just as it was told"
+_CURSOR = "`next_cursor` of the page before of this list, just as it was told"
+_LISTS = (
+    "api_keys",
+    "clients",
+    "devices",
+    "groups",
+    "homes",
+    "proposals",
+    "rooms",
+    "rules",
+    "scenes",
+    "users",
+)
 _NO_CONTROL = "text without control characters"
 
 # By pattern: what it means, and an example.
@@ -51,7 +63,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "one to four names, parted by dots, of 1 to 64 letters, digits, _ or - each",
         "indoor.temperature",
     ),
-    paging.CURSOR: (_CURSOR, f"devices.{MS}.{DEVICE}"),
+    **{paging.cursor_pattern(of): (_CURSOR, paging.cursor_example(of)) for of in _LISTS},
     r"^commands\.[0-9]{1,15}\.[0-9]{1,15}$": (_CURSOR, f"commands.{MS}.7"),
     r"^[0-9]{1,15}\.[0-9]{1,18}$": (_CURSOR, f"{MS}.7"),
     r"^[0-9]{1,18}$": (_CURSOR, "7"),

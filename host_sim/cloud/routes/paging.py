@@ -10,12 +10,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Response
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from host_sim.cloud.catalogue.pages import Page
 
 MOST = 1000  # of a page
-CURSOR = r"^[a-z_]{1,16}\.[0-9]{1,15}\.[A-Za-z0-9_.:-]{1,64}$"
 # For a route's `responses`.
 LINKED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -39,7 +38,7 @@ class Paged(BaseModel):
 def cursor_of(of: str) -> Any:
     """The member `next_cursor` of a page of this list."""
     told = "gives the next page as `cursor`; not there on the last"
-    return Field(None, description=told, examples=[_example(of)])
+    return Field(None, description=told, examples=[cursor_example(of)])
 
 
 def page_of(of: str, most: int = MOST, usual: int | None = None) -> Any:
@@ -48,21 +47,15 @@ def page_of(of: str, most: int = MOST, usual: int | None = None) -> Any:
     `most`: rows of a page; `usual`: where the request names no number.
     """
 
-    def of_this_list(cursor: str | None) -> str | None:
-        named = cursor.partition(".")[0] if cursor is not None else of
-        if named != of:
-            raise ValueError(
-                f"this is `next_cursor` of a list of {named}, and here is one of {of}: "
-                "give that of the page before, or none for the first page"
-            )
-        return cursor
-
     def page(
         limit: Annotated[int, Query(ge=1, le=most, description="of a page")] = usual or most,
         cursor: Annotated[
             str | None,
-            Query(pattern=CURSOR, description="`next_cursor` of the page before", examples=[_example(of)]),
-            AfterValidator(of_this_list),
+            Query(
+                pattern=cursor_pattern(of),
+                description="`next_cursor` of the page before",
+                examples=[cursor_example(of)],
+            ),
         ] = None,
     ) -> Page:
         if cursor is None:
@@ -73,7 +66,12 @@ def page_of(of: str, most: int = MOST, usual: int | None = None) -> Any:
     return Depends(page)
 
 
-def _example(of: str) -> str:
+def cursor_pattern(of: str) -> str:
+    """What a cursor of this list, and of no other one, looks like."""
+    return rf"^{of}\.[0-9]{{1,15}}\.[A-Za-z0-9_.:-]{{1,64}}$"
+
+
+def cursor_example(of: str) -> str:
     return f"{of}.1767225600000.9f86d081884c7d659a2feaa0c55ad015"
 
 
