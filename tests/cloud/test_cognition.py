@@ -10,12 +10,14 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from host_sim.cloud.catalogue import cognition as catalogue
 from host_sim.cloud.gate import trials
 from host_sim.cloud.intents.rules import fits, holds
 from host_sim.cloud.storage.tables import users
 from host_sim.device import Lamp
+from tests.cloud.waiting import until
 
 _words = itertools.count(1)
 
@@ -197,6 +199,20 @@ def test_a_rule_runs_however_long_the_device_of_another_one_was_waited_for(
     assert there["outcome"]["status"] == "SUCCESS"
     command = api().settled(there["outcome"]["results"][0]["command_id"])
     assert command["status"] == "acknowledged" and lamp.sim.parts[0].brightness == 29
+
+
+def test_nobody_is_told_to_try_again_what_rules_have_run(api, lamp, word, monkeypatch):
+    when = [{"member": "x", "op": "==", "value": 1}]
+    _rule(api(), word, lamp, when, automatic=True, action="light_brightness", brightness=31)
+
+    def away(*given):
+        raise OperationalError(None, None, OSError())
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(catalogue, "told", away)
+        proposal = _proposal(api, _observe(api(), word, lamp, x=1))
+    assert (proposal["state"], proposal["proposes"][0]["outcome"]) == ("automatic", None)
+    until(lambda: lamp.sim.parts[0].brightness == 31, "the command")
 
 
 class _Dangerous(Lamp):

@@ -4,6 +4,7 @@ An automatic rule runs with the rights of the person who wrote it, as they are a
 history names the rule as who asked. Must never keep or show a token that stands for somebody's yes.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from host_sim.cloud.intents import router
 from host_sim.cloud.intents.rules import fits
 from host_sim.cloud.security.roles import at_least
 from host_sim.cloud.services import Services
+from host_sim.cloud.storage.database import FAILURES, reason_of
+
+log = logging.getLogger(__name__)
 
 MOST = 16  # rules that one observation may lead to
 _TOKENS = ("dry_run_token", "token", "expires_in")
@@ -44,11 +48,15 @@ def observe(
             connection, caller.tenant_id, device_id, context or "", data, entries, state, services.now()
         )
     if any(rule.automatic for rule in found):
-        for rule, entry in zip(found, entries, strict=True):
-            if rule.automatic:
-                entry["outcome"] = _automatic(services, rule)
-        with services.database.writing(caller.tenant_id) as connection:
-            cognition.told(connection, caller.tenant_id, proposal_id, entries)
+        try:
+            for rule, entry in zip(found, entries, strict=True):
+                if rule.automatic:
+                    entry["outcome"] = _automatic(services, rule)
+            with services.database.writing(caller.tenant_id) as connection:
+                cognition.told(connection, caller.tenant_id, proposal_id, entries)
+        except FAILURES as error:
+            # It is stored, and commands may be on their way: whoever was told to try again would double them.
+            log.error("what became of observation %s could not be noted: %s", proposal_id, reason_of(error))
     return proposal_id, len(found)
 
 
