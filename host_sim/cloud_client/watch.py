@@ -4,11 +4,13 @@ Must never show what a device said with control characters in it, nor put the to
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
-from host_sim.cloud_client.api import Session, Unreachable
+from host_sim.cloud_client.api import CloudError, Session, Unreachable
 from host_sim.cloud_client.client import Client
 from host_sim.cloud_client.live import Ended, opened
 from host_sim.cloud_client.words import body
@@ -39,10 +41,10 @@ async def follow(
         try:
             async with opened(client.session, events=EVENTS) as live:
                 # After connecting, so that no change falls between.
-                _first(client.session, list(devices.values()))
+                _first(client.session, [one for one in devices.values() if "name" in one])
                 wait_s = SHORTEST_S
                 while True:
-                    _show(await live.hear(), devices, only)
+                    _show(await live.hear(), devices, only, client.session)
         except (Ended, Unreachable) as end:
             if not wait_s:
                 raise
@@ -56,17 +58,28 @@ def _first(session: Session, devices: list[dict[str, Any]]) -> None:
         _line(one, body(session.get(f"/devices/{one['id']}/state").get("state")))
 
 
-def _show(event: dict[str, Any], devices: dict[str, dict[str, Any]], only: dict[str, Any] | None) -> None:
+def _show(
+    event: dict[str, Any], devices: dict[str, dict[str, Any]], only: dict[str, Any] | None, session: Session
+) -> None:
     device_id = str(event.get("device_id"))
-    one = devices.get(device_id, {"id": device_id})
     if only is not None and device_id != only["id"]:
         return
+    if device_id not in devices:
+        devices[device_id] = _newcomer(session, device_id)
+    one = devices[device_id]
     if event.get("type") == "state_update":
         _line(one, body(event.get("state")))
     elif event.get("type") == "telemetry_update":
         _line(one, _sample(event.get("data"), event.get("timestamp")))
     elif event.get("type") == "command_update":
         _line(one, " ".join(str(event[name]) for name in ("action", "status", "error") if event.get(name)))
+
+
+def _newcomer(session: Session, device_id: str) -> dict[str, Any]:
+    """A device that was registered since; without its name where the cloud does not tell it. Asked once."""
+    with contextlib.suppress(CloudError):
+        return {"name": session.get(f"/devices/{quote(device_id, safe='')}").get("name"), "id": device_id}
+    return {"id": device_id}
 
 
 def _sample(data: Any, told_at: Any) -> str:

@@ -16,18 +16,25 @@ class _Over(Exception):
 
 
 class _Session:
+    def __init__(self):
+        self.asked = []
+
     def get(self, path):
-        return {"state": {"light": True}}
+        self.asked.append(path)
+        if path == "/devices/gone":
+            raise CloudError("there is no such device")
+        return {"id": path.rpartition("/")[2], "name": "new one", "state": {"light": True}}
 
 
 class _Client:
-    session = _Session()
+    def __init__(self):
+        self.session = _Session()
 
     def devices(self):
         return [{"id": "d1", "name": "lamp"}]
 
 
-def _follow(monkeypatch, *ways):
+def _follow(monkeypatch, *ways, client=None):
     """The pauses that it made. `ways`: of each connection the error that it does not open with, or a list of
     what it brings, and the error that ends it.
     """
@@ -55,7 +62,7 @@ def _follow(monkeypatch, *ways):
 
     monkeypatch.setattr(watch, "opened", opened)
     with pytest.raises((_Over, CloudError)) as end:
-        asyncio.run(watch.follow(_Client(), None, pause))
+        asyncio.run(watch.follow(client or _Client(), None, pause))
     return pauses, end.value
 
 
@@ -94,6 +101,18 @@ def test_telemetry_is_shown_with_when_it_was_measured_where_that_was_earlier(mon
         'lamp  telemetry {"t": 3}',
         'lamp  telemetry {"sampled_at": "x"}',
     ]
+
+
+def test_a_device_that_was_registered_since_is_shown_by_its_name(monkeypatch, capsys):
+    client = _Client()
+    told = [
+        {"type": "state_update", "device_id": name, "state": {}}
+        for name in ("d2", "d2", "gone", "gone", "d1")
+    ]
+    _follow(monkeypatch, [*told, _Over()], client=client)
+    lines = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert lines == ["new one  {}", "new one  {}", "gone  {}", "gone  {}", "lamp  {}"]
+    assert client.session.asked == ["/devices/d1/state", "/devices/d2", "/devices/gone"]
 
 
 def test_watching_ends_where_it_would_be_in_vain(monkeypatch):
