@@ -83,6 +83,11 @@ def register(options: argparse.Namespace) -> int:
     print(f"device {plain(device.device_id)}, {plain(options.name)} ({plain(device.device_type)})")
     config = json.loads(files[CONFIG])
     _told(folder, config)
+    if wifi is None:
+        print(
+            "no Wi-Fi was given, so they are for a virtual board; "
+            f'for one of yours write its name and password under "wifi" in {CONFIG}'
+        )
     if wifi is not None and _is_here(config["mqtt"]):
         commandline.complain("client", _for_here_alone(config["mqtt"]))
     return 0
