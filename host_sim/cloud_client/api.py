@@ -139,6 +139,8 @@ class Api:
             return f"{told}: {f'if it is plain HTTP, try {self._other()}' if near else 'check --cloud'}"
         if isinstance(reason, ConnectionResetError | BadStatusLine) and self.base.startswith("http:"):
             return f"{self.host} gives no answer in plain HTTP; it may speak https: try {self._other()}"
+        if isinstance(reason, ConnectionResetError | BadStatusLine):
+            return f"{self.host} ends the connection without an answer: try again; is it a broker's port?"
         if isinstance(reason, TimeoutError | socket.timeout):
             return f"{self.host} does not answer within {TIMEOUT} s: is the cloud running?"
         if isinstance(reason, ConnectionRefusedError):
@@ -194,9 +196,9 @@ def _checked(base: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.username:
-        raise CloudError("--cloud is the API's address, such as https://127.0.0.1:8443/api/v1")
+        raise UsageError("--cloud is the API's address, such as https://127.0.0.1:8443/api/v1")
     if parts.scheme == "http" and not is_local(parts.hostname):
-        raise CloudError("--cloud: over a network it has to be https://")
+        raise UsageError("--cloud: over a network it has to be https://")
     path = parts.path.rstrip("/") or "/api/v1"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"

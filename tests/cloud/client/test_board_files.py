@@ -20,6 +20,7 @@ def test_a_device_is_registered_with_the_files_that_its_board_needs(run, cloud, 
     folder = tmp_path / "build" / "boards" / "Bedside-lamp"
     config = json.loads((folder / "hxtp.json").read_text())
     assert str(folder.relative_to(tmp_path)) in out and config["secret"] not in out
+    assert "no Wi-Fi was given, so they are for a virtual board; for one of yours write its name" in out
     for name in ("hxtp.json", "ca.pem"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     assert config["board"] == "boards/pwm-lamp.json" and config["mqtt"] == cloud.broker_url
@@ -128,8 +129,6 @@ def test_board_data_are_named_as_they_lie_here_and_stored_as_they_lie_on_the_boa
         (("renew", "nowhere"), "there is no nowhere/hxtp.json"),
         (("renew", "."), "lacks the device's ids or its secret"),
         (("devices", "--token-file", "nowhere"), "--token-file nowhere: there is no such file"),
-        (("devices", "--cloud", "http://cloud.example"), "it has to be https://"),
-        (("devices", "--cloud", "https://[::1"), "such as https://127.0.0.1:8443/api/v1"),
     ],
 )
 def test_a_mistake_with_files_and_places_ends_in_one_sentence(run, api, monkeypatch, words, says):
@@ -141,6 +140,19 @@ def test_a_mistake_with_files_and_places_ends_in_one_sentence(run, api, monkeypa
     status, out, err = run(*words)
     assert status in (1, 2) and out == "" and says in err
     assert api().get("/devices").json()["count"] == before
+
+
+@pytest.mark.parametrize(
+    "url, says",
+    [
+        ("http://cloud.example", "it has to be https://"),
+        ("https://[::1", "such as https://127.0.0.1:8443/api/v1"),
+        ("127.0.0.1:8443", "such as https://127.0.0.1:8443/api/v1"),
+    ],
+)
+def test_an_address_that_is_none_is_told_as_a_mistake_of_the_command_line(run, url, says):
+    status, out, err = run("devices", "--cloud", url)
+    assert status == 2 and out == "" and says in err
 
 
 WIFI_FROM = ("--ssid", "a", "--wifi-password-file")

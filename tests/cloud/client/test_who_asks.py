@@ -93,3 +93,9 @@ def test_who_takes_https_for_http_or_the_other_way_round_is_told(run, cloud):
         status, _, err = run("devices", "--cloud", f"https://{where}")
         thread.join(WAIT)
     assert status == 3 and f"if it is plain HTTP, try http://{where}/api/v1\n" in err
+
+
+def test_who_takes_the_brokers_port_for_that_of_the_api_is_told(run, cloud):
+    where = cloud.broker_url.replace("mqtts:", "https:")
+    status, _, err = run("devices", "--cloud", where)
+    assert status == 3 and "ends the connection without an answer: try again; is it a broker's port?" in err
