@@ -10,6 +10,7 @@ import gc
 import getpass
 import logging
 import re
+import shlex
 import signal
 import threading
 import warnings
@@ -215,7 +216,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     try:
-        _greet(settings, cloud)
+        _greet(settings, cloud, _place(options))
         stop.wait()
     finally:
         cloud.stop()
@@ -226,8 +227,14 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _greet(settings: Settings, cloud: "Cloud") -> None:
-    """Say where everything is: to a person, or to whoever reads the logs."""
+def _place(options: argparse.Namespace) -> list[str]:
+    """The options that say which cloud is meant, for the command line of another command."""
+    given = {name: getattr(options, name, None) for name in ("config", "data", "database")}
+    return [word for name, value in given.items() if value for word in (f"--{name}", str(value))]
+
+
+def _greet(settings: Settings, cloud: "Cloud", place: list[str]) -> None:
+    """Say where everything is: to a person, or to whoever reads the logs. `place`: as `_place` has it."""
     own_ca = None if settings.certificate or settings.plain_http or cloud.pki is None else cloud.pki.ca
     if settings.log_format == "json":
         where = {"api": settings.base_url(), "broker": cloud.broker_url, "data": settings.data, "ca": own_ca}
@@ -242,12 +249,14 @@ def _greet(settings: Settings, cloud: "Cloud") -> None:
         print(f"the broker's certificate's CA: {cloud.pki.ca}", flush=True)
     for words in settings.advice():
         print(f"mind: {words}", flush=True)
-    print("a token: python -m host_sim cloud token --tenant home --email you@example.org", flush=True)
+    call = shlex.join(["token", *place, "--tenant", "home", "--email", "you@example.org"])
+    print(f"a token: python -m host_sim cloud {call}", flush=True)
 
 
 def _token(settings: Settings, options: argparse.Namespace) -> int:
     from host_sim.cloud.provisioning import token_for
 
+    new = not settings.database and not settings.database_file().exists()
     try:
         token = token_for(
             settings,
@@ -259,6 +268,9 @@ def _token(settings: Settings, options: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise Trouble(str(error)) from None
+    if new:
+        told = f"{settings.data} held no cloud's data: this token is for a new one, to be started with them"
+        commandline.complain("cloud", f"{told}; --data DIR names those of another")
     print(token)
     return 0
 

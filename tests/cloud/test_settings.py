@@ -242,8 +242,10 @@ def test_what_stands_before_a_command_counts_as_what_stands_behind_it(tmp_path, 
     place = tmp_path / "data"
     call = ["token", "--email", "me@home.example", "--tenant", "home"]
     assert main(["--data", str(place), *call]) == 0
-    assert (place / "cloud.db").exists() and capsys.readouterr().out.count(".") == 2
-    assert main([*call, "--data", str(place)]) == 0
+    out, err = capsys.readouterr()
+    assert (place / "cloud.db").exists() and out.count(".") == 2
+    assert f"{place} held no cloud's data: this token is for a new one" in err
+    assert main([*call, "--data", str(place)]) == 0 and capsys.readouterr().err == ""
 
 
 def test_a_role_is_changed_only_by_who_says_so_and_the_last_owner_stays(tmp_path, capsys):
@@ -254,7 +256,8 @@ def test_a_role_is_changed_only_by_who_says_so_and_the_last_owner_stays(tmp_path
         assert bool(out) == (status == 0) and "Traceback" not in err
         return err
 
-    assert not token("me@home.example") and not token("you@home.example", "--role", "viewer")
+    assert "this token is for a new one" in token("me@home.example")
+    assert not token("you@home.example", "--role", "viewer")
     assert not token("you@home.example"), "a token with the role that there is"
     assert not token("you@home.example", "--role", "viewer")
     told = token("you@home.example", "--role", "owner")

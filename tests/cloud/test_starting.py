@@ -29,11 +29,11 @@ def pki(tmp_path):
 
 @pytest.fixture
 def greeted(pki, capsys):
-    """greeted(**settings): what a cloud with them says once it has started."""
+    """greeted(*place, **settings): what a cloud with them says once it has started."""
 
-    def greet(**given):
+    def greet(*place, **given):
         cloud = SimpleNamespace(pki=pki, broker=object(), broker_url="mqtts://127.0.0.1:8883")
-        cli._greet(Settings(**given), cloud)
+        cli._greet(Settings(**given), cloud, list(place))
         return capsys.readouterr().out
 
     return greet
@@ -43,6 +43,15 @@ def test_the_ca_of_the_api_is_told_where_it_is_ours(greeted, pki):
     assert f"its certificate's CA: {pki.ca}  (curl --cacert" in greeted()
     own = greeted(certificate=str(pki.certificate), certificate_key=str(pki.key))
     assert "curl" not in own and f"the broker's certificate's CA: {pki.ca}" in own
+
+
+def test_the_command_for_a_token_names_the_cloud_as_it_was_started(greeted):
+    assert "\na token: python -m host_sim cloud token --tenant home --email" in greeted()
+    options = cli._parser().parse_args(
+        ["--data", "my cloud", "--database", "postgresql://app@/db", "--port", "0"]
+    )
+    told = greeted(*cli._place(options))
+    assert "cloud token --data 'my cloud' --database postgresql://app@/db --tenant home --email" in told
 
 
 def test_a_certificate_that_is_over_or_soon_will_be_is_told(greeted, pki):
