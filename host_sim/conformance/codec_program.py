@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -23,6 +24,7 @@ TIMEOUT = 10.0  # seconds
 PAUSE = 0.05  # seconds between the pieces of a request, so that they arrive apart
 GRACE = 1.0  # seconds that a program has to end when its input has ended
 RESET = b'{"op":"reset"}'
+ERROR = re.compile(rb"\w*(Error|Exception)\b")  # how a line begins that an interpreter ends with
 
 
 class _Output(asyncio.SubprocessProtocol):
@@ -174,8 +176,10 @@ class CodecProgram:
         code = self._program.get_returncode()
         how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         lines = bytes(self._output.errors).split(b"\n")
-        last = next((text for text in reversed(lines) if text.strip()), b"")
-        return f"{how}; on standard error: {_told(last)}" if last else how
+        said = [text for text in reversed(lines) if text.strip()]
+        # The last line, but of Node that is its version: then the one that says what is wrong.
+        telling = next((text for text in said if ERROR.match(text)), said[0] if said else b"")
+        return f"{how}; on standard error: {_told(telling)}" if telling else how
 
     async def stop(self) -> None:
         """Ends the program: its input ends, and if that does not do, it and what it started are killed."""

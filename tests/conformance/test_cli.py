@@ -55,6 +55,10 @@ def test_an_unknown_command_line_ends_with_2(kit, argv):
     [
         ("sys.exit(3)", "the end of the program (exit status 3)"),
         ("sys.exit('no module named crypto')", "on standard error: 'no module named crypto'"),
+        (
+            "sys.exit('thing.mjs:1\\n\\nError [X]: no module\\n    at new NodeError\\n\\nNode.js v20')",
+            "standard error: 'Error [X]: no module'",
+        ),
         ("os.kill(os.getpid(), 9)", "signal SIGKILL"),
         ("time.sleep(60)", "none within 0.5 s"),
         ("say('x' * (1 << 21))", "at most 1048576 bytes"),

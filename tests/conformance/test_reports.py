@@ -196,6 +196,17 @@ def test_a_log_has_a_line_a_case_and_no_control_characters():
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e\ud800]", text)
 
 
+def test_the_closing_lines_name_what_failed_and_the_clauses_behind_it():
+    text = shown(StringIO(), RUN)
+    assert "\nfailed: two\nclauses that they look at: HX3-WIRE-01 (1); --show two tells more\n" in text
+    both = ("HX3-WIRE-15", "HX3-WIRE-12")
+    many = [result(f"case-{n}", Outcome.FAILED, *both[: 1 + (n == 0)]) for n in range(7)]
+    text = shown(StringIO(), a_run(*many))
+    assert "\nfailed: case-0, case-1, case-2, case-3, case-4 and 2 more\n" in text
+    assert "look at: HX3-WIRE-15 (7), HX3-WIRE-12 (1); --show case-0 tells more\n" in text
+    assert "failed:" not in shown(StringIO(), a_run(result("one", Outcome.PASSED)))
+
+
 def test_a_terminal_keeps_lines_of_what_did_not_pass():
     text = shown(Screen(), RUN)
     kept = [re.sub(r"\x1b\[[0-9;]*[mK]|\r", "", line) for line in text.split("\n")]

@@ -5,6 +5,7 @@ What a peer said is shown with control characters escaped: it must not be able t
 """
 
 import shutil
+from collections import Counter
 from typing import TextIO
 
 from host_sim.conformance.case import Case, Outcome, Result
@@ -18,6 +19,7 @@ MARKS = {
     Outcome.XFAILED: "xfailed",
 }
 COLOURS = {Outcome.PASSED: "32", Outcome.FAILED: "31", Outcome.SKIPPED: "33", Outcome.XFAILED: "33"}
+SHOWN = 5  # cases and clauses that the closing lines name
 WIDTH_OF_MARK = max(map(len, MARKS.values()))
 
 
@@ -51,12 +53,20 @@ class Terminal:
             self._put(f"{'':{len(_count(number, total)) + 1}}{plain(result.message)}\n")
 
     def close(self, run: Run) -> None:
-        """The closing lines: totals, and what was broken on purpose and whether that was noticed."""
+        """The closing lines: what failed, or what was broken on purpose and whether that was seen; totals."""
         for row in run.mutants:
             by = row.caught_by
             more = f" and {len(by) - 3} more" if len(by) > 3 else ""
             told = f"caught by {', '.join(by[:3])}{more}" if by else self._paint("NOT CAUGHT", "31")
             self._put(f"  {row.name:<34} {told}\n")
+        failed = [each.case for each in run.results if each.status is Outcome.FAILED and not run.mutants]
+        if failed:
+            times = Counter(clause for case in failed for clause in case.clauses).most_common()
+            clauses = [f"{clause} ({count})" for clause, count in times]
+            self._put(f"failed: {_some([case.id for case in failed])}\n")
+            self._put(
+                f"clauses that they look at: {_some(clauses)}; --show {plain(failed[0].id)} tells more\n"
+            )
         totals = ", ".join(f"{count} {name}" for name, count in run.totals().items())
         of = f"{len(run.results)} of " if len(run.results) != run.planned else ""
         cases = f"{of}{counted(run.planned, 'case')}"
@@ -68,6 +78,11 @@ class Terminal:
     def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return plain(", ".join(names[:SHOWN]) + more)
 
 
 def _count(number: int, total: int) -> str:
