@@ -360,8 +360,9 @@ def _nearest(app: FastAPI, path: str) -> str | None:
 
 
 def _no_method(methods: set[str]) -> ApiError:
-    headers = {"Allow": ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))}
-    return ApiError(405, "METHOD_NOT_ALLOWED", "Method Not Allowed", HINT, headers)
+    allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+    message = f"this address takes no other method than {allowed}"
+    return ApiError(405, "METHOD_NOT_ALLOWED", message, HINT, {"Allow": allowed})
 
 
 def _methods(app: FastAPI, path: str) -> set[str]:

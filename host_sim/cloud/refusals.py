@@ -85,7 +85,7 @@ REFUSALS: Mapping[str, Refusal] = {
     "METHOD_NOT_ALLOWED": Refusal(
         405,
         "the path has no such method; `Allow` says which it has",
-        "Method Not Allowed",
+        "this address takes no other method than GET, HEAD, POST",
         "see the API's description at /api/v1/docs",
         headers=("Allow",),
     ),

@@ -222,6 +222,13 @@ def test_a_body_that_is_not_said_to_be_json_is_named_as_such(api):
         assert "Content-Type: application/json" in answer.json()["hint"] or "empty" in told
 
 
+def test_where_a_body_stops_being_json_is_told_without_what_is_there(api):
+    headers = {"Content-Type": "application/json"}
+    answer = api().post("/auth/clients", content=b'{"name": "c" "key": "abc"}', headers=headers)
+    assert answer.status_code == 400 and "abc" not in answer.text
+    assert answer.json()["message"] == "body.13: from here on it is no JSON (Expecting ',' delimiter)"
+
+
 def test_a_page_of_an_allowed_origin_may_call_the_api_and_no_other(api):
     def asked(origin):
         before = api(None).options(

@@ -218,6 +218,7 @@ def test_a_wrong_method_is_told_which_there_are(api):
         answer = api().request("TRACE", path)
         assert (answer.status_code, answer.json()["error"]) == (405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == methods
+        assert answer.json()["message"] == f"this address takes no other method than {methods}"
         assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
 
 

@@ -76,6 +76,7 @@ _KINDS: Mapping[str, str] = {
     "union_tag_invalid": "{discriminator} is one of {expected_tags}",
     "union_tag_not_found": "it has to say what it is: {discriminator} is missing",
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "this has to be an object: {{…}}"),
+    "json_invalid": "from here on it is no JSON ({error})",  # the parser's words, which hold nothing of it
     "list_type": "this has to be a list: […]",
     "string_unicode": "half of a surrogate pair is no character",
 }
