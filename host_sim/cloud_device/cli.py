@@ -84,17 +84,18 @@ def _device_type(board: Path) -> str:
 
 def _locked(options: argparse.Namespace) -> int:
     board = _board(options.board)
+    device_type = _device_type(board)
     runtime_of(options.runtime)  # before a device is made that could not run
     folder = options.data or Path("build", "device", board.stem)
     lock = lock_folder(folder)
     try:
-        return _run(options, board, folder)
+        return _run(options, board, device_type, folder)
     finally:
         os.close(lock)
 
 
-def _run(options: argparse.Namespace, board: Path, folder: Path) -> int:
-    device_type, place = _device_type(board), place_of(options)
+def _run(options: argparse.Namespace, board: Path, device_type: str, folder: Path) -> int:
+    place = place_of(options)
     api = place.api()
 
     def make() -> Identity:

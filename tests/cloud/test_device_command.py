@@ -139,6 +139,15 @@ def test_without_micropython_no_device_is_made_for_it(cloud, api, token, monkeyp
     assert api().get("/devices").json()["count"] == before and not (tmp_path / "device").exists()
 
 
+@pytest.mark.parametrize("text, told", [('{"parts": [', "is no JSON: "), ("[1]", 'has no "device_type"')])
+def test_of_a_board_that_cannot_be_read_nothing_is_kept(tmp_path, capsys, text, told):
+    board = tmp_path / "board.json"
+    board.write_text(text)
+    assert main(["--board", str(board), "--data", str(tmp_path / "device")]) == 2
+    assert f"{board} {told}" in capsys.readouterr().err
+    assert not (tmp_path / "device").exists()
+
+
 def test_a_token_that_is_missing_or_wrong_is_told(call):
     assert "set HXTP_TOKEN, or give --token-file" in call("").stderr
     wrong = call("eyJ.nonsense.token").stderr
