@@ -1,6 +1,6 @@
 """The tenant: making one, its settings, and the people in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
@@ -19,9 +19,12 @@ from host_sim.cloud.routes.forms import WHOLE
 from host_sim.cloud.routes.paging import LINKED, Paged, cursor_of, page_of, parted
 from host_sim.cloud.services import Services
 from host_sim.cloud.settings import EMAIL, RISKS, TENANT_SETTINGS
+from host_sim.cloud.storage.database import Unsure
 from host_sim.cloud.times import iso
 
 router = APIRouter(tags=["tenant"])
+
+SECRET_AS_PASSWORD = "accept_secret_as_mqtt_password"
 
 Role = Literal["owner", "admin", "user", "viewer"]
 UserId = Annotated[str, Path(min_length=1, max_length=36, examples=["5902c207-04f8-4fed-9c8f-b2f9870e836b"])]
@@ -166,11 +169,19 @@ def change_settings(request: Request, body: Changes, caller: Caller = scoped("ow
     given = {name: getattr(body, name) for name in sorted(body.model_fields_set)}
     if not given:
         raise bad_request("nothing to change", f"settings: {', '.join(TENANT_SETTINGS)}")
-    with services.database.writing(caller.tenant_id) as connection:
-        before, after = tenants.change_settings(connection, caller.tenant_id, given)
-        if before.get("accept_secret_as_mqtt_password") != after.get("accept_secret_as_mqtt_password"):
-            logins.renew_tenant(connection, caller.tenant_id, services.now())
-    _throw_off(services, caller.tenant_id, before, after)
+    thrown_off: list[str] = []
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            before, after = tenants.change_settings(connection, caller.tenant_id, given)
+            if before.get(SECRET_AS_PASSWORD) != after.get(SECRET_AS_PASSWORD):
+                logins.renew_tenant(connection, caller.tenant_id, services.now())
+            if before.get(SECRET_AS_PASSWORD) and not after.get(SECRET_AS_PASSWORD):
+                # Within the transaction: whoever tried again after it would find nothing to change.
+                thrown_off = [row.id for row in devices.every(connection, caller.tenant_id)]
+    except Unsure:  # it may be stored
+        _throw_off(services, thrown_off)
+        raise
+    _throw_off(services, thrown_off)
     for name in given:
         old, new = before.get(name, TENANT_SETTINGS[name]), after.get(name, TENANT_SETTINGS[name])
         if old != new:
@@ -253,18 +264,12 @@ def remove(user_id: UserId, request: Request, caller: Caller = scoped("owner")) 
     return Removed(status="removed", id=user_id)
 
 
-def _throw_off(
-    services: Services, tenant_id: str, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> None:
-    """Let every device log in again where their secrets are no passwords any more: which of them came in by
+def _throw_off(services: Services, device_ids: Iterable[str]) -> None:
+    """Let these devices log in again, since their secrets are no passwords any more: which of them came in by
     one, nobody has written down, and those that have a password are back in seconds.
     """
-    name = "accept_secret_as_mqtt_password"
-    if before.get(name) and not after.get(name):
-        with services.database.reading(tenant_id) as connection:
-            rows = devices.every(connection, tenant_id)
-        for row in rows:
-            services.cut_off(row.id)
+    for device_id in device_ids:
+        services.cut_off(device_id)
 
 
 def _settings(caller: Caller, changed: dict[str, Any]) -> TenantSettings:
