@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from host_sim.cloud.catalogue import cognition as catalogue
 from host_sim.cloud.gate import trials
+from host_sim.cloud.intents import router
 from host_sim.cloud.intents.rules import fits, holds
 from host_sim.cloud.storage.tables import users
 from host_sim.device import Lamp
@@ -213,6 +214,50 @@ def test_nobody_is_told_to_try_again_what_rules_have_run(api, lamp, word, monkey
         proposal = _proposal(api, _observe(api(), word, lamp, x=1))
     assert (proposal["state"], proposal["proposes"][0]["outcome"]) == ("automatic", None)
     until(lambda: lamp.sim.parts[0].brightness == 31, "the command")
+
+
+def test_whoever_accepts_is_told_what_has_run_and_what_the_database_could_not_do(
+    api, lamp, word, monkeypatch
+):
+    when, run, failed = [{"member": "x", "op": "==", "value": 1}], router.run, []
+    for brightness in (32, 33):
+        _rule(api(), word, lamp, when, action="light_brightness", brightness=brightness)
+    proposal_id = _observe(api(), word, lamp, x=1)
+
+    def away_at_first(*given):
+        if not failed:
+            failed.append(OperationalError(None, None, OSError()))
+            raise failed[0]
+        return run(*given)
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(router, "run", away_at_first)
+        answer = api().post(f"/cognition/proposals/{proposal_id}/accept")
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["commands_executed"]) == (200, "PARTIAL", 1)
+    assert (told["results"][0]["code"], told["results"][1]["status"]) == ("GATEWAY_ERROR", "dispatched")
+    assert "/commands" in told["results"][0]["hint"]
+    assert api().settled(told["results"][1]["command_id"])["status"] == "acknowledged"
+    shown = _proposal(api, proposal_id)
+    assert shown["state"] == "accepted"
+    assert [one["outcome"]["status"] for one in shown["proposes"]] == ["FAILED", "SUCCESS"]
+
+
+def test_whoever_accepts_is_told_the_outcome_though_it_cannot_be_noted(api, lamp, word, monkeypatch):
+    when = [{"member": "x", "op": "==", "value": 1}]
+    _rule(api(), word, lamp, when, action="light_brightness", brightness=34)
+    proposal_id = _observe(api(), word, lamp, x=1)
+
+    def away(*given):
+        raise OperationalError(None, None, OSError())
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(catalogue, "told", away)
+        answer = api().post(f"/cognition/proposals/{proposal_id}/accept")
+    assert (answer.status_code, answer.json()["status"]) == (200, "SUCCESS"), answer.text
+    assert api().settled(answer.json()["results"][0]["command_id"])["status"] == "acknowledged"
+    assert lamp.sim.parts[0].brightness == 34
+    assert _proposal(api, proposal_id)["state"] == "accepted"
 
 
 class _Dangerous(Lamp):

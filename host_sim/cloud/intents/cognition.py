@@ -52,11 +52,10 @@ def observe(
             for rule, entry in zip(found, entries, strict=True):
                 if rule.automatic:
                     entry["outcome"] = _automatic(services, rule)
-            with services.database.writing(caller.tenant_id) as connection:
-                cognition.told(connection, caller.tenant_id, proposal_id, entries)
         except FAILURES as error:
             # It is stored, and commands may be on their way: whoever was told to try again would double them.
-            log.error("what became of observation %s could not be noted: %s", proposal_id, reason_of(error))
+            log.error("rules of observation %s could not be run: %s", proposal_id, reason_of(error))
+        _note(services, caller, proposal_id, entries)
     return proposal_id, len(found)
 
 
@@ -69,7 +68,10 @@ def _automatic(services: Services, rule: Any) -> dict[str, Any]:
 
 
 def accept(services: Services, caller: Caller, row: Any) -> dict[str, Any] | None:
-    """Run what is proposed, as the caller. What became of it all; None where it is not proposed any more."""
+    """Run what is proposed, as the caller. What became of it all; None where it is not proposed any more.
+
+    Once it is stored as accepted nobody can accept it again, so that what fails then stands in the outcome.
+    """
     with services.database.writing(caller.tenant_id) as connection:
         if not cognition.settle(connection, caller.tenant_id, row.id, "accepted", caller.actor):
             return None
@@ -79,9 +81,17 @@ def accept(services: Services, caller: Caller, row: Any) -> dict[str, Any] | Non
             answer = _run(services, caller, entry["intent"])
             entry["outcome"] = _kept(answer)
             results.append(answer)
-    with services.database.writing(caller.tenant_id) as connection:
-        cognition.told(connection, caller.tenant_id, row.id, entries)
+    _note(services, caller, row.id, entries)
     return _together(results)
+
+
+def _note(services: Services, caller: Caller, proposal_id: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Store what became of the intents. It is too late for a failure: they have run."""
+    try:
+        with services.database.writing(caller.tenant_id) as connection:
+            cognition.told(connection, caller.tenant_id, proposal_id, entries)
+    except FAILURES as error:
+        log.error("what became of observation %s could not be noted: %s", proposal_id, reason_of(error))
 
 
 def _run(services: Services, caller: Caller, intent: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,10 +99,14 @@ def _run(services: Services, caller: Caller, intent: Mapping[str, Any]) -> dict[
         return router.run(services, caller, intent)
     except ApiError as error:
         return _failed(error.code, error.message)
+    except FAILURES as error:
+        log.error("an intent could not be carried out: %s", reason_of(error))
+        text = "the database does not answer now, and commands may be on their way"
+        return _failed("GATEWAY_ERROR", text, hint="GET /device/ID/commands lists those that are")
 
 
-def _failed(code: str, message: str) -> dict[str, Any]:
-    result = {"action": "", "status": "rejected", "code": code, "error": message}
+def _failed(code: str, message: str, **more: str) -> dict[str, Any]:
+    result = {"action": "", "status": "rejected", "code": code, "error": message, **more}
     return {
         "status": router.FAILED,
         "mode": router.MODE,
