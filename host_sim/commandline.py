@@ -66,7 +66,13 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # no other hears of signals
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def end(*unused: object) -> None:
+        # Once: `timeout` sends it twice, and the second would break off what the first one ends in order.
+        signal.signal(signal.SIGTERM, lambda *unused: None)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """`python -m host_sim broker`: starts, says where, serves, ends cleanly; says clearly what it cannot do."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from host_sim import commandline
 from host_sim.broker import cli
 from host_sim.broker.packets import Connack, Connect
 from tests.broker.wire import TIMEOUT, Wire
@@ -152,3 +154,19 @@ def test_a_wrong_command_line_ends_with_2(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 2
+
+
+def test_a_second_sigterm_does_not_break_off_what_the_first_one_ends():
+    ended = []
+
+    def run():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("it goes on")
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # as `timeout` does
+            ended.append("in order")
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert commandline.guarded("broker", run, {}) == 130 and ended == ["in order"]
+    assert signal.getsignal(signal.SIGTERM) is before
