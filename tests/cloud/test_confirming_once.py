@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import devices, manifests, tenants
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange import exchange as exchanges
+from host_sim.cloud.exchange import attempts
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.gate import gate as gates
 from host_sim.cloud.gate.gate import Gate
@@ -264,8 +264,8 @@ def test_after_a_503_that_names_a_command_the_token_gives_that_one(workers, home
         raise OperationalError("COMMIT", None, Exception("the connection was lost"))
 
     monkeypatch.setattr(exchange, "_next_look", float("inf"))  # so that there are no other turns
-    monkeypatch.setattr(exchanges, "TRIES", 1)
-    monkeypatch.setattr(exchange, "_apart", exchange._fail)
+    monkeypatch.setattr(attempts, "TRIES", 1)
+    monkeypatch.setattr(exchange._attempts, "_apart", attempts.fail)
     with monkeypatch.context() as broken:
         broken.setattr(database, "turning", lost)
         exchange.start()

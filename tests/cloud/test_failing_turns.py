@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 
 from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.errors import ApiError
-from host_sim.cloud.exchange import exchange as module
+from host_sim.cloud.exchange import attempts
 from host_sim.cloud.exchange.exchange import Exchange
 from host_sim.cloud.gate import gate
 from host_sim.cloud.gate.recheck import refusal
@@ -151,7 +151,7 @@ def test_a_command_that_can_be_given_up_no_longer_is_named(exchange, homes, ids,
 def test_a_command_is_named_where_it_may_be_stored_though_the_database_failed(
     exchange, homes, ids, failing, monkeypatch, steps
 ):
-    monkeypatch.setattr(module, "TRIES", 2)
+    monkeypatch.setattr(attempts, "TRIES", 2)
     home = homes()
     failing(*steps)
     ordered = order(exchange, home)
@@ -198,7 +198,7 @@ def test_a_secret_that_cannot_be_opened_concerns_its_device_alone(
 def test_a_turn_that_fails_for_one_tenant_is_done_for_the_others(
     exchange, homes, ids, monkeypatch, caplog, fault
 ):
-    monkeypatch.setattr(module, "TRIES", 2)
+    monkeypatch.setattr(attempts, "TRIES", 2)
     good, bad = homes(), homes()
     real, broken, together = exchange._turn._tenant, [bad[0]], []
 

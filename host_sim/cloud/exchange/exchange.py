@@ -6,7 +6,6 @@ because of what a device sent or a listener did.
 
 import contextlib
 import logging
-import math
 import queue
 import sys
 import threading
@@ -16,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from host_sim.cloud.exchange.attempts import Attempts, fail
 from host_sim.cloud.exchange.failure import Failed
 from host_sim.cloud.exchange.inbox import Box, Inbox
 from host_sim.cloud.exchange.listeners import Listeners, always, one_by_one
@@ -23,10 +23,9 @@ from host_sim.cloud.exchange.page import Refusal
 from host_sim.cloud.exchange.turn import Turn
 from host_sim.cloud.exchange.work import Look, News, Outcome, Work
 from host_sim.cloud.links import ledger
-from host_sim.cloud.links.orders import Acceptance, NewOrder, Unavailable
+from host_sim.cloud.links.orders import Acceptance, NewOrder
 from host_sim.cloud.notices import Notice
 from host_sim.cloud.security.vault import Vault
-from host_sim.cloud.seldom import Seldom
 from host_sim.cloud.storage.database import Database
 from hxtp import frame, topics
 from hxtp.envelope import MAX_ID
@@ -41,8 +40,6 @@ SHARE = 1024  # items that share a transaction, which then takes a hundredth of 
 LINGER_S = 0.02  # that messages of these channels wait for others to share a transaction with
 PATIENT = frozenset(("heartbeat", "telemetry"))
 LARGEST = frame.HEADER + frame.MAX_JSON  # bytes of a message that can be accepted
-TRIES = 5  # of a turn whose transaction failed
-APART_S = 30  # for the parts of one that went on failing
 CACHED = 20000  # links in memory
 BACK_MS = 2000  # by which the clock may be put back without looking at all that is planned
 
@@ -85,12 +82,10 @@ class Exchange:
         self._enough = threading.Event()  # and is not to wait for others, or is as much as a turn takes
         self._urgent = False  # the former
         self._ending = False
-        self._spoilers: set[str] = set()  # tenants whose part of a turn has failed by itself
         self._next_look = 0.0
         self._latest = 0  # what the clock said last
         self._put_back = False  # it was, and not everything was looked at since
-        self._unstored = -math.inf  # when the last turn could not be stored; not so since another was
-        self._seldom, self._rarely = Seldom(), Seldom(60)
+        self._attempts = Attempts(self._transaction, self._due)
         self._spent = 0.0  # seconds of its processor time, told by itself: one that has ended has no clock
         self._passed = time.monotonic()  # when the thread last began to look for work
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
@@ -123,7 +118,7 @@ class Exchange:
 
     def unstored_s(self) -> float:
         """Seconds since a turn could not be stored; infinite where a later one was, or none was tried."""
-        return time.monotonic() - self._unstored
+        return time.monotonic() - self._attempts.unstored
 
     def processor_s(self) -> float:
         """Seconds of processor time that the thread had spent by the end of its last transaction."""
@@ -251,11 +246,11 @@ class Exchange:
             ending = self._ending
             work = self._take(sys.maxsize) if ending else self._gather()
             try:
-                self._do(work)
+                self._attempts.do(work)
             except Exception:  # a fault of ours; the next turn may do better, and the thread must live
                 log.exception("a turn failed")
                 self._turn.forget(work)
-                self._fail(work, doubt=True)
+                fail(work, doubt=True)
 
     def _hurry(self) -> None:
         self._urgent = True
@@ -283,70 +278,8 @@ class Exchange:
         work += self._inbox.take(most - len(work))
         return work
 
-    def _do(self, work: list[Work]) -> None:
-        due: list[Work] = []  # stays with this worker when the transaction fails
-        begun = doubt = False  # the latter: some of it may be stored though its transaction failed
-        for attempt in range(TRIES):
-            try:
-                due = due or self._due(self._time())
-                together, aside = self._parted(work + due)
-                outcome = self._transaction(together, attempt > 0) if together else None
-            except Failed as failure:
-                begun, doubt = failure.begun, doubt or failure.doubt
-                if self._seldom.now(str(failure)):
-                    log.error("a turn failed (%s), attempt %d", failure, attempt + 1, exc_info=failure.ours)
-                if failure.ours or attempt + 1 == TRIES:
-                    break
-                time.sleep(0.05 * 2**attempt)
-            else:
-                if outcome is not None:
-                    self._tell(outcome)
-                if aside and not self._apart(aside) and outcome is None:
-                    self._unstored = time.monotonic()
-                return
-        if not begun or not self._apart(work + due, doubt):
-            self._unstored = time.monotonic()
-        if not begun:
-            self._fail(work, doubt)
-
-    def _parted(self, work: list[Work]) -> tuple[list[Work], list[Work]]:
-        """What shares a transaction, and what belongs to tenants that would spoil it."""
-        if not self._spoilers:
-            return work, []
-        aside = [item for item in work if item.tenant_id in self._spoilers]
-        return [item for item in work if item.tenant_id not in self._spoilers], aside
-
-    def _apart(self, work: list[Work], doubt: bool = False) -> bool:
-        """Try each tenant's part by itself, once, so that nobody goes without for another's sake.
-
-        Those that fail are not put together with others until they succeed. Whether the database did any of
-        it, or refused what it was given.
-        """
-        fine = False
-        parts: dict[str, list[Work]] = {}
-        for item in work:
-            parts.setdefault(item.tenant_id, []).append(item)
-        end = time.monotonic() + APART_S
-        for tenant_id, part in parts.items():
-            if time.monotonic() > end:
-                self._fail(part, doubt)
-                continue
-            try:
-                outcome = self._transaction(part, True)
-            except Failed as failure:
-                if self._rarely.now(f"{tenant_id} {failure}") or tenant_id not in self._spoilers:
-                    log.error("the turn of tenant %s failed (%s)", tenant_id, failure, exc_info=failure.ours)
-                    self._spoilers.add(tenant_id)
-                self._fail(part, doubt or failure.doubt)
-                fine |= not failure.away
-            else:
-                self._spoilers.discard(tenant_id)
-                self._tell(outcome)
-                fine = True
-        return fine
-
-    def _transaction(self, work: list[Work], again: bool) -> Outcome:
-        """Raises Failed."""
+    def _transaction(self, work: list[Work], again: bool) -> None:
+        """A turn, and once it is committed what it led to. Raises Failed."""
         begun, outcome = False, None
         try:
             with self._database.turning() as connection:
@@ -355,13 +288,12 @@ class Exchange:
         except Exception as error:
             self._turn.forget(work)
             raise Failed(begun, outcome is not None, error) from error
-        return outcome
+        self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
         """Let it be known what was committed."""
         self.turns += 1
         self._spent = time.thread_time()
-        self._unstored = -math.inf
         if outcome.redeclared:
             self._database.remembered.forget()
         for topic, payload in outcome.messages:
@@ -383,7 +315,9 @@ class Exchange:
         self._latest = now
         return now
 
-    def _due(self, now: int) -> list[Work]:
+    def _due(self) -> list[Work]:
+        """Looks at devices for which something has become due. Raises Failed."""
+        now = self._time()
         if time.monotonic() < self._next_look and not self._put_back:
             return []
         try:
@@ -400,16 +334,6 @@ class Exchange:
         if len(due) < SHARE:
             self._next_look = time.monotonic() + TURN_S
         return [Look(*pair) for pair in due]
-
-    def _fail(self, work: list[Work], doubt: bool) -> None:
-        """`doubt`: whether some of it may be stored all the same."""
-        for item in work:
-            if isinstance(item, NewOrder) and item.future.begin():
-                command_id = item.message_id if doubt else None
-                text = "the command could not be stored"
-                if doubt:
-                    text = "the database failed, and perhaps the command is stored"
-                item.future.set_exception(Unavailable(text, command_id))
 
 
 def _of(items: queue.SimpleQueue[Work], most: int) -> list[Work]:
