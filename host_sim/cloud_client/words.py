@@ -14,7 +14,9 @@ MOST = 32768  # characters of a state or a result that are shown; a message has 
 SHOWS = "`python -m host_sim client device DEVICE` shows what it can do"
 # What to do, where the cloud's own hint is for those who write requests by hand.
 HINTS = {
-    "UNAUTHORIZED": "make a token: python -m host_sim cloud token --tenant NAME --email E",
+    # Of one that was given: in the place of one that is made here another is made.
+    "UNAUTHORIZED": "make a token: python -m host_sim cloud token --tenant NAME --email E; or leave out "
+    "HXTP_TOKEN and --token-file where the cloud's data are at hand, and one is made of them",
     "ACTION_NOT_IN_MANIFEST": SHOWS,
     "PARAMS_INVALID": SHOWS,
     "MANIFEST_NOT_FOUND": "let it connect once: what it can do is not known before",

@@ -56,7 +56,8 @@ def test_of_several_tenants_one_has_to_be_chosen(run, cloud, api, door, monkeypa
 
 def test_a_token_that_is_not_taken_is_told_without_it(run, monkeypatch, tmp_path):
     for token, says in (
-        ("eyJ.nonsense.token", "UNAUTHORIZED: "),
+        ("eyJ.nonsense.token", "UNAUTHORIZED: this is no token of this cloud; make a token: "),
+        ("eyJ.nonsense.token", "or leave out HXTP_TOKEN and --token-file where the cloud's data are at hand"),
         ("no\x7ftoken", "this cannot be a token"),
         ("x" * 3000, "this cannot be a token"),
     ):
