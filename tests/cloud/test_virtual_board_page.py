@@ -1,4 +1,7 @@
-"""docs/virtual-board.md says what is so: its programs run, and its tables name what there is."""
+"""docs/virtual-board.md says what is so: its programs run, and its tables name what there is.
+
+So does the program of docs/infrared-room.md.
+"""
 
 import ast
 import inspect
@@ -14,10 +17,12 @@ from host_sim.cloud.provisioning import token_for
 
 TEXT = (ROOT / "docs" / "virtual-board.md").read_text(encoding="utf-8")
 SIGNATURE, *PROGRAMS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+ROOM = (ROOT / "docs" / "infrared-room.md").read_text(encoding="utf-8")
+PROGRAMS += re.findall(r"```python\n(.*?)```", ROOM, re.DOTALL)
 CELLS = re.findall(r"(?m)^\| (.*?) \|", TEXT)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["button", "wifi", "power"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=["button", "wifi", "power", "room"])
 def test_the_programs_of_the_page_run(program, cloud, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HXTP_TOKEN", token_for(cloud.settings, "maker@home.example", "home"))
