@@ -1,14 +1,17 @@
 """From one worker to the connections of all of them: within a process, and through Redis."""
 
 import asyncio
+import contextlib
 import json
 import threading
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sim.cloud.live import hub
+from host_sim.cloud.live import connection, hub
 from host_sim.cloud.live.fanout import LocalFanout, RedisFanout
 from host_sim.cloud.live.hub import Bounds, Full, Live
 from host_sim.cloud.live.outbox import Out, Outbox, Overflow
@@ -98,12 +101,16 @@ def test_what_redis_does_not_take_in_time_is_dropped(redis_server, monkeypatch):
     idle.stop()
 
 
+def _measured(count, tenant_id="home"):
+    return [Notice("telemetry", tenant_id, "lamp", number, "", {"n": number}) for number in range(count)]
+
+
 class _Listener:
     def __init__(self):
         self.heard = []
 
-    def deliver(self, notice):
-        self.heard.append(notice)
+    def deliver(self, item):
+        self.heard.append(item)
 
 
 def test_the_event_loop_is_reached_from_any_thread_and_a_room_ends_with_its_last():
@@ -113,12 +120,12 @@ def test_the_event_loop_is_reached_from_any_thread_and_a_room_ends_with_its_last
             assert live.connections == 1
             with pytest.raises(Full), live.seat("home", _Listener()):
                 pass
-            thread = threading.Thread(target=lambda: [live.fanout.publish(STATE) for _ in range(3)])
+            thread = threading.Thread(target=lambda: [live.fanout.publish(one) for one in _measured(3)])
             thread.start()
             thread.join()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            assert listener.heard == [STATE] * 3
+            assert listener.heard == [Out(one.kind, one.device_id, one.body, one.at) for one in _measured(3)]
         assert live.connections == 0
         live.fanout.publish(STATE)
         await asyncio.sleep(0)
@@ -140,6 +147,148 @@ def test_a_loop_that_is_busy_loses_the_oldest(monkeypatch):
         return live.dropped, [notice.at for notice in listener.heard]
 
     assert asyncio.run(scene()) == (3, [3, 4])
+
+
+@contextlib.contextmanager
+def _turns():
+    """A list with one entry for each time that the loop has dealt with all that was due."""
+    turns, loop = [], asyncio.get_running_loop()
+
+    def turn():
+        turns.append(None)
+        handle[0] = loop.call_soon(turn)
+
+    handle = [loop.call_soon(turn)]
+    try:
+        yield turns
+    finally:
+        handle[0].cancel()
+
+
+def test_much_in_one_tenant_is_told_in_slices_and_others_are_told_in_between(monkeypatch):
+    monkeypatch.setattr(hub, "DELIVERIES", 8)
+
+    async def scene():
+        live, crowd, other, when = Live(), [_Listener() for _ in range(5)], _Listener(), []
+        with contextlib.ExitStack() as seats, _turns() as turns:
+            for listener in crowd:
+                seats.enter_context(live.seat("home", listener))
+                listener.deliver = lambda item, heard=listener.heard: (
+                    heard.append(item.at),
+                    when.append(len(turns)),
+                )
+            seats.enter_context(live.seat("other", other))
+            live.fanout.publish_all([*_measured(200), *_measured(1, "other")])
+            while not other.heard:
+                await asyncio.sleep(0)
+            before_the_other = len(when)
+            while len(when) < 5 * 200:
+                await asyncio.sleep(0)
+        return [listener.heard for listener in crowd], when, before_the_other, live.dropped
+
+    told, when, before_the_other, dropped = asyncio.run(scene())
+    assert told == [list(range(200))] * 5 and dropped == 0
+    assert max(Counter(when).values()) == 8
+    assert before_the_other <= 2 * 8
+
+
+def test_who_goes_while_much_is_told_is_told_no_more_and_the_rest_goes_on(monkeypatch):
+    monkeypatch.setattr(hub, "DELIVERIES", 3)
+
+    async def scene():
+        live, stays, goes, late = Live(), _Listener(), _Listener(), _Listener()
+        with live.seat("home", stays):
+            with live.seat("home", goes):
+                live.fanout.publish_all(_measured(20))
+                while len(goes.heard) < 4:
+                    await asyncio.sleep(0)
+            heard = len(goes.heard)
+            while len(stays.heard) < 20:
+                await asyncio.sleep(0)
+            live.fanout.publish_all(_measured(20))
+        # All have gone, while a part still waits.
+        with live.seat("home", late):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            live.fanout.publish(STATE)
+            while not late.heard:
+                await asyncio.sleep(0)
+        return heard, len(goes.heard), [item.at for item in stays.heard], [item.kind for item in late.heard]
+
+    heard, after, stayed, late = asyncio.run(scene())
+    assert heard == after and stayed == list(range(20)) and late == ["state"]
+
+
+def test_of_a_devices_states_that_wait_for_the_loop_the_newest_is_told_in_the_place_of_the_first():
+    async def scene():
+        live, listener = Live(), _Listener()
+        with live.seat("home", listener):
+            live.fanout.publish_all(
+                [
+                    Notice(kind, "home", name, at)
+                    for at, (kind, name) in enumerate(
+                        [
+                            ("state", "a"),
+                            ("telemetry", "a"),
+                            ("state", "b"),
+                            ("state", "a"),
+                            ("telemetry", "a"),
+                        ]
+                    )
+                ]
+            )
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return [(item.kind, item.device_id, item.at) for item in listener.heard], live.dropped
+
+    assert asyncio.run(scene()) == (
+        [("state", "a", 3), ("telemetry", "a", 1), ("state", "b", 2), ("telemetry", "a", 4)],
+        0,
+    )
+
+
+class _Socket:
+    """What takes all that is written to it at once."""
+
+    def __init__(self, turns):
+        self.sent = []
+        self.when = []
+        self._turns = turns
+
+    async def send_text(self, text):
+        self.sent.append(text)
+        self.when.append(len(self._turns))
+
+    async def receive(self):
+        await asyncio.Event().wait()
+
+
+def test_what_waits_for_a_socket_is_written_a_few_at_a_time_and_its_text_is_made_once():
+    services = SimpleNamespace(live=Live())
+    caller = SimpleNamespace(tenant_id="home")
+
+    async def scene():
+        with _turns() as turns, contextlib.ExitStack() as stack:
+            sockets, work = [_Socket(turns) for _ in range(2)], []
+            for socket in sockets:
+                one = connection.Connection(socket, services, caller, "", frozenset(("telemetry",)))
+                stack.enter_context(services.live.seat("home", one))
+                for item in (Out("telemetry", "lamp", {}, 0) for _ in range(100)):
+                    one.deliver(item)  # a reader that was behind, and is not any more
+                work.append(asyncio.create_task(one.run()))
+            services.live.fanout.publish_all(_measured(3))
+            while any(len(socket.sent) < 103 for socket in sockets):
+                await asyncio.sleep(0)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        return sockets
+
+    first, second = asyncio.run(scene())
+    for socket in (first, second):
+        assert max(Counter(socket.when).values()) <= connection.WRITES
+        assert [json.loads(text)["data"] for text in socket.sent[100:]] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert all(one is other for one, other in zip(first.sent[100:], second.sent[100:], strict=True))
 
 
 _outs = st.builds(

@@ -24,7 +24,7 @@ from host_sim.cloud.errors import ApiError
 from host_sim.cloud.live import orders, signed
 from host_sim.cloud.live.outbox import Out, Outbox, Overflow
 from host_sim.cloud.live.signed import Seat
-from host_sim.cloud.notices import Notice
+from host_sim.cloud.live.texts import text_of
 from host_sim.cloud.security.vault import VaultError
 from host_sim.cloud.services import Services
 from host_sim.cloud.storage.database import FAILURES
@@ -43,6 +43,7 @@ FAILED = 1011
 
 EVENTS = ("state", "command", "telemetry", "presence")  # what a dashboard may ask for
 PENDING = 256  # commands of a client whose end is awaited
+WRITES = 4  # messages in a row, before others have their turn
 
 
 class Closing(Exception):
@@ -80,7 +81,7 @@ class Connection:
         self._filled = time.monotonic()
         # Commands of the client by id, and the ends that came before their command was known to be ours.
         self._pending: dict[str, tuple[str, str]] = {}
-        self._early: dict[str, Notice] | None = None
+        self._early: dict[str, Out] | None = None
 
     async def run(self) -> None:
         """Serve it until either side ends it. Raises Closing."""
@@ -101,24 +102,24 @@ class Connection:
 
     # -- what happens (on the event loop) -----------------------------------------------------------
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, item: Out) -> None:
         """Something happened in the tenant."""
         signer = self._seat.signer
-        if notice.kind == "command":
+        if item.kind == "command":
             if signer is None:
                 if "command" in self._events:
-                    self._put(Out("command", notice.device_id, notice.body, notice.at))
-            elif notice.body["id"] in self._pending:
-                self._ended(notice.body["id"], notice.body)
+                    self._put(item)
+            elif item.body["id"] in self._pending:
+                self._ended(item.body["id"], item.body)
             elif self._early is not None:
-                self._early[notice.body["id"]] = notice
+                self._early[item.body["id"]] = item
         elif signer is None:
-            if notice.kind in self._events:
-                self._put(Out(notice.kind, notice.device_id, notice.body, notice.at))
-        elif notice.kind == "presence":
+            if item.kind in self._events:
+                self._put(item)
+        elif item.kind == "presence":
             return  # no SDK knows it
-        elif signer.kind == "client" or signer.id == notice.device_id:
-            self._put(Out(notice.kind, notice.device_id, notice.body, notice.at))
+        elif signer.kind == "client" or signer.id == item.device_id:
+            self._put(item)
 
     def _put(self, item: Out) -> None:
         try:
@@ -137,14 +138,17 @@ class Connection:
     # -- out ----------------------------------------------------------------------------------------
 
     async def _write(self) -> None:
+        written = 0
         while True:
             item = await self._outbox.take()
             if self._seat.signer is not None:
                 await self._write_signed(item)
-            elif item.kind == "pong":
-                await self._websocket.send_text("pong")
             else:
-                await self._websocket.send_text(json.dumps(_unsigned(item), separators=(",", ":")))
+                await self._websocket.send_text(text_of(item))
+            written += 1
+            if written % WRITES == 0:
+                # To write does not suspend while the system takes it, and what waits may be much.
+                await asyncio.sleep(0)
 
     async def _write_signed(self, item: Out) -> None:
         if item.kind in ("pong", "pong json", "command", "presence"):
@@ -285,37 +289,3 @@ class Connection:
 
 def _gone(error: ApiError) -> Closing:
     return Closing(UNAUTHENTICATED if error.status == 401 else FORBIDDEN, error.message)
-
-
-def _unsigned(item: Out) -> dict[str, Any]:
-    if item.kind == "state":
-        return {
-            "type": "state_update",
-            "device_id": item.device_id,
-            "state": item.body,
-            "timestamp": item.at,
-        }
-    if item.kind == "presence":
-        return {
-            "type": "presence_update",
-            "device_id": item.device_id,
-            **item.body,
-            "timestamp": item.at,
-        }
-    if item.kind == "telemetry":
-        return {
-            "type": "telemetry_update",
-            "device_id": item.device_id,
-            "data": item.body,
-            "timestamp": item.at,
-        }
-    if item.kind == "pong json":
-        return {"type": "pong", **item.body}
-    body = {
-        "command_id": item.body["id"],
-        "action": item.body["action"],
-        "status": item.body["state"],
-        "error": item.body["error"],
-        "result": item.body["result"],
-    }
-    return {"type": "command_update", "device_id": item.device_id, **body, "timestamp": item.at}

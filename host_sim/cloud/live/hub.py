@@ -1,20 +1,24 @@
 """The connections of this worker by tenant, and the way from the exchange's thread to their event loop.
 
-Must never hold the exchange up: what comes faster than the loop takes it is dropped, the oldest first.
+Must never hold the exchange up: what comes faster than the loop takes it is dropped, the oldest first. Nor
+may one tenant hold up the loop, which all of them share: however much happens there, so many are told of it,
+and then others have their turn.
 """
 
 import asyncio
 import contextlib
 import threading
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from host_sim.cloud.live.fanout import Fanout, LocalFanout
+from host_sim.cloud.live.outbox import NEWEST, Out
 from host_sim.cloud.notices import Notice
 
 WAITING = 8192  # notices of a tenant that may wait for the event loop
+DELIVERIES = 128  # of a tenant's notices to its connections, in one callback of the loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class Bounds:
 
 
 class Listener(Protocol):
-    def deliver(self, notice: Notice) -> None:
-        """On the event loop; must not raise."""
+    def deliver(self, item: Out) -> None:
+        """On the event loop; must not raise, nor change the item, which is that of the others too."""
 
 
 class Full(Exception):
@@ -81,15 +85,22 @@ class _Room:
         self._live = live
         self._loop = loop
         self._lock = threading.Lock()
-        self._waiting: deque[Notice] = deque(maxlen=WAITING)
+        self._waiting: OrderedDict[Hashable, Notice] = OrderedDict()
+        self._count = 0
         self._called = False
+        self._item = Out("", "", {})  # that is being told, on the loop
+        self._untold: list[Listener] = []  # and to whom still
 
     def notify(self, notice: Notice) -> None:
         """From any thread."""
         with self._lock:
-            if len(self._waiting) == WAITING:
+            self._count += 1
+            # As in an outbox, and for all of them at once: what is older of these need not be told.
+            key: Hashable = (notice.kind, notice.device_id) if notice.kind in NEWEST else self._count
+            self._waiting[key] = notice
+            if len(self._waiting) > WAITING:
+                self._waiting.popitem(last=False)
                 self._live.dropped += 1
-            self._waiting.append(notice)
             if self._called:
                 return
             self._called = True
@@ -98,13 +109,32 @@ class _Room:
             self._loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
+        """Tell the next few, and call the rest for when the loop has done what else is due."""
+        more = True
+        try:
+            for _ in range(DELIVERIES):
+                if not self._untold and not self._take():
+                    more = False
+                    return
+                listener = self._untold.pop()
+                if listener in self.listeners:  # still
+                    listener.deliver(self._item)
+        finally:
+            if more:
+                self._loop.call_soon(self._drain)
+
+    def _take(self) -> bool:
+        """Take the oldest notice that waits, for all who are there now; whether there is something to do."""
         with self._lock:
-            notices = list(self._waiting)
-            self._waiting.clear()
-            self._called = False
-        for notice in notices:
-            for listener in tuple(self.listeners):
-                listener.deliver(notice)
+            if not self.listeners:
+                self._waiting.clear()
+            if not self._waiting:
+                self._called = False
+                return False
+            _, notice = self._waiting.popitem(last=False)
+        self._item = Out(notice.kind, notice.device_id, notice.body, notice.at)
+        self._untold = list(self.listeners)
+        return True
 
 
 def _nothing() -> None:

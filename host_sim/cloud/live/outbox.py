@@ -6,19 +6,20 @@ On the event loop only. Must never grow because somebody reads slowly: the oldes
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MOST = 512  # things that may wait
 NEWEST = ("state", "presence")  # of which a device's newest alone is told
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Out:
     """Something to be told. `kind`: "state", "telemetry", "ack", "error", "command", "presence", "pong",
     "pong json".
 
-    `at`: ms since 1970. `vital`: it is never dropped.
+    `at`: ms since 1970. `vital`: it is never dropped. `text`: see `texts.text_of`, which alone changes one:
+    several connections have the same.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Out:
     body: Mapping[str, Any]
     at: int = 0
     vital: bool = False
+    text: str = field(default="", compare=False, repr=False)
 
 
 class Overflow(Exception):
