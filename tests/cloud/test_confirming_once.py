@@ -142,6 +142,20 @@ def test_without_a_key_each_request_is_a_command_of_its_own(gate, home):
     assert {uuid.UUID(one).version for one in ids} == {4}
 
 
+@pytest.mark.parametrize("step", ["_recall", "_ask"])
+def test_of_several_commands_those_on_their_way_are_told_though_nobody_can_be_asked_of_the_others(
+    gate, home, monkeypatch, step
+):
+    def lost(*given):
+        raise OperationalError("SELECT", None, Exception("the connection was lost"))
+
+    monkeypatch.setattr(gate, step, lost)
+    wanted = [(home.device_id, Asked(action, {})) for action in ("light_on", "door_open")]
+    done, refused = gate.each(home.caller, wanted)
+    assert done["success"] and home.ids() == [done["command_id"]]
+    assert (refused["success"], refused["code"]) == (False, "GATEWAY_ERROR")
+
+
 def test_a_key_belongs_to_its_user_and_its_device(gate, home):
     person = replace(home.caller, user=replace(home.caller.user, id="another"))
     ids = {home.confirm(gate, home.ask(gate, key="k")) for home in (home, replace(home, caller=person))}
@@ -243,7 +257,7 @@ def test_a_token_is_good_after_a_503_and_counts_once(workers, home, monkeypatch)
     exchange, gate = workers[0]
     token = home.ask(gate)
     with monkeypatch.context() as hurried:
-        hurried.setattr(gates, "_result", lambda order, timeout=0, real=gates._result: real(order, 0))
+        hurried.setattr(gates, "result", lambda order, timeout=0, real=gates.result: real(order, 0))
         refused = home.refused(gate, token)
     assert (refused.status, refused.hint) == (503, "try again") and home.ids() == []
     exchange.start()

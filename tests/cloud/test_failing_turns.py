@@ -14,7 +14,7 @@ from host_sim.cloud.catalogue import devices, tenants
 from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange import attempts
 from host_sim.cloud.exchange.exchange import Exchange
-from host_sim.cloud.gate import gate
+from host_sim.cloud.gate import acceptance
 from host_sim.cloud.gate.recheck import refusal
 from host_sim.cloud.links.orders import Unavailable
 from host_sim.cloud.security.vault import Vault
@@ -117,7 +117,7 @@ def test_a_command_that_was_given_up_is_not_stored_later(exchange, homes, ids):
     home = homes()
     late = order(exchange, home)
     with pytest.raises(ApiError) as refused:
-        gate._result(late, 0)
+        acceptance.result(late, 0)
     assert refused.value.status == 503 and refused.value.hint == "try again"
     assert "command_id" not in refused.value.more
     again = order(exchange, home)
@@ -140,7 +140,7 @@ def test_a_command_that_can_be_given_up_no_longer_is_named(exchange, homes, ids,
     exchange.start()
     assert begun.wait(WAIT)
     with pytest.raises(ApiError) as refused:
-        gate._result(ordered, 0)
+        acceptance.result(ordered, 0)
     assert refused.value.more["command_id"] == ordered.message_id
     assert f"GET /commands/{ordered.message_id}" in refused.value.hint
     go_on.set()
@@ -184,7 +184,7 @@ def test_a_secret_that_cannot_be_opened_concerns_its_device_alone(
     assert [accepted.within(WAIT)] == ids(good[0]) and ids(bad[0]) == []
     for one in refused:
         with pytest.raises(ApiError, match="secret cannot be opened") as failure:
-            gate._result(one, WAIT)
+            acceptance.result(one, WAIT)
         assert failure.value.status == 503 and "master key" in failure.value.hint
     until(lambda: told, "the message to be counted")
     assert [(one.kind, one.device_id, one.code) for one in told] == [("refused", bad[1], "INTERNAL_ERROR")]

@@ -21,23 +21,21 @@ from starlette.concurrency import run_in_threadpool
 from host_sim.cloud.callers import Caller
 from host_sim.cloud.catalogue import commands
 from host_sim.cloud.catalogue.targets import Targets
-from host_sim.cloud.errors import ApiError, conflict, not_found
+from host_sim.cloud.errors import ApiError
 from host_sim.cloud.exchange.exchange import Exchange
+from host_sim.cloud.gate.acceptance import away, done, result, used
 from host_sim.cloud.gate.judge import ASKS, Asked, Passed, judge
 from host_sim.cloud.gate.quota import Quota
 from host_sim.cloud.gate.trials import Trial, Trials
 from host_sim.cloud.gate.way import DEVICE_LIMIT, DRY_RUN, REQUEST, SIGNED, Way
 from host_sim.cloud.links import ledger
-from host_sim.cloud.links.orders import Acceptance, Content, IdUsed, Unavailable
+from host_sim.cloud.links.orders import Acceptance, Content
 from host_sim.cloud.security import hashing
-from host_sim.cloud.storage.database import Database
-from host_sim.cloud.storage.patience import left
+from host_sim.cloud.storage.database import FAILURES, Database
 from hxtp.cloud import LIFE
-from hxtp.errors import BUFFER_OVERFLOW, DEVICE_NOT_FOUND, HxtpError
 
 CONFIRM_MS = 30000  # for a sensitive command
 DRY_RUN_MS = 60000  # for a critical one
-ACCEPT_S = 20  # that an order may take to become durable, where whoever asks waits that long
 
 
 @dataclass(slots=True)
@@ -92,7 +90,7 @@ class Gate:
             way.at(DEVICE_LIMIT)
             self._quota.take(device_id, passed.action)
             way.at(SIGNED)
-            return _result(self._submit(caller, passed, asked))
+            return result(self._submit(caller, passed, asked))
 
     async def accept(self, caller: Caller, device_id: str, asked: Asked, way: Way | None = None) -> str:
         """As `command`, on an event loop: a thread is taken only where the database has to be asked."""
@@ -121,9 +119,9 @@ class Gate:
                 self._quota.take(device_id, passed.action)
         way.at(SIGNED)
         future = self._submit(caller, passed, asked)
-        await _done(future)
+        await done(future)
         with self._told(way):
-            return _result(future, 0)
+            return result(future, 0)
 
     def many(self, caller: Caller, device_ids: list[str], asked: Asked) -> list[dict[str, Any]]:
         """The same command for several devices: what became of each, in their order. Nothing is raised."""
@@ -148,15 +146,27 @@ class Gate:
             except ApiError as error:
                 begun.append((device_id, error, way))
         asking = [one for _, one, _ in begun if isinstance(one, _Asking)]
-        self._recall(caller, asking)
-        self._try(caller, asking)
+        lost = None
+        try:
+            self._recall(caller, asking)
+            self._try(caller, asking)
+        except FAILURES as error:
+            lost = away(error)
         results = []
         for device_id, one, way in begun:
             try:
                 with self._told(way):
                     if isinstance(one, ApiError):
                         raise one
-                    message_id = self._ask(caller, one) if isinstance(one, _Asking) else _result(one)
+                    if not isinstance(one, _Asking):
+                        message_id = result(one)
+                    elif lost is not None:
+                        raise lost
+                    else:
+                        try:
+                            message_id = self._ask(caller, one)
+                        except FAILURES as error:
+                            raise away(error) from error
                 told = {"success": True, "command_id": message_id, "message_id": message_id}
             except ApiError as error:
                 # The published API has the sentence as `error` here; all errors have it as `message`.
@@ -232,7 +242,7 @@ class Gate:
             with self._database.writing(tenant_id, quiet=True) as connection:
                 commands.count_confirmation(connection, tenant_id, token_hash)
         way.at(SIGNED)
-        return _result(self._submit(caller, passed, asked, row.message_id))
+        return result(self._submit(caller, passed, asked, row.message_id))
 
     # -- the steps ----------------------------------------------------------------------------------------
 
@@ -284,7 +294,7 @@ class Gate:
         if isinstance(trial, ApiError):
             raise trial
         if trial is not None:
-            _result(trial.accepted, 0)
+            result(trial.accepted, 0)
             trial.judge()
             more = {"dry_run": "taken", "dry_run_id": trial.command_id}
         elif passed.safety == "critical":
@@ -357,59 +367,9 @@ def _content(device_id: str, action: str, params: Mapping[str, Any], life: int |
 def _same(message_id: str, stored: Content, wanted: Content) -> str:
     """The id of a command that is there already. Raises ApiError where it is another than is wanted."""
     if stored != wanted:
-        raise _used()
+        raise used()
     return message_id
-
-
-def _used() -> ApiError:
-    return conflict(
-        "IDEMPOTENCY_CONFLICT",
-        "this Idempotency-Key was used for another command",
-        "take a new key for a new command",
-    )
 
 
 def _nobody(code: str, step: str) -> None:
     """Nobody wants to know of a refusal."""
-
-
-async def _done(future: Acceptance) -> None:
-    """Wait on an event loop, as long as an order may take."""
-    loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
-
-    def tell() -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    future.add_done_callback(lambda unused: loop.call_soon_threadsafe(tell))
-    timer = loop.call_later(left(ACCEPT_S), tell)
-    try:
-        await waiter
-    finally:
-        timer.cancel()
-
-
-def _result(order: Acceptance, most: float = ACCEPT_S) -> str:
-    """The id of a command that is stored now; any other is withdrawn. Raises ApiError."""
-    try:
-        return order.within(left(most))
-    except IdUsed:
-        raise _used() from None
-    except HxtpError as refusal:
-        if refusal.code == DEVICE_NOT_FOUND:
-            raise not_found("device") from None
-        if refusal.code == BUFFER_OVERFLOW:
-            raise ApiError(
-                429, "RATE_LIMIT_EXCEEDED", refusal.detail, "wait until some are done", {"Retry-After": "10"}
-            ) from None
-        raise ApiError(400, "PARAMS_INVALID", refusal.detail or refusal.code) from None
-    except Unavailable as error:
-        hint, more = error.hint, {}
-        if error.command_id is not None:
-            # To try again would be one more command.
-            hint = (
-                f"GET /commands/{error.command_id}: if it is there it is carried out; if it is 404, try again"
-            )
-            more = {"command_id": error.command_id}
-        raise ApiError(503, "GATEWAY_ERROR", str(error), hint, {"Retry-After": "5"}, **more) from None

@@ -58,7 +58,7 @@ DRY_RUNS = [
             "accept",
             (
                 "await self._trials.ended(asking.trial)",
-                "await _done(asking.trial.accepted)\n"
+                "await done(asking.trial.accepted)\n"
                 "                self._trials._waiting.pop(asking.trial.command_id)",
             ),
         ),
