@@ -4,6 +4,7 @@ On the event loop only. Must never hold anything of one connection: the text goe
 """
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from host_sim.cloud.live.outbox import Out
@@ -17,34 +18,26 @@ def text_of(item: Out) -> str:
 
 
 def _members(item: Out) -> dict[str, Any]:
-    if item.kind == "state":
-        return {
-            "type": "state_update",
-            "device_id": item.device_id,
-            "state": item.body,
-            "timestamp": item.at,
-        }
-    if item.kind == "presence":
-        return {
-            "type": "presence_update",
-            "device_id": item.device_id,
-            **item.body,
-            "timestamp": item.at,
-        }
-    if item.kind == "telemetry":
-        return {
-            "type": "telemetry_update",
-            "device_id": item.device_id,
-            "data": item.body,
-            "timestamp": item.at,
-        }
     if item.kind == "pong json":
         return {"type": "pong", **item.body}
-    body = {
-        "command_id": item.body["id"],
-        "action": item.body["action"],
-        "status": item.body["state"],
-        "error": item.body["error"],
-        "result": item.body["result"],
+    told = _TOLD[item.kind](item.body)
+    return {"type": f"{item.kind}_update", "device_id": item.device_id, **told, "timestamp": item.at}
+
+
+def _command(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "command_id": body["id"],
+        "action": body["action"],
+        "status": body["state"],
+        "error": body["error"],
+        "result": body["result"],
     }
-    return {"type": "command_update", "device_id": item.device_id, **body, "timestamp": item.at}
+
+
+# What an update tells besides which device, and when, by the kind of what happened.
+_TOLD: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+    "state": lambda body: {"state": body},
+    "telemetry": lambda body: {"data": body},
+    "presence": lambda body: body,
+    "command": _command,
+}
