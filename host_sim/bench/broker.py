@@ -18,35 +18,13 @@ from pathlib import Path
 
 from host_sim import ROOT
 from host_sim.bench import peers
+from host_sim.bench.programs import running
 from host_sim.bench.rows import Row
 
 HERE = Path(__file__).parent
 RUNS = 5
 PATIENCE = 120  # seconds for one run of a load
 STARTING = 20  # seconds for a broker
-
-
-@contextlib.contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=peers.environment(),
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for stream in (process.stdin, process.stdout):
-            stream.close()
 
 
 def _free_port() -> int:
@@ -67,7 +45,7 @@ def _listening(port: int, process: subprocess.Popen) -> int:
 @contextlib.contextmanager
 def ours() -> Iterator[int]:
     command = [sys.executable, "-m", "host_sim", "broker", "--port", "0", "--allow-anonymous"]
-    with _process(command) as process:
+    with running(command, stderr=subprocess.DEVNULL, env=peers.environment()) as process:
         line = process.stdout.readline()
         found = re.search(r":(\d+)$", line.strip())
         if not found:
@@ -87,7 +65,9 @@ def _mosquitto() -> Iterator[int]:
         settings.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest none\n{user}"
         )
-        with _process([program, "-c", str(settings)]) as process:
+        with running(
+            [program, "-c", str(settings)], stderr=subprocess.DEVNULL, env=peers.environment()
+        ) as process:
             yield _listening(port, process)
 
 
@@ -96,7 +76,11 @@ def _amqtt() -> Iterator[int]:
     if not peers.available("amqtt"):
         raise ModuleNotFoundError("amqtt is not installed")
     port = _free_port()
-    with _process([sys.executable, str(HERE / "serve_amqtt.py"), str(port)]) as process:
+    with running(
+        [sys.executable, str(HERE / "serve_amqtt.py"), str(port)],
+        stderr=subprocess.DEVNULL,
+        env=peers.environment(),
+    ) as process:
         yield _listening(port, process)
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from host_sim import ROOT
 from host_sim.bench import peers
+from host_sim.bench.programs import running
 from host_sim.bench.rows import Missing
 from host_sim.servers import Postgres, postgres_programs
 
@@ -180,7 +181,7 @@ def stage(
             **(settings or {}),
         }
         command = [sys.executable, "-m", "host_sim", "cloud"]
-        cloud = stack.enter_context(_process(command, environment))
+        cloud = stack.enter_context(running(command, cwd=ROOT, env=environment))
         line = cloud.stdout.readline()
         found = re.match(r"API (https://\S+:(\d+)\S*), broker mqtts://\S+:(\d+),", line)
         if not found:
@@ -195,7 +196,7 @@ def stage(
             env=environment,
         ).stdout.strip()
         fleet = stack.enter_context(
-            _process([sys.executable, "-m", "host_sim.bench.cloud_fleet"], environment)
+            running([sys.executable, "-m", "host_sim.bench.cloud_fleet"], cwd=ROOT, env=environment)
         )
         one = Stage(found[1], int(found[2]), Path(data, "pki", "ca.pem"), token, [], cloud, fleet, database)
         one.place = place(one) if place is not None else {}
@@ -207,26 +208,3 @@ def stage(
         if ready != "ready":
             raise OSError(f"the devices say {ready!r}")
         yield one
-
-
-@contextlib.contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
-    try:
-        yield process
-    finally:
-        process.stdin.close()
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()

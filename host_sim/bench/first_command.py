@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from host_sim import ROOT
+from host_sim.bench.programs import running
 from host_sim.bench.rows import Row
 
 RUNS = 3
@@ -64,28 +65,19 @@ class _Run:
     @contextlib.contextmanager
     def _started(self, words: str) -> Iterator[subprocess.Popen]:
         with (self._folder / f"{words.split()[0]}.log").open("w") as log:
-            process = subprocess.Popen(
-                [*PROGRAM, *words.split()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=self._folder,
-                env=self._environment,
-            )
-        guard = threading.Timer(PATIENCE_S, process.kill)
-        guard.start()
-        try:
-            yield process
-        finally:
-            guard.cancel()
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
+            given = {
+                "stdin": subprocess.DEVNULL,
+                "stderr": log,
+                "cwd": self._folder,
+                "env": self._environment,
+            }
+            with running([*PROGRAM, *words.split()], **given) as process:
+                guard = threading.Timer(PATIENCE_S, process.kill)
+                guard.start()
+                try:
+                    yield process
+                finally:
+                    guard.cancel()
 
     def _read(self, process: subprocess.Popen, wanted: str) -> None:
         """Read what it says up to this."""
